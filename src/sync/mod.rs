@@ -5,5 +5,7 @@
 mod api;
 mod facade;
 
-pub use api::{Caller, Certainty, Deadline, Denied, Door, Listing, ListQuery, Shown, Write, Written};
+pub use api::{
+    Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written,
+};
 pub use facade::{Bridge, Command, CommandError, Readiness};

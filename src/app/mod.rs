@@ -18,6 +18,8 @@ mod message;
 mod outcome;
 mod redact;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -2,8 +2,22 @@
 //!
 //! Must not know that legacy apps exist. No I/O, no clock, no randomness, no async.
 
+mod attribute;
+mod compare;
+pub mod core;
 mod error;
+pub mod filter;
+mod path;
+mod resolve;
+mod schema;
 mod slot;
+#[cfg(test)]
+mod testing;
 
+pub use attribute::{Attribute, AttributeType, Mutability, Returned, Uniqueness};
+pub use compare::values_equal;
 pub use error::{ERROR_SCHEMA, ScimError, ScimType};
+pub use filter::Filter;
+pub use path::AttrPath;
+pub use schema::{Extension, ResourceType, Schema};
 pub use slot::Slot;

@@ -176,7 +176,8 @@ async fn token_create(
         )));
     }
     let expires = expires.map(|text| moment_in(text, now)).transpose()?;
-    let minted = mint(journal, app, label, card.credential, expires, now).await?;
+    let (minted, credential) = mint(app, label, card.credential, expires, now)?;
+    journal.token_insert(credential).await.map_err(CommandError::journal)?;
     Ok(json!({
         "app": app,
         "id": minted.id,
@@ -217,9 +218,10 @@ async fn token_rotate(
     };
     let until = overlap.map(|text| moment_in(text, now)).transpose()?.unwrap_or(now);
     let label = old.credential.label.clone();
-    let minted = mint(journal, app, &label, card.credential, old.credential.expires_at, now).await?;
+    let (minted, credential) =
+        mint(app, &label, card.credential, old.credential.expires_at, now)?;
     journal
-        .token_rotate(&old.credential.id, &minted.id, until, now)
+        .token_rotate(&old.credential.id, credential, Some(until), now)
         .await
         .map_err(CommandError::journal)?;
     Ok(json!({

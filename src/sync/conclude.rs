@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::clock::later;
 use super::engine::{Engine, Pause};
-use super::goal::{taken_back, united};
+use super::goal::{EDGES_AT_ONCE, taken_back, united};
 use super::keys::keys_of;
 use super::round::{Round, RoundEnd};
 use super::view::{self, Asserted};
@@ -139,7 +139,7 @@ impl Engine {
                 crate::mapping::id_text(other) == crate::mapping::id_text(id)
             })
         };
-        let pending = self.journal.pending_edges(round.app.name(), group).await?;
+        let pending = self.journal.pending_edges(group, EDGES_AT_ONCE).await?;
         Ok(pending
             .into_iter()
             .filter_map(|edge| {

@@ -69,7 +69,11 @@ impl App {
 
     /// What takes the app's known secrets out of a text.
     pub fn redactor(&self) -> Redactor {
-        Redactor::new(self.secrets.all())
+        let mut redactor = self.client.redactor();
+        for secret in self.secrets.all() {
+            redactor.add(&secret);
+        }
+        redactor
     }
 }
 

@@ -10,13 +10,15 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::engine::{App, Engine};
-use crate::app::Exchange;
+use crate::app::{Exchange, Redactor};
 use crate::change::ChangeId;
 use crate::mapping::{Answer, Body, Payload, PlannedRequest};
 use crate::observe::Traffic;
 
 /// Longest text of an answer that is shown or stored.
 const SHOWN_TEXT: usize = 2_000;
+/// Longest text of the app that reaches a client.
+pub(super) const SHOWN_DETAIL: usize = 500;
 
 impl Engine {
     /// Makes the call and tells everybody who looks on.
@@ -59,23 +61,23 @@ impl Engine {
 
 /// The target with secrets and passwords taken out.
 pub(super) fn shown_target(app: &App, request: &PlannedRequest) -> String {
-    app.redactor().and(&request.sensitive).clean(&request.target)
+    redactor_of(app, request).text(&request.target, SHOWN_TEXT)
 }
 
 /// The body with secrets and passwords taken out.
 pub(super) fn shown_payload(app: &App, request: &PlannedRequest) -> Option<Value> {
     let Payload { tree, .. } = request.body.as_ref()?;
-    Some(app.redactor().and(&request.sensitive).clean_tree(tree))
+    Some(redactor_of(app, request).tree(tree))
 }
 
 /// What of an answer is stored: the tree, redacted; long texts are cut.
 pub(super) fn shown_answer(app: &App, request: &PlannedRequest, answer: &Answer) -> Option<Value> {
-    let redactor = app.redactor().and(&request.sensitive);
+    let redactor = redactor_of(app, request);
     match &answer.body {
         Body::Empty => None,
-        Body::Tree(tree) => Some(redactor.clean_tree(tree)),
-        Body::Text(text) => Some(Value::String(redactor.cut(text, SHOWN_TEXT))),
-        Body::Unreadable(why) => Some(Value::String(redactor.cut(why, SHOWN_TEXT))),
+        Body::Tree(tree) => Some(redactor.tree(tree)),
+        Body::Text(text) => Some(Value::String(redactor.text(text, SHOWN_TEXT))),
+        Body::Unreadable(why) => Some(Value::String(redactor.text(why, SHOWN_TEXT))),
     }
 }
 
@@ -89,6 +91,15 @@ pub(super) fn outcome_words(exchange: &Exchange) -> (Option<u16>, String) {
         Exchange::NotSent(why) => (None, format!("not sent: {why}")),
         Exchange::InDoubt(doubt) => (doubt.status, format!("no answer: {doubt}")),
     }
+}
+
+/// Takes out the app's secrets and what of this request must not be seen.
+fn redactor_of(app: &App, request: &PlannedRequest) -> Redactor {
+    let mut redactor = app.redactor();
+    for value in &request.sensitive {
+        redactor.add(value);
+    }
+    redactor
 }
 
 fn outcome_label(exchange: &Exchange) -> &'static str {

@@ -10,6 +10,9 @@ use crate::journal::JournalError;
 use crate::mapping::{Claim, Goal, MemberGoal, Person, Want};
 use crate::scim::Slot;
 
+/// Edges of one round; a large group goes in slices, so that others get their turn.
+pub(super) const EDGES_AT_ONCE: u32 = 1_000;
+
 impl Engine {
     /// What the round works towards: the state after its newest change.
     pub(super) async fn goal(&self, round: &Round<'_>) -> Result<Goal, JournalError> {
@@ -66,13 +69,12 @@ impl Engine {
             whole: asserted.iter().any(|asserted| asserted.whole_members),
             ..MemberGoal::default()
         };
-        let app = round.app.name();
-        for edge in self.journal.pending_edges(app, &resource.id).await? {
+        for edge in self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await? {
             let Some(id) = edge.user_link else { continue };
             if edge.wanted { &mut goal.add } else { &mut goal.remove }.push(Person { id });
         }
         if goal.whole {
-            goal.add = self.everybody(app, &resource.id).await?;
+            goal.add = self.everybody(&resource.id).await?;
         }
         Ok(goal)
     }
@@ -80,14 +82,13 @@ impl Engine {
     /// Everybody who shall be in the group and has an account.
     async fn everybody(
         &self,
-        app: &str,
         group: &crate::change::ResourceId,
     ) -> Result<Vec<Person>, JournalError> {
         const SLICE: u32 = 1_000;
         let mut everybody = Vec::new();
-        let mut after = None;
+        let mut after: Option<crate::change::ResourceId> = None;
         loop {
-            let members = self.journal.members(app, group, after, SLICE).await?;
+            let members = self.journal.members(group, after.as_ref(), SLICE).await?;
             after = members.last().map(|member| member.user.clone());
             let full = members.len() == SLICE as usize;
             everybody

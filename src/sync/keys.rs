@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::change::Kind;
-use crate::journal::Keys as JournalKeys;
+use crate::journal::ResourceKeys;
 
 /// The name that must be unique among living resources: folded `userName` or `displayName`.
 pub(super) fn natural_key(kind: Kind, resource: &Value) -> Option<String> {
@@ -15,8 +15,8 @@ pub(super) fn natural_key(kind: Kind, resource: &Value) -> Option<String> {
 }
 
 /// All keys of a resource as it is wanted (or shown).
-pub(super) fn keys_of(kind: Kind, resource: &Value) -> JournalKeys {
-    JournalKeys {
+pub(super) fn keys_of(kind: Kind, resource: &Value) -> ResourceKeys {
+    ResourceKeys {
         natural: natural_key(kind, resource),
         external_id: text(resource, "externalId"),
         display_name: text(resource, "displayName").map(|name| fold(&name)),

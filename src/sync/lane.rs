@@ -19,7 +19,7 @@ impl Engine {
     pub(super) async fn schedule(self: Arc<Self>, app: Arc<App>, drain: Duration) {
         let mut lanes = JoinSet::new();
         let mut ending = self.ending.subscribe();
-        let width = app.mapping.connect().at_once;
+        let width = usize::try_from(app.mapping.connect().at_once).unwrap_or(usize::MAX);
         while !*ending.borrow() {
             let nap = match self.claim_some(&app, &mut lanes, width).await {
                 Ok(nap) => nap,
@@ -65,7 +65,7 @@ impl Engine {
         }
         let claimed = {
             let _gate = self.accepting.write().await;
-            self.journal.claim(app.name(), free, now).await?
+            self.journal.claim(app.name(), u32::try_from(free).unwrap_or(u32::MAX), now).await?
         };
         let all_taken = claimed.len() == free;
         for work in claimed {

@@ -162,7 +162,7 @@ impl Engine {
             Ok(Found::One { id, current, .. }) => {
                 let row = ListedRow { id, current };
                 let ids = self.adopt(app, kind, vec![row]).await?;
-                let found = self.resources(app, kind, &ids).await?;
+                let found = self.resources(app, &ids).await?;
                 Ok(found)
             }
             Err(ReadFailure::Unplannable(error)) => {
@@ -203,7 +203,7 @@ impl Engine {
         deadline: Deadline,
     ) -> Result<Listing, ScimError> {
         let mut plan = ListPlan::new(&app.mapping, kind);
-        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().list.wait);
+        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().list_wait);
         let mut rows: Vec<ListedRow> = Vec::new();
         let mut complete = false;
         while !complete && (rows.len() as u64) < count.max(1) {
@@ -218,7 +218,7 @@ impl Engine {
         let ids = self.adopt(app, kind, rows).await?;
         let hidden = read - ids.len() as u64;
         let wanted: Vec<_> = ids.into_iter().take(usize::try_from(count).unwrap_or(0)).collect();
-        let resources = self.resources(app, kind, &wanted).await?;
+        let resources = self.resources(app, &wanted).await?;
         let resources = self.shown_all(app, kind, resources).await?;
         Ok(Listing { total: total.saturating_sub(hidden), resources })
     }
@@ -287,10 +287,9 @@ impl Engine {
     pub(super) async fn resources(
         &self,
         app: &App,
-        kind: Kind,
         ids: &[ResourceId],
     ) -> Result<Vec<Resource>, ScimError> {
-        let found = self.journal.resources(app.name(), kind, ids, self.lag_begin(app)).await;
+        let found = self.journal.resources(ids.to_vec(), self.lag_begin(app)).await;
         let mut found = found.map_err(journal_failed)?;
         found.retain(|resource| !view::is_gone(resource));
         Ok(found)
@@ -343,7 +342,7 @@ impl Engine {
             filter: filter.as_ref().map(ToString::to_string).unwrap_or_default(),
         };
         let page = self.snapshot_page(app, &key, filter, query.start_index, count, deadline).await?;
-        let resources = self.resources(app, kind, &page.ids).await?;
+        let resources = self.resources(app, &page.ids).await?;
         let resources = self.shown_all(app, kind, resources).await?;
         Ok(Listing { total: page.total, resources })
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::secrets::{Environment, MissingSecret, Secrets};
-use crate::mapping::{self, Diagnostic, Given, Mapping, Source, VarSource};
+use crate::mapping::{self, Diagnostic, Given, Mapping, Origin, Source, VarSource};
 
 /// A mapping that is ready to run.
 #[derive(Debug, Clone)]
@@ -113,9 +113,9 @@ pub fn read_source(path: &Path) -> Result<Source, LoadError> {
 
 /// How a mapping's variables get their values.
 pub fn var_value(source: &VarSource, environment: &Environment) -> Option<String> {
-    match source {
-        VarSource::Env(name) => environment(name).filter(|value| !value.is_empty()),
-        VarSource::File(path) => std::fs::read_to_string(path)
+    match &source.origin {
+        Origin::Env(name) => environment(name).filter(|value| !value.is_empty()),
+        Origin::File(path) => std::fs::read_to_string(path)
             .ok()
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
     }

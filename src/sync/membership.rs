@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::change::ResourceId;
-use crate::journal::MemberOps;
+use crate::journal::{MemberEdge, MemberOps};
 use crate::scim::MemberOp;
 
 /// The wish.
@@ -71,11 +71,12 @@ impl MemberWish {
     /// For the journal.
     pub(super) fn into_ops(self) -> MemberOps {
         match self {
-            Self::Untouched => MemberOps::None,
+            Self::Untouched => MemberOps::default(),
             Self::Whole(ids) => MemberOps::Replace(ids.into_iter().map(ResourceId).collect()),
-            Self::Edges(edges) => MemberOps::Edges(
-                edges.into_iter().map(|(id, wanted)| (ResourceId(id), wanted)).collect(),
-            ),
+            Self::Edges(edges) => {
+                let edge = |(id, wanted)| MemberEdge { user: ResourceId(id), wanted };
+                MemberOps::Edges(edges.into_iter().map(edge).collect())
+            }
         }
     }
 }

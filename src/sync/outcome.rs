@@ -37,16 +37,16 @@ impl Engine {
         self.waiters.forget(change);
         match ended {
             Some(Ended::Applied) => {
-                self.journal.answered(change);
+                self.mark_answered(change, 200).await;
                 Ok(Certainty::Confirmed)
             }
             Some(Ended::Refused(error) | Ended::Parked(error)) => {
-                self.journal.answered(change);
+                self.mark_answered(change, error.status).await;
                 Err(error)
             }
             None => match app.mapping.sync().late {
                 Late::Accept => {
-                    self.journal.answered(change);
+                    self.mark_answered(change, 202).await;
                     Ok(Certainty::Pending(change))
                 }
                 // The repeat has the same fingerprint and joins the change that goes on.
@@ -56,6 +56,13 @@ impl Engine {
                 )
                 .retry_after(ASK_AGAIN)),
             },
+        }
+    }
+
+    /// Notes that the client was told; a 2xx before the end makes a later refusal a late one.
+    async fn mark_answered(&self, change: ChangeId, status: u16) {
+        if let Err(error) = self.journal.answered(change, status).await {
+            tracing::error!(code = "journal_failed", %change, "noting an answer: {error}");
         }
     }
 
@@ -113,10 +120,22 @@ impl Engine {
     /// Changes applied after this moment may not be visible in the app's own reads yet.
     pub(super) fn lag_begin(&self, app: &App) -> jiff::Timestamp {
         let now = self.clock.now();
-        jiff::SignedDuration::try_from(app.mapping.sync().read.lag)
+        jiff::SignedDuration::try_from(app.mapping.sync().lag)
             .ok()
             .and_then(|lag| now.checked_sub(lag).ok())
             .unwrap_or(now)
+    }
+
+    /// What the journal has by that key.
+    pub(super) async fn find(
+        &self,
+        app: &App,
+        kind: Kind,
+        by: By,
+        value: &str,
+    ) -> Result<Vec<Resource>, ScimError> {
+        let since = self.lag_begin(app);
+        self.journal.find(app.name(), kind, by, value, since).await.map_err(journal_failed)
     }
 
     /// Living resources with that key.
@@ -128,7 +147,7 @@ impl Engine {
         value: &str,
     ) -> Result<Vec<Resource>, ScimError> {
         let mut found =
-            self.journal.find(app.name(), kind, by, value).await.map_err(journal_failed)?;
+            self.find(app, kind, by, value).await?;
         found.retain(|resource| !view::is_gone(resource));
         Ok(found)
     }

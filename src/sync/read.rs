@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::engine::{App, Engine, Pause};
+use super::exchange::SHOWN_DETAIL;
 use super::keys::keys_of;
 use super::outcome::journal_failed;
 use super::view;
 use super::{Caller, Certainty, Deadline, Shown};
 use crate::app::Exchange;
 use crate::change::Kind;
-use crate::journal::Resource;
+use crate::journal::{By, Resource};
 use crate::mapping::{Answer, Ask, Classified, GetPlan, PlanError, PlannedRequest, Taken};
 use crate::observe::alarm;
 use crate::scim::ScimError;
@@ -75,7 +76,7 @@ impl Engine {
             return Err(ScimError::not_found(kind.resource_type(), id));
         }
         let mut resource = self.existing(&app, kind, id).await?;
-        let wait = app.mapping.sync().read.wait;
+        let wait = app.mapping.sync().read_wait;
         let until = (deadline - RESERVE).min(Instant::now() + wait);
         let certainty = match self.refresh(&app, kind, &mut resource, until).await {
             Ok(()) => view::certainty(&resource),
@@ -142,8 +143,11 @@ impl Engine {
         if changed {
             let keys = keys_of(kind, &view::attributes(app, resource));
             resource.keys = keys.clone();
-            let read = self.journal.touch_actual(&resource.id, shown, keys, now).await;
-            read.map_err(journal_failed)?;
+            let read = self.journal.touch_actual(&resource.id, shown, Some(keys), now).await;
+            if let Some(other) = read.map_err(journal_failed)? {
+                tracing::warn!(app = app.name(), resource = %resource.id, %other,
+                    "the app shows a name that another resource has here");
+            }
         }
         Ok(())
     }
@@ -157,10 +161,14 @@ impl Engine {
     ) -> Result<(), ScimError> {
         let plan = crate::mapping::MembersPlan::new(&app.mapping, group.clone());
         let Ok(Some(people)) = self.carry_read(app, plan, until).await else { return Ok(()) };
-        let keys: Vec<String> = people.iter().map(crate::mapping::id_text).collect();
+        let mut users = Vec::with_capacity(people.len());
+        for person in &people {
+            let key = crate::mapping::id_text(person);
+            // People without a SCIM link are not shown: Okta could not name them.
+            users.extend(self.find(app, Kind::User, By::AppKey, &key).await?.pop().map(|u| u.id));
+        }
         let now = self.clock.now();
-        let read = self.journal.set_members_read(app.name(), &resource.id, keys, now).await;
-        read.map_err(journal_failed)
+        self.journal.set_members_read(&resource.id, users, now).await.map_err(journal_failed)
     }
 
     /// Carries a plan that only reads out to its end.
@@ -213,7 +221,7 @@ impl Engine {
     /// What an answer that stopped a read means; `None`: a new credential was found, ask again.
     pub(super) fn stopped(&self, app: &App, said: &Classified) -> Option<ReadFailure> {
         use crate::change::AnswerClass as Class;
-        let words = app.redactor().detail(&said.say);
+        let words = app.redactor().text(&said.say, SHOWN_DETAIL);
         match said.class {
             Class::LoginAgain if app.secrets.reread() => None,
             Class::LoginAgain | Class::Stop => {
@@ -244,7 +252,7 @@ impl Engine {
             Kind::Group => {
                 let members = self
                     .journal
-                    .members(app.name(), &resource.id, None, SHOWN_MEMBERS)
+                    .members(&resource.id, None, SHOWN_MEMBERS)
                     .await
                     .map_err(journal_failed)?;
                 shown["members"] = members
@@ -254,7 +262,7 @@ impl Engine {
             }
             Kind::User => {
                 let groups =
-                    self.journal.groups_of(app.name(), &resource.id).await.map_err(journal_failed)?;
+                    self.journal.groups_of(&resource.id).await.map_err(journal_failed)?;
                 if !groups.is_empty() {
                     shown["groups"] = groups
                         .into_iter()

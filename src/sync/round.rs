@@ -11,19 +11,20 @@ use serde_json::Value;
 
 use super::clock::later;
 use super::engine::{App, Engine};
-use super::exchange::{outcome_words, shown_answer, shown_payload, shown_target};
-use super::view::Asserted;
+use super::exchange::{
+    SHOWN_DETAIL, outcome_words, shown_answer, shown_payload, shown_target,
+};
 use crate::app::Exchange;
 use crate::change::{
-    AnswerClass, ChangeId, Decision, RefusedAs, Seen, StepClass, StepFacts, WaitReason, Waiting,
-    after_read, after_write, next_goal, settle_of_create,
+    AnswerClass, Decision, RefusedAs, Seen, StepClass, StepFacts, WaitReason, Waiting,
+    after_read, after_write, next_goal, settle_of_create, Schedule,
 };
 use crate::journal::{
     By, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, StepEnd, StepIntent,
     StepOutcome,
 };
 use crate::mapping::{
-    Answer, Classified, Converge, Next, PlanError, PlannedRequest, Reached, Taken,
+    Classified, Converge, Next, PlanError, PlannedRequest, Reached, Taken,
 };
 
 /// Longer than any call may take; each call has its own limit.
@@ -153,7 +154,7 @@ impl Engine {
                 Taken::Stopped(classified) => {
                     class = classified.class;
                     let decision = after_read(&facts, seen(&classified));
-                    (decision, app.redactor().detail(&classified.say))
+                    (decision, app.redactor().text(&classified.say, SHOWN_DETAIL))
                 }
                 Taken::Unreadable(why) => {
                     let words = format!("call '{}': {why}", request.call);
@@ -164,7 +165,7 @@ impl Engine {
             Exchange::InDoubt(_) => (after_read(&facts, Seen::InDoubt), words),
         };
         if let Some(change) = change {
-            self.journal.record_read(ReadStep {
+            let recorded = self.journal.record_read(ReadStep {
                 change,
                 call: request.call.clone(),
                 attempt: attempt(round),
@@ -175,6 +176,10 @@ impl Engine {
                 started_at,
                 ended_at: self.clock.now(),
             });
+            if let Err(error) = recorded.await {
+                // A read proves nothing; what it led to is recorded with the write.
+                tracing::warn!(app = app.name(), "a read could not be recorded: {error}");
+            }
         }
         decided
     }
@@ -260,7 +265,7 @@ impl Engine {
                 Taken::Went => (Decision::Continue, words, Some(AnswerClass::Ok)),
                 Taken::Stopped(classified) => {
                     let decision = after_write(&facts, seen(&classified));
-                    let words = round.app.redactor().detail(&classified.say);
+                    let words = round.app.redactor().text(&classified.say, SHOWN_DETAIL);
                     (decision, words, Some(classified.class))
                 }
                 Taken::Unreadable(why) => {
@@ -278,7 +283,7 @@ impl Engine {
             let key = id_text(id);
             let found = self
                 .journal
-                .find(round.app.name(), crate::change::Kind::User, By::AppKey, &key)
+                .find(round.app.name(), crate::change::Kind::User, By::AppKey, &key, self.clock.now())
                 .await?;
             known.push(!found.is_empty());
         }
@@ -315,9 +320,14 @@ fn facts_of(round: &Round<'_>, request: &PlannedRequest) -> StepFacts {
         class: request.class,
         rule: request.in_doubt,
         attempts: attempt(round) - 1,
-        schedule: round.app.mapping.connect().retries,
+        schedule: schedule_of(round.app),
         seed: round.changes.last().map_or(0, |c| c.change.0.unsigned_abs()),
     }
+}
+
+fn schedule_of(app: &App) -> Schedule {
+    let retries = app.mapping.connect().retries;
+    Schedule { first: retries.first_wait, longest: retries.longest_wait }
 }
 
 fn seen(classified: &Classified) -> Seen {

@@ -9,7 +9,7 @@ use std::sync::RwLock;
 use zeroize::Zeroizing;
 
 use crate::app::SecretStore;
-use crate::mapping::{SecretOrigin, SecretSource};
+use crate::mapping::{Origin, SecretSource};
 
 /// Reads one environment variable; tests and `demo` bring their own.
 pub type Environment = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -73,7 +73,7 @@ impl Secrets {
     pub fn reread(&self) -> bool {
         let mut changed = false;
         for source in &self.sources {
-            let SecretOrigin::File(_) = &source.origin else { continue };
+            let Origin::File(_) = &source.origin else { continue };
             let Ok(value) = read_origin(&source.origin, &|_| None) else { continue };
             let mut values = self.values.write().unwrap_or_else(|e| e.into_inner());
             if values.get(&source.name) != Some(&value) {
@@ -104,16 +104,16 @@ impl std::fmt::Debug for Secrets {
 }
 
 fn read_origin(
-    origin: &SecretOrigin,
+    origin: &Origin,
     environment: &Environment,
 ) -> Result<Zeroizing<String>, String> {
     match origin {
-        SecretOrigin::Env(name) => match environment(name) {
+        Origin::Env(name) => match environment(name) {
             Some(value) if !value.is_empty() => Ok(Zeroizing::new(value)),
             Some(_) => Err(format!("the environment variable {name} is empty; give it a value")),
             None => Err(format!("set the environment variable {name}")),
         },
-        SecretOrigin::File(path) => match std::fs::read_to_string(path) {
+        Origin::File(path) => match std::fs::read_to_string(path) {
             // Editors and `echo` leave a line end that is not part of the secret.
             Ok(text) => Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())),
             Err(e) => Err(format!("the file {path} cannot be read: {e}")),

@@ -50,7 +50,7 @@ impl Engine {
             return Ok(page);
         }
         let mut walk = self.walk(app, key, filter);
-        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().list.wait);
+        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().list_wait);
         let ended = tokio::time::timeout_at(until, walk.wait_for(Option::is_some)).await;
         match ended {
             Ok(Ok(outcome)) => match &*outcome {
@@ -76,6 +76,7 @@ impl Engine {
         count: u64,
     ) -> Result<Option<SnapshotPage>, ScimError> {
         let now = self.clock.now();
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.journal.snapshot_page(key.clone(), start, count, now).await.map_err(journal_failed)
     }
 
@@ -115,7 +116,6 @@ impl Engine {
         let snapshot = self.journal.snapshot_begin(key.clone(), now).await.map_err(journal_failed)?;
         let mut plan = ListPlan::new(&app.mapping, key.kind);
         let mut rows = Vec::new();
-        let mut total = 0;
         loop {
             let until = Instant::now() + LONGEST_SILENCE;
             let complete = match self.list_step(app, &mut plan, until).await {
@@ -128,8 +128,7 @@ impl Engine {
                 let batch = std::mem::replace(&mut rows, rest);
                 let ids = self.adopt(app, key.kind, batch).await?;
                 let ids = self.filtered(app, key, filter.as_ref(), ids).await?;
-                total += ids.len() as u64;
-                let added = self.journal.snapshot_append(snapshot, ids).await;
+                let added = self.journal.snapshot_append(snapshot, ids, self.clock.now()).await;
                 added.map_err(journal_failed)?;
             }
             if complete {
@@ -141,7 +140,8 @@ impl Engine {
             let why = format!("it says there are {told} and gave {read}");
             return Err(list_failed(app, ReadFailure::Silent(why)));
         }
-        self.journal.snapshot_finish(snapshot, total, self.clock.now()).await.map_err(journal_failed)
+        let finished = self.journal.snapshot_finish(snapshot, self.clock.now()).await;
+        finished.map(drop).map_err(journal_failed)
     }
 
     async fn filtered(
@@ -153,7 +153,7 @@ impl Engine {
     ) -> Result<Vec<ResourceId>, ScimError> {
         let Some(filter) = filter else { return Ok(ids) };
         let mut kept = Vec::new();
-        for resource in self.resources(app, key.kind, &ids).await? {
+        for resource in self.resources(app, &ids).await? {
             let shown = self.show(app, key.kind, &resource, Certainty::Confirmed).await?;
             if filter.matches(&shown.resource) {
                 kept.push(resource.id);

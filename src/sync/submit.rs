@@ -2,6 +2,7 @@
 //!
 //! Nothing is sent from here: the lane of the resource does that after the change is on disk.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -9,16 +10,16 @@ use tokio::time::Instant;
 
 use super::engine::{App, Engine};
 use super::draft::{self, Draft, side_of};
-use super::keys::natural_key;
+use super::keys::{keys_of, natural_key};
 use super::membership::MemberWish;
-use super::view::{self, Asserted};
-use super::{Caller, Certainty, Deadline, Shown, Write, Written};
-use crate::change::{Kind, ResourceId, Verb};
-use crate::journal::{Accepted, By, Resource, Target};
-use crate::mapping::{DeleteRule, IfExists, OnRecreate, Side};
-use crate::scim::{self, ScimError, ScimType};
-
 use super::outcome::{journal_failed, taken};
+use super::read::RESERVE;
+use super::view::{self, Asserted};
+use super::{Caller, Certainty, Deadline, Write, Written};
+use crate::change::{ChangeState, Kind, ResourceId, Verb};
+use crate::journal::{Accept, Accepted, By, KeyError, Resource, Target, Twin};
+use crate::mapping::{DeleteRule, IfExists, Side};
+use crate::scim::{self, ScimError, ScimType};
 
 impl Engine {
     /// Takes a write and says what became of it.
@@ -73,12 +74,12 @@ impl Engine {
         let natural = natural_key(kind, &incoming.resource)
             .ok_or_else(|| ScimError::invalid_value(draft::missing_key(kind)))?;
         let held = self.lock(format!("{}/{kind:?}/{natural}", app.name())).await;
-        let existing = self.whose_key(app, kind, side, &natural).await?;
-        if let Some(resource) = &existing
-            && let Some(shown) = self.unheard_create(app, kind, resource, &request).await?
-        {
-            return Ok(Written::Created(shown));
-        }
+        let existing = match self.whose_key(app, kind, side, &natural).await? {
+            Holder::Nobody => None,
+            Holder::TakeOver(resource) => Some(*resource),
+            // The journal refuses it, unless it is the repeat of a create that goes on.
+            Holder::Taken => None,
+        };
         let base = existing.as_ref().map(|resource| view::attributes(app, resource));
         let empty = json!({});
         let mut written = scim::replace(base.as_ref().unwrap_or(&empty), &incoming, rt, &|slot| {
@@ -95,6 +96,7 @@ impl Engine {
             verb: Verb::Create,
             target: match &existing {
                 None => Target::New { id: ResourceId(uuid::Uuid::now_v7().to_string()) },
+                Some(resource) if !resource.is_live() => Target::Revive { id: resource.id.clone() },
                 Some(resource) => draft::existing_target(resource),
             },
             asserted: Asserted {
@@ -114,59 +116,30 @@ impl Engine {
         Ok(Written::Created(self.shown(app, kind, &id, certainty).await?))
     }
 
-    /// Who has the key now; `None`: nobody, or only somebody whom the create may take over.
+    /// Who has the key now.
     async fn whose_key(
         &self,
         app: &App,
         kind: Kind,
         side: &Side,
         natural: &str,
-    ) -> Result<Option<Resource>, ScimError> {
-        let found = self.journal.find(app.name(), kind, By::Natural, natural).await;
-        for resource in found.map_err(journal_failed)? {
-            if resource.deleted_at.is_some() {
-                // `delete: deactivate`: the account stays linked, a create brings it back.
-                if resource.link.is_some() {
-                    return Ok(Some(resource));
-                }
-                continue;
-            }
-            if !resource.written {
-                // Only ever imported: the mapping's `if_exists` decides, in converge where the
-                // rule needs the record.
-                if matches!(side.if_exists, IfExists::Conflict) {
-                    return Err(taken(app, kind, natural, &resource));
-                }
-                return Ok(Some(resource));
-            }
-            let inactive = resource.active == Some(false) && kind == Kind::User;
-            if inactive && app.mapping.sync().on_recreate == OnRecreate::Restore {
-                return Ok(Some(resource));
-            }
-            return Err(taken(app, kind, natural, &resource));
+    ) -> Result<Holder, ScimError> {
+        if let Some(resource) = self.find(app, kind, By::Natural, natural).await?.pop() {
+            // Only ever imported: the mapping's `if_exists` decides, in converge where the rule
+            // needs the record.
+            let imported = !resource.written && !matches!(side.if_exists, IfExists::Conflict);
+            let inactive = resource.keys.active == Some(false) && kind == Kind::User;
+            let comes_back = resource.written && inactive && app.mapping.sync().restore;
+            return Ok(if imported || comes_back {
+                Holder::TakeOver(Box::new(resource))
+            } else {
+                Holder::Taken
+            });
         }
-        Ok(None)
-    }
-
-    /// A create that was carried out but whose answer never reached the client: the same again
-    /// gets the same outcome instead of a 409.
-    async fn unheard_create(
-        &self,
-        app: &App,
-        kind: Kind,
-        resource: &Resource,
-        request: &Value,
-    ) -> Result<Option<Shown>, ScimError> {
-        let fingerprint = self.fingerprint(Verb::Create, None, request);
-        let unheard = self
-            .journal
-            .unheard(&resource.id, &fingerprint)
-            .await
-            .map_err(journal_failed)?;
-        if !unheard {
-            return Ok(None);
-        }
-        Ok(Some(self.shown(app, kind, &resource.id, Certainty::Confirmed).await?))
+        // `delete: deactivate`: the account stays linked, a create brings it back.
+        let buried = self.find(app, kind, By::Tombstone, natural).await?;
+        let linked = buried.into_iter().find(|resource| resource.link.is_some());
+        Ok(linked.map_or(Holder::Nobody, |resource| Holder::TakeOver(Box::new(resource))))
     }
 
     async fn delete(
@@ -231,14 +204,11 @@ impl Engine {
     async fn key_is_free(&self, app: &App, draft: &Draft) -> Result<(), ScimError> {
         let Some(natural) = natural_key(draft.kind, &draft.written.desired) else { return Ok(()) };
         let Some(own) = &draft.before else { return Ok(()) };
-        if own.natural_key.as_deref() == Some(natural.as_str()) || draft.ends_access {
+        if own.keys.natural.as_deref() == Some(natural.as_str()) || draft.ends_access {
             return Ok(());
         }
-        let found = self.journal.find(app.name(), draft.kind, By::Natural, &natural).await;
-        let other = found
-            .map_err(journal_failed)?
-            .into_iter()
-            .find(|resource| resource.id != own.id && resource.deleted_at.is_none());
+        let found = self.find(app, draft.kind, By::Natural, &natural).await?;
+        let other = found.into_iter().find(|resource| resource.id != own.id);
         match other {
             Some(other) => Err(taken(app, draft.kind, &natural, &other)),
             None => Ok(()),
@@ -262,14 +232,22 @@ impl Engine {
         // its end could pass unseen and a refusal be taken for a late one.
         let gate = self.accepting.read().await;
         let (change, id) = match self.journal.accept(accept).await.map_err(journal_failed)? {
-            Accepted::New(committed) => (committed.change(), id),
+            Accepted::New(committed) => (committed.change, id),
             // The client repeats a request that is still under way: both hear the same end.
-            Accepted::Joined { change, resource } => (change, resource),
-            Accepted::KeyTaken { id } => {
-                let detail = format!("Another {} ({id}) has this name.", kind.resource_type());
-                return Err(ScimError::typed(ScimType::Uniqueness, detail));
+            Accepted::Joined { change, id } => (change, id),
+            // It was carried out, and the answer never reached the client: the same again gets
+            // the same outcome.
+            Accepted::KeyTaken { id, twin: Some(twin) } if was_unheard(&twin) => {
+                return Ok((id, Certainty::Confirmed));
             }
-            Accepted::Stale | Accepted::Gone => {
+            Accepted::Gone { deleted_by: Some(twin) } if was_unheard(&twin) => {
+                return Ok((id, Certainty::Confirmed));
+            }
+            Accepted::KeyTaken { id, .. } => return Err(self.taken_by(app, kind, &id).await),
+            Accepted::NoSuchMember { id } => {
+                return Err(ScimError::invalid_value(format!("There is no user '{id}'.")));
+            }
+            Accepted::Stale | Accepted::Gone { .. } => {
                 return Err(ScimError::not_found(kind.resource_type(), &id.0));
             }
         };
@@ -277,11 +255,131 @@ impl Engine {
         drop(gate);
         drop(held);
         app.work.notify_one();
-        let wait_until = match sync.answer {
-            crate::mapping::AnswerMode::Accept => Instant::now(),
-            crate::mapping::AnswerMode::Confirm => deadline.min(Instant::now() + sync.wait),
+        let wait_until = if sync.confirm {
+            (deadline - RESERVE).min(Instant::now() + sync.wait)
+        } else {
+            Instant::now()
         };
         let certainty = self.await_end(app, change, end, wait_until).await?;
         Ok((id, certainty))
     }
+
+    /// The draft as the journal takes it.
+    async fn prepare(
+        &self,
+        app: &App,
+        caller: &Caller,
+        draft: Draft,
+    ) -> Result<Accept, ScimError> {
+        let resource = match &draft.verb {
+            Verb::Create => None,
+            _ => Some(draft.target.id()),
+        };
+        let fingerprint = self.fingerprint(draft.verb, resource, &draft.request, &draft.written)?;
+        let secret = match &draft.written.password {
+            Some(password) if app.mapping.takes_password(draft.kind) => {
+                Some(self.keys.seal(password.as_bytes()).map_err(|error| sealing_failed(&error))?)
+            }
+            _ => None,
+        };
+        let gone = draft.verb == Verb::Delete;
+        let milestone =
+            gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
+        Ok(Accept {
+            app: app.name().to_owned(),
+            kind: draft.kind,
+            verb: draft.verb,
+            keys: keys_of(draft.kind, &draft.written.desired),
+            desired: (!gone).then_some(draft.written.desired),
+            asserted: draft.asserted.store(),
+            request: (!draft.request.is_null()).then_some(draft.request),
+            members: self.known_members(app, draft.members).await?.into_ops(),
+            target: draft.target,
+            secret,
+            fingerprint,
+            actor: caller.token.clone(),
+            ends_access: draft.ends_access,
+            milestone,
+            mapping_digest: app.mapping.digest().to_owned(),
+            now: self.clock.now(),
+        })
+    }
+
+    /// What makes two requests the same: keyed, since a body can hold a password.
+    fn fingerprint(
+        &self,
+        verb: Verb,
+        resource: Option<&ResourceId>,
+        request: &Value,
+        written: &scim::Written,
+    ) -> Result<Vec<u8>, ScimError> {
+        let whole = json!([verb, resource, request, written.password]);
+        let text = serde_json::to_vec(&sorted(whole))
+            .map_err(|error| ScimError::invalid_syntax(error.to_string()))?;
+        Ok(self.keys.fingerprint(&text))
+    }
+
+    /// The wish without people the bridge does not know: the rest of a group push must not fail
+    /// for one of them (a 400 is permanent for Okta), unless the mapping says so.
+    async fn known_members(&self, app: &App, wish: MemberWish) -> Result<MemberWish, ScimError> {
+        let named: Vec<_> = wish.named().into_iter().cloned().map(ResourceId).collect();
+        if named.is_empty() {
+            return Ok(wish);
+        }
+        let known = self.resources(app, &named).await?;
+        let known: BTreeSet<_> = known.into_iter().map(|resource| resource.id).collect();
+        let unknown: Vec<_> =
+            named.into_iter().filter(|id| !known.contains(id)).map(|id| id.0).collect();
+        if unknown.is_empty() {
+            return Ok(wish);
+        }
+        let (names, name) = (unknown.join(", "), app.name());
+        let side = app.mapping.side(Kind::Group);
+        if side.is_some_and(|side| side.members.policy.refuse_unknown_members) {
+            return Err(ScimError::invalid_value(format!("{name} has no member {names}.")));
+        }
+        tracing::warn!(app = name, "members that are not known here are left out: {names}");
+        Ok(wish.without(&unknown))
+    }
+
+    async fn taken_by(&self, app: &App, kind: Kind, id: &ResourceId) -> ScimError {
+        match self.journal.resource(app.name(), kind, id, self.clock.now()).await {
+            Ok(Some(holder)) => {
+                let natural = holder.keys.natural.clone().unwrap_or_default();
+                taken(app, kind, &natural, &holder)
+            }
+            _ => ScimError::typed(ScimType::Uniqueness, format!("{id} has this name already.")),
+        }
+    }
+}
+
+/// Who has a name.
+enum Holder {
+    Nobody,
+    /// A create may take this one over.
+    TakeOver(Box<Resource>),
+    Taken,
+}
+
+/// The twin worked, and its client never heard of it.
+fn was_unheard(twin: &Twin) -> bool {
+    twin.state == ChangeState::Applied && twin.answered.is_none()
+}
+
+/// Objects with their keys in order: equal requests have equal texts.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let mut entries: Vec<_> = object.into_iter().collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(entries.into_iter().map(|(key, value)| (key, sorted(value))).collect())
+        }
+        Value::Array(list) => Value::Array(list.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}
+
+fn sealing_failed(error: &KeyError) -> ScimError {
+    tracing::error!(code = "key_failed", "a password cannot be sealed: {error}");
+    ScimError::new(500, "The bridge cannot keep the password safely; nothing was changed.")
 }

@@ -3,6 +3,7 @@
 //! A token is shown once; the journal has its hash. `scb_<id>_<secret>`: the id finds the row,
 //! the secret (256 random bits) proves it, compared in constant time.
 
+use base64::Engine as _;
 use jiff::{SignedDuration, Timestamp};
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -12,7 +13,7 @@ use zeroize::Zeroizing;
 use super::engine::{App, Engine};
 use super::{Caller, CommandError, Denied};
 use crate::journal::{
-    Credential, CredentialHash, CredentialKind, HashKind, Journal, Token,
+    Credential, CredentialHash, CredentialKind, HashKind, Token,
 };
 use crate::mapping::ClientAuth;
 
@@ -29,18 +30,17 @@ pub struct Minted {
     pub user: Option<String>,
 }
 
-/// Makes a token and keeps its hash.
+/// Makes a token and what the journal keeps of it.
 ///
 /// # Errors
-/// When there is no randomness or the journal does not take it.
-pub(super) async fn mint(
-    journal: &Journal,
+/// When there is no randomness.
+pub(super) fn mint(
     app: &str,
     label: &str,
     kind: CredentialKind,
     expires_at: Option<Timestamp>,
     now: Timestamp,
-) -> Result<Minted, CommandError> {
+) -> Result<(Minted, Credential), CommandError> {
     let id = random_hex::<8>()?;
     let secret = random_hex::<32>()?;
     let (token, user) = match kind {
@@ -57,8 +57,7 @@ pub(super) async fn mint(
         created_at: now,
         expires_at,
     };
-    journal.token_insert(credential).await.map_err(CommandError::journal)?;
-    Ok(Minted { id: id.to_string(), secret: token, user })
+    Ok((Minted { id: id.to_string(), secret: token, user }, credential))
 }
 
 impl Engine {
@@ -203,6 +202,18 @@ fn sha256(bytes: &[u8]) -> Vec<u8> {
     digest::digest(&digest::SHA256, bytes).as_ref().to_vec()
 }
 
+fn base64_decode(text: &str) -> Option<Vec<u8>> {
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+/// A key for the control routes, made at each start.
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn new_control_key() -> Result<Zeroizing<String>, CommandError> {
+    random_hex::<32>()
+}
+
 /// N random bytes in hexadecimal.
 pub(super) fn random_hex<const N: usize>() -> Result<Zeroizing<String>, CommandError> {
     let mut bytes = [0_u8; N];
@@ -222,11 +233,14 @@ pub(super) fn moment_in(text: &str, now: Timestamp) -> Result<Timestamp, Command
     };
     let (number, unit) = text.split_at(text.len().saturating_sub(1));
     let number: i64 = number.parse().map_err(|_| wrong())?;
-    let hours = match unit {
-        "d" => SignedDuration::try_from_hours(number.saturating_mul(24)),
-        "h" => SignedDuration::try_from_hours(number),
-        "m" => SignedDuration::try_from_mins(number),
+    let seconds = match unit {
+        "d" => number.checked_mul(86_400),
+        "h" => number.checked_mul(3_600),
+        "m" => number.checked_mul(60),
         _ => None,
     };
-    hours.and_then(|by| now.checked_add(by).ok()).ok_or_else(wrong)
+    seconds
+        .map(SignedDuration::from_secs)
+        .and_then(|by| now.checked_add(by).ok())
+        .ok_or_else(wrong)
 }

@@ -10,9 +10,14 @@ use super::operation::{Name, Operation};
 use super::read::lay_over;
 use super::{
     Ask, FindPlan, Found, GetPlan, MemberGoal, MembersPlan, MembersReached, Next, PlanError, Taken,
+    request,
 };
-use crate::mapping::model::{AppRecord, CallId, DeleteRule, IfExists, Mapping, Side};
-use crate::mapping::{Answer, AnswerClass, Carried, Classified, Kind, Pick, Roots, Use};
+use crate::mapping::answer::Use;
+use crate::mapping::attribute::FieldId;
+use crate::mapping::call::{CallId, Pick};
+use crate::mapping::model::Mapping;
+use crate::mapping::side::{Asserted, Carried, DeleteRule, GroupDelete, IfExists, Side};
+use crate::mapping::{Answer, AnswerClass, Classified, Kind, PlannedRequest, Roots};
 use crate::scim::Slot;
 
 /// Whose account a hit of the look-up is.
@@ -119,7 +124,6 @@ pub struct Converge {
     current: Option<Value>,
     adopted: bool,
     operations: VecDeque<Operation>,
-    record: Option<AppRecord>,
     carried: Carried,
     saved: Map<String, Value>,
     at: Option<CallId>,
@@ -136,6 +140,7 @@ impl Converge {
             Want::Present { asserted, .. } => asserted.clone(),
             Want::Gone => Vec::new(),
         };
+        let slots = Asserted::Slots(slots);
         let carried = Carried { slots, password: goal.password.is_some() };
         Self {
             stage: Stage::Locate,
@@ -143,7 +148,6 @@ impl Converge {
             current: None,
             adopted: false,
             operations: VecDeque::new(),
-            record: None,
             carried,
             saved: Map::new(),
             at: None,
@@ -196,7 +200,7 @@ impl Converge {
                         continue;
                     };
                     let roots = due.roots(self.roots());
-                    let request = mapping.request(due.call, &roots, &Pick::All, None)?;
+                    let request = request(mapping, due.call, &roots, Pick::Create, None)?;
                     self.at = Some(due.call);
                     return Ok(Next::Write(request));
                 }
@@ -299,7 +303,7 @@ impl Converge {
             IfExists::Adopt => true,
             IfExists::AdoptIfSame(fields) => {
                 let roots = self.roots_for(Some(current), side);
-                side.app_record(mapping, &roots, true, &self.carried)
+                side.app_record(&roots, true, &self.carried)
                     .is_ok_and(|record| side.same(fields, &record, current))
             }
         }
@@ -322,10 +326,33 @@ impl Converge {
             Want::Gone => self.delete_operations(side),
             Want::Present { .. } => self.write_operations(side),
         };
-        self.stage = Stage::Operate;
+        self.stage = match (self.empties_first(side), &self.id) {
+            (true, Some(group)) => Stage::ReadMembers(MembersPlan::new(mapping, group.clone())),
+            _ => Stage::Operate,
+        };
+    }
+
+    /// A group that is deleted by (or after) taking everybody out of it.
+    fn empties_first(&self, side: &Side) -> bool {
+        let empties = matches!(
+            side.members.policy.delete,
+            GroupDelete::EmptyAndKeep | GroupDelete::EmptyThenRemove
+        );
+        self.goal.kind == Kind::Group && matches!(self.goal.want, Want::Gone) && empties
+    }
+
+    /// What must become of the members.
+    fn member_goal(&self) -> MemberGoal {
+        match &self.goal.want {
+            Want::Present { members, .. } => members.clone(),
+            Want::Gone => MemberGoal { whole: true, ..MemberGoal::default() },
+        }
     }
 
     fn delete_operations(&self, side: &Side) -> VecDeque<Operation> {
+        if side.members.policy.delete == GroupDelete::EmptyAndKeep {
+            return VecDeque::new();
+        }
         match &side.delete {
             DeleteRule::Calls(calls) => [Operation::new(Name::Delete, calls, false)].into(),
             DeleteRule::Deactivate if self.is_active(side) => {
@@ -375,30 +402,35 @@ impl Converge {
     }
 
     /// The next call of the operations that runs.
-    fn next_write(
-        &mut self,
-        mapping: &Mapping,
-    ) -> Result<Option<crate::mapping::PlannedRequest>, PlanError> {
+    fn next_write(&mut self, mapping: &Mapping) -> Result<Option<PlannedRequest>, PlanError> {
         let Some(side) = mapping.side(self.goal.kind) else { return Ok(None) };
         while let Some(mut operation) = self.operations.pop_front() {
             let creating = operation.name == Name::Create;
             let roots = self.roots_for(self.current.as_ref(), side);
-            let record = side.app_record(mapping, &roots, creating, &self.carried)?;
-            let roots = record.into_roots(roots, self.current.as_ref());
-            let empty = Value::Null;
-            let current = if creating { &empty } else { self.current.as_ref().unwrap_or(&empty) };
-            let differs = |field| side.differs(field, &record, current, &self.carried);
-            let wanted = |call| mapping.wanted(call, &roots);
-            let Some(call) = operation.next_call(mapping, &differs, &wanted) else { continue };
-            let fields = mapping.call(call).fields();
-            let pick = if mapping.call(call).sends_only_changed() && !creating {
-                Pick::Only(fields.iter().copied().filter(|f| differs(*f)).collect())
-            } else {
-                Pick::All
+            let record = match side.app_record(&roots, creating, &self.carried) {
+                Ok(record) => record,
+                // Taking access away never fails because of another attribute.
+                Err(refusal) if operation.soft => {
+                    self.warning = Some(("update".to_owned(), refused_here(&refusal.to_string())));
+                    continue;
+                }
+                Err(refusal) => {
+                    return Err(PlanError { call: operation.word().into(), why: refusal.to_string() });
+                }
             };
-            let request = mapping.request(call, &roots, &pick, None)?;
+            let roots = with_app(roots, record.tree(), self.current.as_ref());
+            let current = match (&self.current, creating) {
+                (Some(current), false) => current,
+                _ => &Value::Null,
+            };
+            let differs = |field| side.differs(field, &record, current, &self.carried);
+            let wanted = |call| mapping.call(call).wanted(&roots);
+            let Some(call) = operation.next_call(mapping, &differs, &wanted) else { continue };
+            let fields = mapping.call(call).fields().iter().copied();
+            let differing: Vec<FieldId> = fields.filter(|field| differs(*field)).collect();
+            let pick = if creating { Pick::Create } else { Pick::Update { differing: &differing } };
+            let request = request(mapping, call, &roots, pick, None)?;
             self.at = Some(call);
-            self.record = Some(record);
             self.operations.push_front(operation);
             return Ok(Some(request));
         }
@@ -407,7 +439,9 @@ impl Converge {
 
     fn take_write(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
         let Some(call) = self.at else { return Taken::Went };
-        let classified = mapping.classify(call, answer, Use::Write);
+        let roots = self.roots();
+        let named = mapping.call(call);
+        let classified = mapping.classify(named, answer, Use::Write, &roots);
         match classified.class {
             AnswerClass::Ok | AnswerClass::AlreadyDone => {}
             AnswerClass::Conflict | AnswerClass::Rejected | AnswerClass::Forbidden
@@ -415,14 +449,13 @@ impl Converge {
             {
                 // The deactivation is done; the rest may fail with a warning.
                 self.operations.pop_front();
-                self.warning = Some((mapping.call(call).name().to_owned(), classified));
+                self.warning = Some((named.name().to_owned(), classified));
                 self.stale = true;
                 return Taken::Went;
             }
             _ => return Taken::Stopped(classified),
         }
-        let roots = self.roots();
-        match mapping.saved(call, answer, &roots) {
+        match named.saved(answer, &roots) {
             Ok(saved) => self.saved.extend(saved),
             Err(why) => return Taken::Unreadable(why.to_string()),
         }
@@ -430,8 +463,8 @@ impl Converge {
             self.id = Some(id.clone());
         }
         self.stale = true;
-        if mapping.call(call).has_record() {
-            match mapping.record(call, answer, &roots) {
+        if named.has_record() {
+            match named.record(answer, &roots) {
                 Ok(Some(record)) => {
                     lay_over(&mut self.current, record);
                     self.stale = false;
@@ -462,8 +495,8 @@ impl Converge {
     }
 
     fn members_read(&mut self, mapping: &Mapping, actual: Option<Vec<Value>>) {
-        let Want::Present { members, .. } = &self.goal.want else { return };
-        let asked = MemberRun::strangers(members, actual.as_deref().unwrap_or_default());
+        let goal = self.member_goal();
+        let asked = MemberRun::strangers(&goal, actual.as_deref().unwrap_or_default());
         if asked.is_empty() {
             self.start_members(mapping, actual, Vec::new());
         } else {
@@ -472,19 +505,17 @@ impl Converge {
     }
 
     fn start_members(&mut self, mapping: &Mapping, actual: Option<Vec<Value>>, leaving: Vec<Value>) {
-        let (Want::Present { members, .. }, Some(side)) =
-            (&self.goal.want, mapping.side(self.goal.kind))
-        else {
-            return;
-        };
-        self.stage = Stage::Members(MemberRun::new(mapping, side, members, actual, leaving));
+        let Some(side) = mapping.side(self.goal.kind) else { return };
+        let goal = self.member_goal();
+        self.stage = Stage::Members(MemberRun::new(mapping, side, &goal, actual, leaving));
     }
 
     fn take_member_write(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
+        let roots = self.roots();
         let (Stage::Members(run), Some(call)) = (&mut self.stage, self.at) else {
             return Taken::Went;
         };
-        let classified = mapping.classify(call, answer, Use::Write);
+        let classified = mapping.classify(mapping.call(call), answer, Use::Write, &roots);
         match classified.class {
             AnswerClass::Ok | AnswerClass::AlreadyDone => run.done(),
             AnswerClass::NotFound | AnswerClass::Conflict | AnswerClass::Rejected => {
@@ -496,8 +527,12 @@ impl Converge {
     }
 
     fn members_done(&mut self) {
-        let stage = self.read_back_stage();
-        if let Stage::Members(run) = std::mem::replace(&mut self.stage, stage) {
+        let after = match self.goal.want {
+            // The group was emptied; now its own calls, if any.
+            Want::Gone => Stage::Operate,
+            Want::Present { .. } => self.read_back_stage(),
+        };
+        if let Stage::Members(run) = std::mem::replace(&mut self.stage, after) {
             self.members = Some(run.reached());
         }
     }
@@ -515,7 +550,7 @@ impl Converge {
     fn read_back_request(
         plan: &mut Option<GetPlan>,
         mapping: &Mapping,
-    ) -> Result<Option<crate::mapping::PlannedRequest>, PlanError> {
+    ) -> Result<Option<PlannedRequest>, PlanError> {
         match plan {
             None => Ok(None),
             Some(get) => match get.next(mapping)? {
@@ -534,7 +569,9 @@ impl Converge {
         let side = mapping.side(self.goal.kind);
         let reached = match (&self.goal.want, self.id.clone(), side) {
             (Want::Gone, _, Some(side)) => {
-                Reached::Gone { keeps_account: matches!(side.delete, DeleteRule::Deactivate) }
+                let kept = side.members.policy.delete == GroupDelete::EmptyAndKeep;
+                let kept = kept || matches!(side.delete, DeleteRule::Deactivate);
+                Reached::Gone { keeps_account: kept }
             }
             (Want::Present { .. }, Some(id), Some(side)) => {
                 let current = self.current.clone().unwrap_or_else(|| json!({}));
@@ -598,4 +635,16 @@ impl Converge {
             }
         }
     }
+}
+
+/// The roots with the app's record, and what the app's record would be with it laid over.
+fn with_app(roots: Roots, app: &Value, current: Option<&Value>) -> Roots {
+    let mut merged = current.cloned();
+    lay_over(&mut merged, app.clone());
+    roots.with("app", app.clone()).with("merged", merged.unwrap_or_default())
+}
+
+/// A refusal that was found before a call was made.
+fn refused_here(words: &str) -> Classified {
+    Classified { class: AnswerClass::Rejected, say: words.to_owned(), wait: None }
 }

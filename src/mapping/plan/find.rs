@@ -5,10 +5,14 @@
 
 use serde_json::Value;
 
+use super::complete::Completion;
 use super::read::Walk;
-use super::{Ask, GetPlan, PlanError, Taken};
-use crate::mapping::model::{FindEntry, FindResult, Mapping};
-use crate::mapping::{Answer, AnswerClass, Kind, Roots, Use};
+use super::{Ask, GetPlan, PlanError, Taken, read_request};
+use crate::mapping::answer::Use;
+use crate::mapping::matching::FindResult;
+use crate::mapping::model::Mapping;
+use crate::mapping::side::FindEntry;
+use crate::mapping::{Answer, AnswerClass, Kind, Roots};
 use crate::scim::Slot;
 
 /// What a look-up found.
@@ -34,6 +38,14 @@ pub enum Found {
     },
 }
 
+/// A hit of an entry; `current` is missing where the call gave only the id.
+#[derive(Debug)]
+struct Hit {
+    id: Value,
+    current: Option<Value>,
+    never_adopt: bool,
+}
+
 /// A look-up by one or more values.
 #[derive(Debug)]
 pub struct FindPlan {
@@ -42,9 +54,10 @@ pub struct FindPlan {
     at: usize,
     walk: Option<Walk>,
     rows: Vec<Value>,
-    completing: Option<(GetPlan, bool)>,
-    hit: Option<(Value, Value, bool)>,
-    result: Option<Found>,
+    incomplete: Completion,
+    reading: Option<(GetPlan, bool)>,
+    hit: Option<Hit>,
+    several: Option<(Vec<String>, bool)>,
 }
 
 impl FindPlan {
@@ -78,15 +91,11 @@ impl FindPlan {
             at: 0,
             walk: None,
             rows: Vec::new(),
-            completing: None,
+            incomplete: Completion::default(),
+            reading: None,
             hit: None,
-            result: None,
+            several: None,
         }
-    }
-
-    /// Nothing can be looked up: the mapping has no entry for what the resource holds.
-    pub fn is_empty(&self) -> bool {
-        self.wanted.is_empty()
     }
 
     /// The next read, or what was found.
@@ -95,10 +104,10 @@ impl FindPlan {
     /// When the value does not fit into the call.
     pub fn next(&mut self, mapping: &Mapping) -> Result<Ask<Found>, PlanError> {
         loop {
-            if let Some(found) = self.result.take() {
-                return Ok(Ask::Done(found));
+            if let Some((ids, inexact)) = self.several.take() {
+                return Ok(Ask::Done(Found::Several { ids, inexact }));
             }
-            if let Some((get, never_adopt)) = &mut self.completing {
+            if let Some((get, never_adopt)) = &mut self.reading {
                 return Ok(match get.next(mapping)? {
                     Ask::Read(request) => Ask::Read(request),
                     Ask::Done(None) => Ask::Done(Found::Nobody),
@@ -110,21 +119,31 @@ impl FindPlan {
             }
             let Some((entry, wanted)) = self.entry(mapping) else {
                 match self.hit.take() {
-                    // Only the id is known: read the record before anything is decided.
-                    Some((id, Value::Null, never_adopt)) => {
-                        self.completing = Some((GetPlan::new(self.kind, id), never_adopt));
-                        continue;
-                    }
-                    Some((id, current, never_adopt)) => {
+                    None => return Ok(Ask::Done(Found::Nobody)),
+                    Some(Hit { id, current: Some(current), never_adopt }) => {
                         return Ok(Ask::Done(Found::One { id, current, never_adopt }));
                     }
-                    None => return Ok(Ask::Done(Found::Nobody)),
+                    // Only the id is known: read the record before anything is decided.
+                    Some(Hit { id, current: None, never_adopt }) => {
+                        self.reading = Some((GetPlan::new(self.kind, id), never_adopt));
+                        continue;
+                    }
                 }
             };
-            let call = entry.call;
-            let roots = Self::roots(&wanted);
+            if let Some(call) = entry.complete_by
+                && let Some(request) = self.incomplete.next(mapping, call)?
+            {
+                return Ok(Ask::Read(request));
+            }
+            let (call, roots) = (entry.call, roots_of(&wanted));
+            if !mapping.call(call).has_records() && self.walk.is_none() {
+                self.walk = Some(Walk::new(mapping, call));
+                return read_request(mapping, call, &roots, None).map(Ask::Read);
+            }
             let walk = self.walk.get_or_insert_with(|| Walk::new(mapping, call));
-            if let Some(request) = walk.next(mapping, &roots)? {
+            if mapping.call(call).has_records()
+                && let Some(request) = walk.next(mapping, &roots)?
+            {
                 return Ok(Ask::Read(request));
             }
             self.weigh(mapping);
@@ -133,13 +152,25 @@ impl FindPlan {
 
     /// Takes the answer of the read that `next` gave.
     pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
-        if let Some((get, _)) = &mut self.completing {
+        if let Some((get, _)) = &mut self.reading {
             return get.take(mapping, answer);
         }
         let Some((entry, wanted)) = self.entry(mapping) else { return Taken::Went };
-        let call = entry.call;
-        let roots = Self::roots(&wanted);
-        let classified = mapping.classify(call, answer, Use::Read);
+        if let Some(call) = entry.complete_by
+            && !self.incomplete.is_empty()
+        {
+            return match self.incomplete.take(mapping, call, answer) {
+                Ok(row) => {
+                    self.rows.extend(row);
+                    Taken::Went
+                }
+                Err(taken) => taken,
+            };
+        }
+        let (call, roots) = (mapping.call(entry.call), roots_of(&wanted));
+        let completes = entry.complete_by.is_some();
+        let never_adopt = entry.then_conflict;
+        let classified = mapping.classify(call, answer, Use::Read, &roots);
         if classified.class == AnswerClass::NotFound {
             self.next_entry();
             return Taken::Went;
@@ -148,38 +179,33 @@ impl FindPlan {
             Taken::Went => {}
             stopped => return stopped,
         }
-        if !mapping.call(call).has_records() {
-            return self.take_single(mapping, answer, &roots);
+        let rows = if call.has_records() {
+            let Some(walk) = &mut self.walk else { return Taken::Went };
+            walk.take(mapping, answer, &roots)
+        } else if call.has_record() {
+            call.record(answer, &roots).map(Vec::from_iter).map_err(|e| e.to_string())
+        } else {
+            return self.take_id(call.saved(answer, &roots), never_adopt);
+        };
+        match rows {
+            Ok(rows) if completes => rows.into_iter().for_each(|row| self.incomplete.push(row)),
+            Ok(rows) => self.rows.extend(rows),
+            Err(why) => return Taken::Unreadable(why),
         }
-        let Some(walk) = &mut self.walk else { return Taken::Went };
-        match walk.take(mapping, answer, &roots) {
-            Ok(rows) => {
-                self.rows.extend(rows);
-                Taken::Went
-            }
-            Err(why) => Taken::Unreadable(why),
-        }
+        Taken::Went
     }
 
-    /// An entry whose call answers one record, or only the id.
-    fn take_single(&mut self, mapping: &Mapping, answer: &Answer, roots: &Roots) -> Taken {
-        let Some((entry, wanted)) = self.entry(mapping) else { return Taken::Went };
-        let (call, never_adopt) = (entry.call, entry.then_conflict);
-        if mapping.call(call).has_record() {
-            match mapping.record(call, answer, roots) {
-                Ok(Some(record)) => self.rows.push(record),
-                Ok(None) => {}
-                Err(why) => return Taken::Unreadable(why.to_string()),
-            }
-            self.weigh(mapping);
-            return Taken::Went;
-        }
-        let _ = wanted;
-        match mapping.saved(call, answer, roots) {
+    /// An entry whose call answers only the id.
+    fn take_id(
+        &mut self,
+        saved: Result<serde_json::Map<String, Value>, crate::mapping::Unreadable>,
+        never_adopt: bool,
+    ) -> Taken {
+        match saved {
             Ok(saved) => {
                 self.next_entry();
-                if let Some(id) = saved.get("id") {
-                    self.hit(id.clone(), Value::Null, never_adopt);
+                if let Some(id) = saved.get("id").filter(|id| !id.is_null()) {
+                    self.hit(Hit { id: id.clone(), current: None, never_adopt });
                 }
                 Taken::Went
             }
@@ -193,35 +219,32 @@ impl FindPlan {
         let Some((entry, wanted)) = self.entry(mapping) else { return };
         let never_adopt = entry.then_conflict;
         let Some(side) = mapping.side(self.kind) else { return };
-        let result = side.find_match(entry, &rows, &wanted);
-        let text = |row: &Value| side.id_of(row).map(|id| id_text(&id)).unwrap_or_default();
-        match result {
+        let texts = |rows: &[Value]| {
+            rows.iter().filter_map(|row| side.id_of(row)).map(|id| id_text(&id)).collect()
+        };
+        match side.find_match(entry, &rows, &wanted) {
             FindResult::Nobody => self.next_entry(),
             FindResult::One(row) => {
                 self.next_entry();
                 if let Some(id) = side.id_of(&row) {
-                    self.hit(id, row, never_adopt);
+                    self.hit(Hit { id, current: Some(row), never_adopt });
                 }
             }
-            FindResult::Several(rows) => {
-                self.result =
-                    Some(Found::Several { ids: rows.iter().map(text).collect(), inexact: false });
-            }
-            FindResult::Inexact(rows) => {
-                self.result =
-                    Some(Found::Several { ids: rows.iter().map(text).collect(), inexact: true });
-            }
+            FindResult::Several(rows) => self.several = Some((texts(&rows), false)),
+            FindResult::Inexact(rows) => self.several = Some((texts(&rows), true)),
         }
     }
 
     /// Hits of several entries count by distinct id.
-    fn hit(&mut self, id: Value, current: Value, never_adopt: bool) {
+    fn hit(&mut self, hit: Hit) {
         match &mut self.hit {
-            None => self.hit = Some((id, current, never_adopt)),
-            Some((known, _, never)) if id_text(known) == id_text(&id) => *never |= never_adopt,
-            Some((known, ..)) => {
-                let ids = vec![id_text(known), id_text(&id)];
-                self.result = Some(Found::Several { ids, inexact: false });
+            None => self.hit = Some(hit),
+            Some(known) if id_text(&known.id) == id_text(&hit.id) => {
+                known.never_adopt |= hit.never_adopt;
+                known.current = known.current.take().or(hit.current);
+            }
+            Some(known) => {
+                self.several = Some((vec![id_text(&known.id), id_text(&hit.id)], false));
             }
         }
     }
@@ -236,14 +259,14 @@ impl FindPlan {
         self.walk = None;
         self.rows.clear();
     }
+}
 
-    fn roots(wanted: &str) -> Roots {
-        Roots::new().with("wanted", Value::String(wanted.to_owned()))
-    }
+fn roots_of(wanted: &str) -> Roots {
+    Roots::new().with("wanted", Value::String(wanted.to_owned()))
 }
 
 /// An app's key as text: how keys are compared and stored.
-pub(crate) fn id_text(id: &Value) -> String {
+pub fn id_text(id: &Value) -> String {
     match id {
         Value::String(text) => text.clone(),
         other => other.to_string(),

@@ -1,13 +1,14 @@
 //! Walking everything the app has of one kind, page by page, without keeping it.
 
-use std::collections::VecDeque;
-
 use serde_json::Value;
 
-use super::read::{Walk, lay_over, single_record};
+use super::complete::Completion;
+use super::read::{Walk, lay_over};
 use super::{Ask, PlanError, Taken};
-use crate::mapping::model::{CallId, ListEntry, Mapping};
-use crate::mapping::{Answer, AnswerClass, Kind, Roots, Use};
+use crate::mapping::answer::Use;
+use crate::mapping::call::CallId;
+use crate::mapping::model::Mapping;
+use crate::mapping::{Answer, Kind, Roots};
 
 /// One record of a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +26,7 @@ pub struct ListPlan {
     kind: Kind,
     entry: usize,
     walk: Option<Walk>,
-    incomplete: VecDeque<Value>,
+    incomplete: Completion,
     ready: Vec<ListedRow>,
     total: Option<u64>,
     read: u64,
@@ -38,7 +39,7 @@ impl ListPlan {
             kind,
             entry: 0,
             walk: None,
-            incomplete: VecDeque::new(),
+            incomplete: Completion::default(),
             ready: Vec::new(),
             total: None,
             read: 0,
@@ -58,14 +59,14 @@ impl ListPlan {
         self.read
     }
 
-    /// Nothing more is to be read.
-    pub fn is_complete(&mut self, mapping: &Mapping) -> bool {
-        matches!(self.next(mapping), Ok(Ask::Done(())))
-    }
-
     /// The rows read since the last call of this function.
     pub fn drain(&mut self) -> Vec<ListedRow> {
         std::mem::take(&mut self.ready)
+    }
+
+    /// Nothing more is to be read.
+    pub fn is_complete(&mut self, mapping: &Mapping) -> bool {
+        matches!(self.next(mapping), Ok(Ask::Done(())))
     }
 
     /// The next read.
@@ -73,19 +74,14 @@ impl ListPlan {
     /// # Errors
     /// When a row's id does not fit into the call that completes it.
     pub fn next(&mut self, mapping: &Mapping) -> Result<Ask<()>, PlanError> {
-        if let (Some(row), Some(call)) = (self.incomplete.front(), self.complete_by(mapping)) {
-            let roots = Roots::new().with("record", row.clone());
-            return Ok(Ask::Read(mapping.request(
-                call,
-                &roots,
-                &crate::mapping::Pick::All,
-                None,
-            )?));
+        if let Some(call) = self.complete_by(mapping)
+            && let Some(request) = self.incomplete.next(mapping, call)?
+        {
+            return Ok(Ask::Read(request));
         }
         loop {
             let Some(walk) = &self.walk else { return Ok(Ask::Done(())) };
-            let roots = self.entry_roots(mapping);
-            if let Some(request) = walk.next(mapping, &roots)? {
+            if let Some(request) = walk.next(mapping, &Roots::new())? {
                 return Ok(Ask::Read(request));
             }
             self.entry += 1;
@@ -95,15 +91,18 @@ impl ListPlan {
 
     /// Takes the answer of the read that `next` gave.
     pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
-        if let (Some(row), Some(call)) = (self.incomplete.front(), self.complete_by(mapping)) {
-            let row = row.clone();
-            return self.take_completion(mapping, call, row, answer);
+        if let Some(call) = self.complete_by(mapping)
+            && !self.incomplete.is_empty()
+        {
+            return match self.incomplete.take(mapping, call, answer) {
+                Ok(Some(row)) => self.ready(mapping, row),
+                Ok(None) => Taken::Went,
+                Err(taken) => taken,
+            };
         }
-        let roots = self.entry_roots(mapping);
-        let several = mapping.side(self.kind).is_some_and(|side| side.list.len() > 1);
-        let completes = self.complete_by(mapping).is_some();
         let Some(walk) = &mut self.walk else { return Taken::Went };
-        match Taken::by_class(mapping.classify(walk.call(), answer, Use::List)) {
+        let (call, roots) = (mapping.call(walk.call()), Roots::new());
+        match Taken::by_class(mapping.classify(call, answer, Use::List, &roots)) {
             Taken::Went => {}
             stopped => return stopped,
         }
@@ -111,76 +110,47 @@ impl ListPlan {
             Ok(rows) => rows,
             Err(why) => return Taken::Unreadable(why),
         };
-        self.total = (!several).then(|| mapping.call(walk.call()).total(answer)).flatten();
+        let lists = mapping.side(self.kind).map_or(0, |side| side.list.len());
+        self.total = call.total(answer).filter(|_| lists == 1);
         self.read += rows.len() as u64;
-        let Some(side) = mapping.side(self.kind) else { return Taken::Went };
-        for mut row in rows {
-            if let Some(ListEntry { add, .. }) = side.list.get(self.entry) {
-                let mut laid = Some(row);
-                if !add.is_empty() {
-                    lay_over(&mut laid, Value::Object(add.clone()));
-                }
-                row = laid.unwrap_or_default();
+        self.rows(mapping, rows)
+    }
+
+    fn rows(&mut self, mapping: &Mapping, rows: Vec<Value>) -> Taken {
+        let completes = self.complete_by(mapping).is_some();
+        let entry = mapping.side(self.kind).and_then(|side| side.list.get(self.entry));
+        let constants = entry.map(|entry| &entry.add).filter(|add| !add.is_empty());
+        for row in rows {
+            let mut row = Some(row);
+            if let Some(add) = constants {
+                lay_over(&mut row, Value::Object(add.clone()));
             }
+            let row = row.unwrap_or_default();
             if completes {
-                self.incomplete.push_back(row);
+                self.incomplete.push(row);
                 continue;
             }
-            match side.id_of(&row) {
-                Some(id) => self.ready.push(ListedRow { id, current: row }),
-                None => return Taken::Unreadable("a row of the list has no id".into()),
+            match self.ready(mapping, row) {
+                Taken::Went => {}
+                taken => return taken,
             }
         }
         Taken::Went
     }
 
-    fn take_completion(
-        &mut self,
-        mapping: &Mapping,
-        call: CallId,
-        row: Value,
-        answer: &Answer,
-    ) -> Taken {
-        let classified = mapping.classify(call, answer, Use::Read);
-        if classified.class == AnswerClass::NotFound {
-            // Gone between the list and the read: no longer part of the list.
-            self.incomplete.pop_front();
-            return Taken::Went;
-        }
-        match Taken::by_class(classified) {
-            Taken::Went => {}
-            stopped => return stopped,
-        }
-        let roots = Roots::new().with("record", row.clone());
-        let read = match single_record(mapping, call, answer, &roots) {
-            Ok(read) => read,
-            Err(why) => return Taken::Unreadable(why),
-        };
-        self.incomplete.pop_front();
-        let mut current = Some(row);
-        if let Some(read) = read {
-            lay_over(&mut current, read);
-        }
-        let current = current.unwrap_or_default();
+    fn ready(&mut self, mapping: &Mapping, current: Value) -> Taken {
         match mapping.side(self.kind).and_then(|side| side.id_of(&current)) {
             Some(id) => {
                 self.ready.push(ListedRow { id, current });
                 Taken::Went
             }
-            None => Taken::Unreadable("a completed row of the list has no id".into()),
+            None => Taken::Unreadable("a row of the list has no id".into()),
         }
     }
 
     fn open_entry(&mut self, mapping: &Mapping) {
-        self.walk = mapping
-            .side(self.kind)
-            .and_then(|side| side.list.get(self.entry))
-            .map(|entry| Walk::new(mapping, entry.call));
-    }
-
-    fn entry_roots(&self, mapping: &Mapping) -> Roots {
-        let _ = mapping;
-        Roots::new()
+        let entry = mapping.side(self.kind).and_then(|side| side.list.get(self.entry));
+        self.walk = entry.map(|entry| Walk::new(mapping, entry.call));
     }
 
     fn complete_by(&self, mapping: &Mapping) -> Option<CallId> {

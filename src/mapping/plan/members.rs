@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::find::id_text;
 use crate::mapping::Roots;
-use crate::mapping::model::{CallId, Mapping, Side};
+use crate::mapping::call::{CallId, Fan};
+use crate::mapping::model::Mapping;
+use crate::mapping::side::Side;
 
 /// A person as the app knows them.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,12 +95,13 @@ impl MemberRun {
         if added.is_empty() && removed.is_empty() {
             return run;
         }
-        if side.set_members.is_empty() {
-            run.fan_out(mapping, &side.add_members, &added, true);
-            run.fan_out(mapping, &side.remove_members, &removed, false);
+        let calls = &side.members;
+        if calls.set.is_empty() {
+            run.fan_out(mapping, &calls.add, &added, true);
+            run.fan_out(mapping, &calls.remove, &removed, false);
         } else {
             let wanted = run.after(&added, &removed);
-            for &call in &side.set_members {
+            for &call in &calls.set {
                 run.calls.push_back(MemberCall {
                     call,
                     people: wanted.clone(),
@@ -112,10 +115,10 @@ impl MemberRun {
 
     fn fan_out(&mut self, mapping: &Mapping, calls: &[CallId], people: &[Value], joins: bool) {
         for &call in calls {
-            let size = match (mapping.call(call).mentions("member"), mapping.call(call).batch()) {
-                (true, _) => 1,
-                (false, Some(batch)) => batch.max(1),
-                (false, None) => people.len().max(1),
+            let size = match mapping.call(call).fan() {
+                Fan::PerMember => 1,
+                Fan::PerBatch(Some(batch)) => usize::try_from(batch).unwrap_or(usize::MAX).max(1),
+                Fan::PerBatch(None) | Fan::Once => people.len().max(1),
             };
             for people in people.chunks(size) {
                 let people = people.to_vec();

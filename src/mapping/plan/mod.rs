@@ -3,6 +3,7 @@
 //! Pure: `sync` makes the requests. The same plans serve production, `explain` and the offline
 //! tests, so nothing here may know how a request is carried out, when, or what is remembered.
 
+mod complete;
 mod converge;
 mod find;
 mod list;
@@ -10,14 +11,18 @@ mod members;
 mod operation;
 mod read;
 
-pub use converge::{Claim, Converge, Goal, Reached, Want};
-pub use find::{FindPlan, Found};
+pub use converge::{Applied, Claim, Converge, Goal, Reached, Want};
+pub use find::{FindPlan, Found, id_text};
 pub use list::{ListPlan, ListedRow};
 pub use members::{MemberGoal, MembersReached, Person};
 pub use read::{GetPlan, MembersPlan};
 
 use serde_json::Value;
 
+use super::call::{CallId, Pick};
+use super::model::Mapping;
+use super::paging::Page;
+use super::roots::Roots;
 use super::{AnswerClass, Classified, PlannedRequest};
 
 /// What a plan that only reads wants next.
@@ -71,4 +76,27 @@ pub struct PlanError {
     pub call: String,
     /// Why, in words for the admin.
     pub why: String,
+}
+
+/// The request of a call, with the call's name on what is wrong with it.
+fn request(
+    mapping: &Mapping,
+    call: CallId,
+    roots: &Roots,
+    pick: Pick<'_>,
+    page: Option<&Page>,
+) -> Result<PlannedRequest, PlanError> {
+    let call = mapping.call(call);
+    call.request(roots, pick, page)
+        .map_err(|error| PlanError { call: call.name().to_owned(), why: error.to_string() })
+}
+
+/// The request of a call that reads: nothing of it depends on what differs.
+fn read_request(
+    mapping: &Mapping,
+    call: CallId,
+    roots: &Roots,
+    page: Option<&Page>,
+) -> Result<PlannedRequest, PlanError> {
+    request(mapping, call, roots, Pick::Create, page)
 }

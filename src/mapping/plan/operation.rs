@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::mapping::model::{CallId, FieldId, Mapping};
+use crate::mapping::attribute::FieldId;
+use crate::mapping::call::CallId;
+use crate::mapping::model::Mapping;
 
 /// The operation a call runs in; decides how its fields are weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,17 @@ pub enum Name {
 }
 
 impl Name {
+    /// The key of the mapping.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Deactivate => "deactivate",
+            Self::Reactivate => "reactivate",
+            Self::Delete => "delete",
+        }
+    }
+
     /// In create and update a call runs only where a field of it differs; elsewhere always.
     fn weighs_fields(self) -> bool {
         matches!(self, Self::Create | Self::Update)
@@ -54,6 +67,11 @@ impl Operation {
             ran: false,
             sent: BTreeSet::new(),
         }
+    }
+
+    /// The operation's key in the mapping.
+    pub fn word(&self) -> &'static str {
+        self.name.word()
     }
 
     /// The next call that runs. `differs` says whether a field differs from what the app has;

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Ask, PlanError, Taken};
-use crate::mapping::model::{CallId, Mapping};
+use super::{Ask, PlanError, Taken, read_request};
+use crate::mapping::answer::Use;
+use crate::mapping::call::CallId;
+use crate::mapping::model::Mapping;
 use crate::mapping::paging::Page;
-use crate::mapping::{Answer, AnswerClass, Kind, Pick, Roots, Use};
+use crate::mapping::{Answer, AnswerClass, Kind, PlannedRequest, Roots};
 
 /// Reads one record by its id; `get` may name several calls, whose records are laid over
 /// each other from left to right.
@@ -43,15 +45,15 @@ impl GetPlan {
         let Some(&call) = calls.get(self.at).filter(|_| !self.gone) else {
             return Ok(Ask::Done(self.current.clone().filter(|_| !self.gone)));
         };
-        let request = mapping.request(call, &self.roots(), &Pick::All, None)?;
-        Ok(Ask::Read(request))
+        read_request(mapping, call, &self.roots(), None).map(Ask::Read)
     }
 
     /// Takes the answer of the read that `next` gave.
     pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
         let calls = mapping.side(self.kind).map(|side| side.get.as_slice()).unwrap_or_default();
         let Some(&call) = calls.get(self.at) else { return Taken::Went };
-        let classified = mapping.classify(call, answer, Use::Read);
+        let roots = self.roots();
+        let classified = mapping.classify(mapping.call(call), answer, Use::Read, &roots);
         if classified.class == AnswerClass::NotFound {
             self.gone = true;
             return Taken::Went;
@@ -60,7 +62,6 @@ impl GetPlan {
             Taken::Went => {}
             stopped => return stopped,
         }
-        let roots = self.roots();
         match single_record(mapping, call, answer, &roots) {
             Ok(Some(record)) => lay_over(&mut self.current, record),
             Ok(None) => self.gone = true,
@@ -90,10 +91,11 @@ pub(super) fn single_record(
     answer: &Answer,
     roots: &Roots,
 ) -> Result<Option<Value>, String> {
-    if mapping.call(call).has_record() {
-        return mapping.record(call, answer, roots).map_err(|e| e.to_string());
+    let call = mapping.call(call);
+    if call.has_record() {
+        return call.record(answer, roots).map_err(|e| e.to_string());
     }
-    let mut rows = mapping.records(call, answer, roots).map_err(|e| e.to_string())?;
+    let mut rows = call.records(answer, roots).map_err(|e| e.to_string())?;
     if rows.len() > 1 {
         return Err(format!("one record was expected, the app sent {}", rows.len()));
     }
@@ -113,13 +115,12 @@ pub(super) fn lay_over(current: &mut Option<Value>, record: Value) {
 pub(super) struct Walk {
     call: CallId,
     page: Option<Page>,
-    rows: usize,
     over: bool,
 }
 
 impl Walk {
     pub(super) fn new(mapping: &Mapping, call: CallId) -> Self {
-        Self { call, page: mapping.call(call).first_page(), rows: 0, over: false }
+        Self { call, page: mapping.call(call).first_page(), over: false }
     }
 
     pub(super) fn call(&self) -> CallId {
@@ -131,11 +132,11 @@ impl Walk {
         &self,
         mapping: &Mapping,
         roots: &Roots,
-    ) -> Result<Option<PlannedPage>, PlanError> {
+    ) -> Result<Option<PlannedRequest>, PlanError> {
         if self.over {
             return Ok(None);
         }
-        mapping.request(self.call, roots, &Pick::All, self.page.as_ref()).map(Some)
+        read_request(mapping, self.call, roots, self.page.as_ref()).map(Some)
     }
 
     /// The rows of the page that was answered.
@@ -145,22 +146,17 @@ impl Walk {
         answer: &Answer,
         roots: &Roots,
     ) -> Result<Vec<Value>, String> {
-        let rows = mapping.records(self.call, answer, roots).map_err(|e| e.to_string())?;
-        self.rows += rows.len();
+        let call = mapping.call(self.call);
+        let rows = call.records(answer, roots).map_err(|e| e.to_string())?;
         let next = match &self.page {
             None => None,
-            Some(page) => mapping
-                .call(self.call)
-                .next_page(page, answer, self.rows, rows.len())
-                .map_err(|e| e.to_string())?,
+            Some(page) => call.next_page(page, answer).map_err(|e| e.to_string())?,
         };
         self.over = next.is_none();
         self.page = next;
         Ok(rows)
     }
 }
-
-type PlannedPage = crate::mapping::PlannedRequest;
 
 /// Reads who is in a group: the app's ids of the people, in the app's order.
 #[derive(Debug)]
@@ -175,7 +171,7 @@ impl MembersPlan {
     pub fn new(mapping: &Mapping, group: Value) -> Self {
         let walk = mapping
             .side(Kind::Group)
-            .and_then(|side| side.members.as_ref())
+            .and_then(|side| side.members.read.as_ref())
             .map(|rule| Walk::new(mapping, rule.call));
         Self { group, walk, people: Vec::new() }
     }
@@ -196,14 +192,14 @@ impl MembersPlan {
     pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
         let roots = self.roots();
         let Some(walk) = &mut self.walk else { return Taken::Went };
-        match Taken::by_class(mapping.classify(walk.call(), answer, Use::Read)) {
+        let call = mapping.call(walk.call());
+        match Taken::by_class(mapping.classify(call, answer, Use::Read, &roots)) {
             Taken::Went => {}
             stopped => return stopped,
         }
-        let rule = mapping.side(Kind::Group).and_then(|side| side.members.as_ref());
-        match (walk.take(mapping, answer, &roots), rule) {
-            (Ok(rows), Some(rule)) => {
-                self.people.extend(rows.iter().filter_map(|row| rule.person(row)));
+        match (walk.take(mapping, answer, &roots), mapping.side(Kind::Group)) {
+            (Ok(rows), Some(side)) => {
+                self.people.extend(rows.iter().filter_map(|row| side.member_in(row)));
                 Taken::Went
             }
             (Ok(_), None) => Taken::Went,

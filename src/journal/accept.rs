@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::lanes::{self, ENDS_ACCESS, NEW_CHANGE, Of};
-use super::sql::{Json, Time, Word, maybe_time_at, resource_at, state_at, status_at, time_at};
+use super::sql::{AsJson, Time, Word, maybe_time_at, resource_at, state_at, status_at, time_at};
 use super::types::{
     Accept, Accepted, Committed, JournalError, MemberOps, ResourceKeys, Target, Twin,
 };
 use super::writer::Tx;
-use super::{Journal, edges, next_modified};
+use super::{Journal, edges, next_modified, whole_millis};
 use crate::change::{ChangeId, ResourceId, Verb};
 
 impl Journal {
@@ -183,7 +183,7 @@ fn twin_at(row: &rusqlite::Row<'_>) -> rusqlite::Result<Twin> {
 fn write(tx: &Tx<'_>, accept: &Accept, head: Option<&Head>) -> Result<Committed, JournalError> {
     let id = accept.target.id();
     let version = head.map_or(1, |head| head.version.saturating_add(1));
-    let modified_at = head.map_or(accept.now, |head| {
+    let modified_at = head.map_or(whole_millis(accept.now), |head| {
         next_modified(accept.now, head.modified_at)
     });
     match (head, &accept.target) {
@@ -239,7 +239,7 @@ fn insert_resource(tx: &Tx<'_>, accept: &Accept) -> Result<(), JournalError> {
             display_name,
             email,
             active,
-            accept.desired.clone().map(Json),
+            accept.desired.as_ref().map(AsJson),
             Time(accept.now),
         ])?;
     Ok(())
@@ -276,7 +276,7 @@ fn update_resource(
             keys.display_name,
             keys.email,
             keys.active,
-            accept.desired.clone().map(Json),
+            accept.desired.as_ref().map(AsJson),
             version,
             Time(modified_at),
         ])?;
@@ -305,9 +305,9 @@ fn insert_change(tx: &Tx<'_>, accept: &Accept) -> Result<ChangeId, JournalError>
             id,
             subject,
             Word(accept.verb),
-            Json(accept.asserted.clone()),
-            accept.desired.clone().map(Json),
-            accept.request.clone().map(Json),
+            AsJson(&accept.asserted),
+            accept.desired.as_ref().map(AsJson),
+            accept.request.as_ref().map(AsJson),
             accept.fingerprint,
             accept.actor,
             accept.ends_access,

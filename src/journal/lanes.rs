@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::sql::{Time, Word};
 use super::types::{Event, JournalError, LaneNext};
+use super::whole_millis;
 use super::writer::Tx;
 use crate::change::{Kind, ResourceId, WaitReason};
 
@@ -166,12 +167,11 @@ pub(super) fn wait(
 
 /// A wait must not end early because its time was cut to the journal's unit.
 fn round_up(at: Timestamp) -> Timestamp {
-    let down = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
-    if down < at {
-        Timestamp::from_millisecond(at.as_millisecond().saturating_add(1)).unwrap_or(at)
-    } else {
-        at
+    let down = whole_millis(at);
+    if down == at {
+        return at;
     }
+    Timestamp::from_millisecond(at.as_millisecond().saturating_add(1)).unwrap_or(at)
 }
 
 fn woken(conn: &Connection, id: &ResourceId) -> Result<i64, JournalError> {

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::Journal;
 use super::lanes::{self, DEPENDENCY, Of};
-use super::sql::{Json, Word, resource_at, word_at};
+use super::sql::{AsJson, Word, resource_at, word_at};
 use super::types::{JournalError, Link};
 use super::writer::Tx;
 use crate::change::{Kind, ResourceId};
@@ -91,7 +91,7 @@ pub(super) fn put(
             of.id.0,
             of.app,
             Word(of.kind),
-            Json(link.app_id.clone()),
+            AsJson(&link.app_id),
             link.app_key,
         ])?;
     wake_groups(tx, of.id, now)?;

@@ -288,8 +288,13 @@ impl Journal {
     }
 }
 
+/// A time as the journal keeps it, so that what is answered now is what is read later.
+fn whole_millis(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
 /// The later of `now` and one millisecond after `previous`: `meta.lastModified` never repeats.
 fn next_modified(now: Timestamp, previous: Timestamp) -> Timestamp {
-    let after = Timestamp::from_millisecond(millis(previous).saturating_add(1)).unwrap_or(previous);
-    now.max(after)
+    let after = previous.as_millisecond().saturating_add(1);
+    whole_millis(now).max(Timestamp::from_millisecond(after).unwrap_or(previous))
 }

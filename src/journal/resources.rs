@@ -7,7 +7,7 @@ use super::Journal;
 use super::lanes::Of;
 use super::links;
 use super::sql::{
-    Json, Time, Word, json_at, maybe_json_at, maybe_time_at, resource_at, state_at, time_at,
+    AsJson, Time, Word, json_at, maybe_json_at, maybe_time_at, resource_at, state_at, time_at,
     word_at,
 };
 use super::types::{
@@ -271,7 +271,7 @@ pub(super) fn put_actual(
     at: Timestamp,
 ) -> Result<(), JournalError> {
     conn.prepare_cached("UPDATE resources SET actual = ?2, actual_at = ?3 WHERE id = ?1")?
-        .execute(params![id.0, Json(actual.clone()), Time(at)])?;
+        .execute(params![id.0, AsJson(actual), Time(at)])?;
     Ok(())
 }
 

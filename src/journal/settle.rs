@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use serde_json::Value;
 
 use super::lanes::{self, DEPENDENCY, Of};
-use super::sql::{Json, Time, change_state, maybe_json_at, maybe_time_at, move_change, time_at};
+use super::sql::{AsJson, Time, change_state, maybe_json_at, maybe_time_at, move_change, time_at};
 use super::types::{
     DesiredNow, EdgeOutcome, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled,
     Settlement,
@@ -70,7 +70,7 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
         close_doubts(tx.conn, &s.resource, s.now)?;
     }
     if s.remove_resource {
-        remove(tx, &s.resource)?;
+        remove(tx, &s.resource, s.now)?;
         return Ok(Settled::default());
     }
     if let Some(actual) = &s.actual {
@@ -124,7 +124,7 @@ fn end_change(
         End::Superseded { .. } => (None, None, None),
         End::Rejected {
             error, internal, ..
-        } => (Some(Json(error.clone())), internal.as_deref(), None),
+        } => (Some(AsJson(error)), internal.as_deref(), None),
         End::Parked { internal } => (None, Some(internal.as_str()), None),
     };
     tx.conn
@@ -170,7 +170,7 @@ fn close_doubts(conn: &Connection, id: &ResourceId, now: Timestamp) -> Result<()
     Ok(())
 }
 
-fn remove(tx: &Tx<'_>, id: &ResourceId) -> Result<(), JournalError> {
+fn remove(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
     let open: bool = tx
         .conn
         .prepare_cached(
@@ -182,6 +182,8 @@ fn remove(tx: &Tx<'_>, id: &ResourceId) -> Result<(), JournalError> {
             "resource {id} cannot be removed: it has open changes; end those first"
         )));
     }
+    // Groups that wait for this member need wait no more.
+    links::wake_groups(tx, id, now)?;
     // Links, memberships and the lane go with it.
     tx.conn
         .prepare_cached("DELETE FROM resources WHERE id = ?1")?
@@ -209,7 +211,7 @@ fn put_desired(
     )?
     .execute(params![
         id.0,
-        desired.cloned().map(Json),
+        desired.map(AsJson),
         Time(next_modified(now, previous)),
     ])?;
     Ok(())
@@ -255,8 +257,8 @@ fn put_history(
         of.app,
         Time(now),
         history.active,
-        history.roles.clone().map(Json),
-        history.link.clone().map(Json),
+        history.roles.as_ref().map(AsJson),
+        history.link.as_ref().map(AsJson),
     ])?;
     Ok(())
 }

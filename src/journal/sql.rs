@@ -7,11 +7,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::types::{JournalError, millis};
+use super::types::JournalError;
 use crate::change::{ChangeEvent, ChangeId, ChangeState, ResourceId, WaitReason};
 
-/// A JSON document in a text column.
+/// A JSON document that comes from a text column.
 pub(super) struct Json(pub Value);
+
+/// A JSON document that goes into one.
+pub(super) struct AsJson<'a>(pub &'a Value);
 
 impl FromSql for Json {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
@@ -21,7 +24,7 @@ impl FromSql for Json {
     }
 }
 
-impl ToSql for Json {
+impl ToSql for AsJson<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::from(self.0.to_string()))
     }
@@ -64,7 +67,7 @@ impl FromSql for Time {
 
 impl ToSql for Time {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::from(millis(self.0)))
+        Ok(ToSqlOutput::from(self.0.as_millisecond()))
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use super::lanes::Of;
-use super::sql::{Json, Time, Word, change_state, move_change, resource_at};
+use super::sql::{AsJson, Time, Word, change_state, move_change, resource_at};
 use super::types::{
     JournalError, Link, ReadStep, Resolution, StepEnd, StepEnded, StepIntent, StepOutcome,
     StepState,
@@ -54,8 +54,8 @@ impl Journal {
                     known.status,
                     known.class.map(Word),
                     known.words,
-                    known.answer.cloned().map(Json),
-                    end.saved.clone().map(Json),
+                    known.answer.map(AsJson),
+                    end.saved.as_ref().map(AsJson),
                     Time(end.now),
                 ])?;
             move_changes(tx.conn, step, &resource)?;
@@ -89,7 +89,7 @@ impl Journal {
                 .execute(params![
                     step.0,
                     Time(found.now),
-                    found.saved.clone().map(Json),
+                    found.saved.as_ref().map(AsJson),
                     found.words,
                 ])?;
             move_changes(tx.conn, step, &resource)?;
@@ -123,12 +123,12 @@ impl Journal {
                     Word(StepClass::Read),
                     read.method,
                     read.target,
-                    read.request.clone().map(Json),
+                    read.request.as_ref().map(AsJson),
                     Word(known.state),
                     known.status,
                     known.class.map(Word),
                     known.words,
-                    known.answer.cloned().map(Json),
+                    known.answer.map(AsJson),
                     Time(read.started_at),
                     Time(read.ended_at),
                     tx.boot,
@@ -202,7 +202,7 @@ fn begin(tx: &Tx<'_>, intent: &StepIntent) -> Result<StepId, JournalError> {
             intent.method,
             intent.target,
             intent.digest,
-            intent.request.clone().map(Json),
+            intent.request.as_ref().map(AsJson),
             Time(intent.now),
             tx.boot,
         ])?;

@@ -101,7 +101,7 @@ CREATE TABLE changes (
 CREATE INDEX changes_of ON changes (resource_id, ended_at, seq);
 CREATE INDEX changes_state ON changes (app, state, seq);
 CREATE INDEX changes_twin ON changes (app, fingerprint) WHERE ended_at IS NULL;
-CREATE INDEX changes_open ON changes (app, state, accepted_at) WHERE ended_at IS NULL;
+CREATE INDEX changes_open ON changes (app, state, accepted_at, ended_at) WHERE ended_at IS NULL;
 
 -- Sealed values (a password) of changes that have not ended.
 CREATE TABLE secrets (

@@ -194,3 +194,87 @@ async fn a_backup_is_whole_and_can_be_opened() {
     let nowhere = disk.dir.path().join("missing").join("copy.db");
     assert!(journal.backup(&nowhere).await.is_err());
 }
+
+/// How many transactions the log holds: frames whose header names the file's size.
+fn commits(disk: &Disk) -> usize {
+    const HEADER: usize = 32;
+    const FRAME: usize = 24 + 4096;
+    let log = std::fs::read(disk.dir.path().join("bridge.db-wal")).unwrap();
+    let frames = log[HEADER..].chunks_exact(FRAME);
+    frames.filter(|frame| frame[4..8] != [0; 4]).count()
+}
+
+#[tokio::test]
+async fn what_waits_together_is_committed_together() {
+    let disk = Disk::new();
+    let (journal, _) = disk.open(0);
+    let before = commits(&disk);
+    // The writer is held in a transaction until a hundred others wait behind it.
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let holding = tokio::spawn({
+        let journal = journal.clone();
+        async move {
+            journal
+                .write("holding the writer", move |_| {
+                    held.recv().unwrap();
+                    Ok(())
+                })
+                .await
+        }
+    });
+    let tasks: Vec<_> = (0..100)
+        .map(|n| {
+            let journal = journal.clone();
+            tokio::spawn(async move { accept(&journal, create(&format!("u{n}"), 10)).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    release.send(()).unwrap();
+    holding.await.unwrap().unwrap();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(commits(&disk) - before, 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_loses_nothing() {
+    on_both(async |journal| {
+        let pages = async |most: i64| {
+            journal
+                .write("limiting the file", move |tx| {
+                    Ok(tx.conn.query_row(
+                        &format!("PRAGMA max_page_count = {most}"),
+                        [],
+                        |row| row.get::<_, i64>(0),
+                    )?)
+                })
+                .await
+                .unwrap()
+        };
+        // The limit cannot be below the present size.
+        pages(1).await;
+        let mut acknowledged = Vec::new();
+        let mut n = 0;
+        let failed = loop {
+            n += 1;
+            let mut user = create(&format!("u{n}"), 10);
+            user.desired = Some(json!({"text": "x".repeat(3_000)}));
+            match journal.accept(user).await {
+                Ok(Accepted::New(committed)) => acknowledged.push(committed.change),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => break error,
+            }
+            assert!(n < 1_000, "the limit is not in force");
+        };
+        assert_eq!(failed, JournalError::Full);
+        assert_eq!(journal.failure(), None);
+        for change in &acknowledged {
+            assert_eq!(state(&journal, *change).await, ChangeState::Queued);
+        }
+        assert_eq!(user(&journal, &format!("u{n}")).await, None);
+        pages(100_000).await;
+        accept(&journal, create("after", 20)).await;
+    })
+    .await;
+}

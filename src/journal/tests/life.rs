@@ -94,6 +94,24 @@ async fn last_modified_grows_even_when_the_clock_stands() {
 }
 
 #[tokio::test]
+async fn what_is_answered_now_is_what_is_read_later() {
+    on_both(async |journal| {
+        let mut precise = create("ann", 10);
+        precise.now = Timestamp::from_nanosecond(10_123_456_789).unwrap();
+        let committed = accept(&journal, precise).await;
+        let ann = user(&journal, "ann").await.unwrap();
+        assert_eq!(committed.modified_at, ann.modified_at);
+        assert_eq!(ann.created_at, ann.modified_at);
+        let mut precise = later("ann", Verb::Patch, 1, 11);
+        precise.now = Timestamp::from_nanosecond(11_987_654_321).unwrap();
+        let committed = accept(&journal, precise).await;
+        let ann = user(&journal, "ann").await.unwrap();
+        assert_eq!(committed.modified_at, ann.modified_at);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stale_version_and_a_missing_resource_are_told_apart() {
     on_both(async |journal| {
         accept(&journal, create("ann", 10)).await;

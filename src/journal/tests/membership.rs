@@ -213,6 +213,43 @@ async fn a_group_that_waits_for_a_member_does_not_sleep_past_it() {
 }
 
 #[tokio::test]
+async fn a_group_does_not_wait_for_a_member_that_was_refused() {
+    on_both(async |journal| {
+        team(&journal).await;
+        let new = accept(&journal, create("new", 20)).await;
+        let add = accept(&journal, patch(1, &[("id-new", true)], 20)).await;
+        journal.claim("demo", 8, at(20)).await.unwrap();
+        journal
+            .wait(Wait {
+                resource: id("g"),
+                changes: vec![add.change],
+                reason: WaitReason::Dependency,
+                until: at(9_999),
+                internal: None,
+                charged: false,
+                now: at(21),
+            })
+            .await
+            .unwrap();
+        let mut settlement = Settlement::of(id("id-new"), at(22));
+        settlement.ends = vec![(
+            new.change,
+            End::Rejected {
+                error: json!({"status": 400}),
+                internal: None,
+                late: false,
+            },
+        )];
+        settlement.remove_resource = true;
+        journal.settle(settlement).await.unwrap();
+        let work = claim_one(&journal, 22).await;
+        assert_eq!(work.resource.id, id("g"));
+        assert!(pending(&journal).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_refused_member_is_not_shown_and_not_sent_until_something_changes() {
     on_both(async |journal| {
         team(&journal).await;

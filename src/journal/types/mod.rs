@@ -24,8 +24,6 @@ pub use work::{
     StepIntent, StepOutcome, Wait,
 };
 
-use jiff::Timestamp;
-
 use crate::change::{ChangeId, ChangeState};
 
 /// A journal call that did not work.
@@ -57,7 +55,8 @@ impl JournalError {
     }
 }
 
-/// Something that happened, told after its commit.
+/// Something that happened, told after its commit. Subscribe first and read the state that is
+/// waited for then: in the other order an event between the two is missed.
 ///
 /// A receiver that fell behind (`Lagged`) has missed some: it claims, and looks up the changes
 /// it waits for, as after a start.
@@ -92,9 +91,4 @@ pub struct Recovery {
     pub created: bool,
     /// Where the file was copied to before its schema was brought up to date.
     pub backup: Option<std::path::PathBuf>,
-}
-
-/// Rounds down to the journal's unit, the millisecond.
-pub(super) fn millis(at: Timestamp) -> i64 {
-    at.as_millisecond()
 }

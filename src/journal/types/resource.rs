@@ -168,6 +168,7 @@ pub struct Edge {
     pub wanted: bool,
     /// The change that asked; `None` if the app was seen to differ.
     pub change: Option<ChangeId>,
-    /// The member's id in the app; an edge to be added cannot be sent without it.
+    /// The member's id in the app. Without it an addition cannot be sent yet, and a removal is
+    /// over: there is nobody to remove.
     pub user_link: Option<Value>,
 }

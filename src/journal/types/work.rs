@@ -320,8 +320,9 @@ pub struct Settlement {
     pub history: Option<HistoryRow>,
     /// Membership calls that ended.
     pub edges: Vec<EdgeEnd>,
-    /// Doubts of changes that end here stay open (a late call may still land and will be looked
-    /// for); otherwise they are closed with the change.
+    /// Doubts of changes that have ended stay open. Say so in every settlement while one of
+    /// [`LaneWork::open_steps`] may still land, and come back by [`LaneNext::Wait`]; otherwise
+    /// such doubts are closed here.
     pub keep_doubts: bool,
     /// What becomes of the lane.
     pub next: LaneNext,

@@ -22,8 +22,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: nothing may be acknowledged.
     pub async fn accept(&self, accept: Accept) -> Result<Accepted, JournalError> {
-        self.write("accepting a change", move |tx| run(tx, &accept))
-            .await
+        self.write("accepting a change", move |tx| run(tx, &accept)).await
     }
 }
 
@@ -45,12 +44,7 @@ fn run(tx: &Tx<'_>, accept: &Accept) -> Result<Accepted, JournalError> {
         (Target::Existing { id, .. }, Some(head)) if head.deleted_at.is_some() => {
             return gone(tx, id);
         }
-        (
-            Target::Existing {
-                expected_version, ..
-            },
-            Some(head),
-        ) => {
+        (Target::Existing { expected_version, .. }, Some(head)) => {
             if head.version != *expected_version {
                 return Ok(Accepted::Stale);
             }
@@ -82,16 +76,13 @@ fn head(tx: &Tx<'_>, accept: &Accept) -> Result<Option<Head>, JournalError> {
             "SELECT version, modified_at, deleted_at FROM resources
              WHERE id = ?1 AND app = ?2 AND kind = ?3",
         )?
-        .query_row(
-            params![accept.target.id().0, accept.app, Word(accept.kind)],
-            |row| {
-                Ok(Head {
-                    version: row.get("version")?,
-                    modified_at: time_at(row, "modified_at")?,
-                    deleted_at: maybe_time_at(row, "deleted_at")?,
-                })
-            },
-        )
+        .query_row(params![accept.target.id().0, accept.app, Word(accept.kind)], |row| {
+            Ok(Head {
+                version: row.get("version")?,
+                modified_at: time_at(row, "modified_at")?,
+                deleted_at: maybe_time_at(row, "deleted_at")?,
+            })
+        })
         .optional()?)
 }
 
@@ -149,10 +140,9 @@ fn key_holder(tx: &Tx<'_>, accept: &Accept) -> Result<Option<ResourceId>, Journa
              WHERE app = ?1 AND kind = ?2 AND natural_key = ?3 AND deleted_at IS NULL
                AND id <> ?4",
         )?
-        .query_row(
-            params![accept.app, Word(accept.kind), natural, accept.target.id().0],
-            |row| resource_at(row, "id"),
-        )
+        .query_row(params![accept.app, Word(accept.kind), natural, accept.target.id().0], |row| {
+            resource_at(row, "id")
+        })
         .optional()?)
 }
 
@@ -165,10 +155,7 @@ fn twin(tx: &Tx<'_>, accept: &Accept, id: &ResourceId) -> Result<Option<Twin>, J
              WHERE resource_id = ?1 AND verb = ?2 AND fingerprint = ?3 AND ended_at IS NOT NULL
                AND seq = (SELECT max(seq) FROM changes WHERE resource_id = ?1)",
         )?
-        .query_row(
-            params![id.0, Word(accept.verb), accept.fingerprint],
-            twin_at,
-        )
+        .query_row(params![id.0, Word(accept.verb), accept.fingerprint], twin_at)
         .optional()?)
 }
 
@@ -183,9 +170,8 @@ fn twin_at(row: &rusqlite::Row<'_>) -> rusqlite::Result<Twin> {
 fn write(tx: &Tx<'_>, accept: &Accept, head: Option<&Head>) -> Result<Committed, JournalError> {
     let id = accept.target.id();
     let version = head.map_or(1, |head| head.version.saturating_add(1));
-    let modified_at = head.map_or(whole_millis(accept.now), |head| {
-        next_modified(accept.now, head.modified_at)
-    });
+    let modified_at =
+        head.map_or(whole_millis(accept.now), |head| next_modified(accept.now, head.modified_at));
     match (head, &accept.target) {
         (Some(_), Target::Existing { .. } | Target::Revive { .. }) => {
             update_resource(tx, accept, version, modified_at)?;
@@ -201,29 +187,14 @@ fn write(tx: &Tx<'_>, accept: &Accept, head: Option<&Head>) -> Result<Committed,
             .execute(params![change.0, secret.0])?;
     }
     edges::wish(tx.conn, id, &accept.members, change)?;
-    let of = Of {
-        id,
-        app: &accept.app,
-        kind: accept.kind,
-    };
+    let of = Of { id, app: &accept.app, kind: accept.kind };
     let why = NEW_CHANGE | if accept.ends_access { ENDS_ACCESS } else { 0 };
     lanes::wake(tx, &of, why, accept.now)?;
-    Ok(Committed {
-        change,
-        version,
-        modified_at,
-        _proof: (),
-    })
+    Ok(Committed { change, version, modified_at, _proof: () })
 }
 
 fn insert_resource(tx: &Tx<'_>, accept: &Accept) -> Result<(), JournalError> {
-    let ResourceKeys {
-        natural,
-        external_id,
-        display_name,
-        email,
-        active,
-    } = &accept.keys;
+    let ResourceKeys { natural, external_id, display_name, email, active } = &accept.keys;
     tx.conn
         .prepare_cached(
             "INSERT INTO resources (id, app, kind, natural_key, external_id, display_name, email,

@@ -1,9 +1,13 @@
 //! What the journal keeps per app: where its links belong, and the mappings it was served by.
 
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
 
 use super::Journal;
+use super::sql::{AsJson, Time, maybe_json_at};
 use super::types::JournalError;
+use super::writer::Tx;
 
 impl Journal {
     /// What the app's links belong to (scheme, host, port, base path, id field), if anything was
@@ -38,6 +42,50 @@ impl Journal {
             Ok(())
         })
         .await
+    }
+
+    /// What commands need to know of an app while no server runs (opaque).
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn app_card(&self, app: &str) -> Result<Option<Value>, JournalError> {
+        let app = app.to_owned();
+        self.read("reading an app's card", move |conn| {
+            let card = conn
+                .prepare_cached("SELECT card FROM apps WHERE app = ?1")?
+                .query_row([app], |row| maybe_json_at(row, "card"))
+                .optional()?;
+            Ok(card.flatten())
+        })
+        .await
+    }
+
+    /// Records an app's card.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn set_app_card(&self, app: &str, card: Value) -> Result<(), JournalError> {
+        let app = app.to_owned();
+        self.write("recording an app's card", move |tx| {
+            tx.conn.execute(
+                "INSERT INTO apps (app, card) VALUES (?1, ?2)
+                 ON CONFLICT (app) DO UPDATE SET card = excluded.card",
+                params![app, AsJson(&card)],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The app is another one from now on (another address, another id field): what is known of
+    /// the old one is forgotten, so that nobody's link points at a stranger. Everybody is looked
+    /// up again by key. Gives how many links were forgotten.
+    ///
+    /// # Errors
+    /// [`JournalError`]; `Refused` while a call is under way.
+    pub async fn retarget(&self, app: &str, now: Timestamp) -> Result<u64, JournalError> {
+        let app = app.to_owned();
+        self.write("forgetting an app's links", move |tx| retarget(tx, &app, now)).await
     }
 
     /// Whether the app is enabled; one that was never recorded is.
@@ -110,4 +158,33 @@ impl Journal {
         })
         .await
     }
+}
+
+fn retarget(tx: &Tx<'_>, app: &str, now: Timestamp) -> Result<u64, JournalError> {
+    // Its answer would bring a link of the old app back.
+    let sending = tx
+        .conn
+        .prepare(
+            "SELECT 1 FROM steps s JOIN changes c ON c.seq = s.change
+             WHERE s.state = 'sending' AND c.app = ?1",
+        )?
+        .exists([app])?;
+    if sending {
+        return Err(JournalError::Refused(format!(
+            "a call to '{app}' is under way; stop the server or disable the app first"
+        )));
+    }
+    let forgotten = tx.conn.execute("DELETE FROM links WHERE app = ?1", [app])?;
+    tx.conn
+        .execute("UPDATE resources SET actual = NULL, actual_at = NULL WHERE app = ?1", [app])?;
+    // Who is wished for must be added in the new app; who was to be removed is not there.
+    tx.conn.execute(
+        "UPDATE members SET refused = 0, note = NULL,
+           applied = CASE WHEN until_change IS NULL THEN 0 WHEN applied = 0 THEN 0 ELSE 2 END,
+           removed_at = CASE WHEN until_change IS NULL THEN removed_at ELSE ?2 END
+         WHERE current = 1 AND group_id IN (SELECT id FROM resources WHERE app = ?1)",
+        params![app, Time(now)],
+    )?;
+    tx.conn.execute("UPDATE apps SET origin = NULL WHERE app = ?1", [app])?;
+    Ok(forgotten as u64)
 }

@@ -32,11 +32,8 @@ impl Journal {
                 (query.since.is_some(), " AND accepted_at >= ?4"),
                 (query.before.is_some(), " AND seq < ?5"),
             ];
-            let tests: String = tests
-                .iter()
-                .filter(|(asked, _)| *asked)
-                .map(|(_, test)| *test)
-                .collect();
+            let tests: String =
+                tests.iter().filter(|(asked, _)| *asked).map(|(_, test)| *test).collect();
             let mut rows = conn.prepare_cached(&format!(
                 "SELECT * FROM changes WHERE 1{tests} ORDER BY seq DESC LIMIT ?6"
             ))?;
@@ -117,11 +114,7 @@ impl Journal {
             let mut rows = conn
                 .prepare_cached("SELECT app, state, count(*) FROM changes GROUP BY app, state")?;
             let groups = rows.query_map([], |row| {
-                Ok((
-                    row.get::<_, String>(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get::<_, i64>(2)?,
-                ))
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
             })?;
             for group in groups {
                 let (app, state, count) = group?;
@@ -163,11 +156,7 @@ impl Journal {
                 .execute([change.0])?;
             let id = owner(tx.conn, change)?;
             let (app, kind) = links::head(tx, &id)?;
-            let of = Of {
-                id: &id,
-                app: &app,
-                kind,
-            };
+            let of = Of { id: &id, app: &app, kind };
             lanes::force(tx, &of, now)
         })
         .await
@@ -186,17 +175,10 @@ impl Journal {
                 .prepare_cached("UPDATE changes SET ended_at = ?2 WHERE seq = ?1")?
                 .execute(params![change.0, Time(now)])?;
             drop_secrets(tx.conn, change)?;
-            tx.notify(Event::ChangeEnded {
-                change,
-                state: next,
-            });
+            tx.notify(Event::ChangeEnded { change, state: next });
             let id = owner(tx.conn, change)?;
             let (app, kind) = links::head(tx, &id)?;
-            let of = Of {
-                id: &id,
-                app: &app,
-                kind,
-            };
+            let of = Of { id: &id, app: &app, kind };
             // The worker that has the lane, or the next one, sees that nothing is left.
             lanes::force(tx, &of, now)
         })

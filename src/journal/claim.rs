@@ -86,11 +86,7 @@ impl Journal {
                     )?
                     .execute(params![change.0, i64::from(wait.charged), wait.internal])?;
             }
-            let of = Of {
-                id: &wait.resource,
-                app: &app,
-                kind,
-            };
+            let of = Of { id: &wait.resource, app: &app, kind };
             lanes::wait(tx, &of, wait.until, wait.reason, wait.charged, wait.now)
         })
         .await
@@ -105,11 +101,7 @@ impl Journal {
         self.write("waking lanes", move |tx| {
             for id in &ids {
                 if let Ok((app, kind)) = links::head(tx, id) {
-                    let of = Of {
-                        id,
-                        app: &app,
-                        kind,
-                    };
+                    let of = Of { id, app: &app, kind };
                     lanes::force(tx, &of, now)?;
                 }
             }
@@ -245,11 +237,7 @@ fn open_steps(tx: &Tx<'_>, id: &ResourceId) -> Result<Vec<OpenStep>, JournalErro
     )?;
     let steps = rows.query_map([&id.0], |row| {
         let boot: i64 = row.get("boot")?;
-        let doubtful_since = if boot < tx.boot {
-            tx.opened
-        } else {
-            time_at(row, "ended_at")?
-        };
+        let doubtful_since = if boot < tx.boot { tx.opened } else { time_at(row, "ended_at")? };
         Ok(OpenStep {
             step: StepId(row.get("id")?),
             change: ChangeId(row.get("change")?),

@@ -30,10 +30,9 @@ pub(super) fn missing(
         conn.prepare_cached("SELECT 1 FROM resources WHERE id = ?1 AND deleted_at IS NULL")?;
     let (users, known): (Vec<&ResourceId>, _) = match ops {
         // Nobody needs to exist to be removed.
-        MemberOps::Edges(edges) => (
-            edges.iter().filter(|e| e.wanted).map(|e| &e.user).collect(),
-            HashSet::new(),
-        ),
+        MemberOps::Edges(edges) => {
+            (edges.iter().filter(|e| e.wanted).map(|e| &e.user).collect(), HashSet::new())
+        }
         // Of a long list most are members already.
         MemberOps::Replace(users) => (users.iter().collect(), wished(conn, group)?),
     };
@@ -129,10 +128,7 @@ fn replace(
     for user in users.iter().filter(|id| !have.contains(&id.0)) {
         changed |= want(conn, group, user, change)?;
     }
-    let mut gone: Vec<_> = have
-        .into_iter()
-        .filter(|id| !wanted.contains(id.as_str()))
-        .collect();
+    let mut gone: Vec<_> = have.into_iter().filter(|id| !wanted.contains(id.as_str())).collect();
     gone.sort_unstable();
     for user in gone {
         changed |= unwant(conn, group, &ResourceId(user), change)?;
@@ -157,11 +153,7 @@ fn want(
     // under way, what the app has is open, and the wish is a new one.
     let unsure =
         row.applied == UNKNOWN || lanes::is_unsure(conn, group)? || lanes::is_unsure(conn, user)?;
-    let (applied, since) = if unsure {
-        (UNKNOWN, Some(change.0))
-    } else {
-        (row.applied, None)
-    };
+    let (applied, since) = if unsure { (UNKNOWN, Some(change.0)) } else { (row.applied, None) };
     conn.prepare_cached(
         "UPDATE members SET until_change = NULL, applied = ?4, refused = 0, note = NULL,
            since_change = coalesce(?5, since_change)

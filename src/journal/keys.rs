@@ -146,21 +146,17 @@ impl Keys {
     }
 
     fn read(path: &Path) -> Result<Self, KeyError> {
-        let io = |source| KeyError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| KeyError::Io { path: path.to_owned(), source };
         let file = std::fs::File::open(path).map_err(io)?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_LEN + 1));
-        file.take(KEY_LEN as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(io)?;
+        file.take(KEY_LEN as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
         let found = bytes.len();
-        let key: Zeroizing<[u8; KEY_LEN]> =
-            Zeroizing::new(bytes.as_slice().try_into().map_err(|_| KeyError::Length {
-                path: path.to_owned(),
-                found,
-            })?);
+        let key: Zeroizing<[u8; KEY_LEN]> = Zeroizing::new(
+            bytes
+                .as_slice()
+                .try_into()
+                .map_err(|_| KeyError::Length { path: path.to_owned(), found })?,
+        );
         Self::from_bytes(&key)
     }
 
@@ -203,10 +199,7 @@ impl Keys {
         }
         let (wrapped, value) = bytes[1..].split_at(NONCE_LEN + KEY_LEN + TAG_LEN);
         let own = decrypt(&self.inner.secrets, wrapped)?;
-        let own: &[u8; KEY_LEN] = own
-            .as_slice()
-            .try_into()
-            .map_err(|_| KeyError::Unsealable)?;
+        let own: &[u8; KEY_LEN] = own.as_slice().try_into().map_err(|_| KeyError::Unsealable)?;
         decrypt(own, value)
     }
 }
@@ -251,9 +244,7 @@ fn encrypt(
 
 /// Reads what [`encrypt`] wrote.
 fn decrypt(key: &[u8; KEY_LEN], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let (nonce, text) = bytes
-        .split_first_chunk::<NONCE_LEN>()
-        .ok_or(KeyError::Unsealable)?;
+    let (nonce, text) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(KeyError::Unsealable)?;
     let mut text = Zeroizing::new(text.to_vec());
     let len = aead_key(key)?
         .open_in_place(
@@ -269,10 +260,7 @@ fn decrypt(key: &[u8; KEY_LEN], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyE
 
 /// Makes a key file that only its owner can read. Never overwrites one.
 fn make(path: &Path) -> Result<(), KeyError> {
-    let io = |source| KeyError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| KeyError::Io { path: path.to_owned(), source };
     let mut key = Zeroizing::new([0; KEY_LEN]);
     fill(&SystemRandom::new(), key.as_mut_slice())?;
     let mut file = std::fs::OpenOptions::new()

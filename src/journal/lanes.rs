@@ -139,11 +139,7 @@ pub(super) fn wait(
     let past = woken & ENDS_ACCESS != 0
         || (reason == WaitReason::Dependency && woken & (NEW_CHANGE | DEPENDENCY) != 0);
     let (_, _, urgent) = open_changes(tx.conn, of.id)?;
-    let (state, due) = if past {
-        ("ready", now)
-    } else {
-        ("waiting", round_up(until))
-    };
+    let (state, due) = if past { ("ready", now) } else { ("waiting", round_up(until)) };
     tx.conn
         .prepare_cached(
             "INSERT INTO lanes (resource_id, app, kind, prio, due_at, state, reason, attempts)

@@ -28,11 +28,7 @@ impl Journal {
         let id = id.clone();
         self.write("linking", move |tx| {
             let (app, kind) = head(tx, &id)?;
-            let of = Of {
-                id: &id,
-                app: &app,
-                kind,
-            };
+            let of = Of { id: &id, app: &app, kind };
             put(tx, &of, &link, now)
         })
         .await
@@ -87,21 +83,13 @@ pub(super) fn put(
              ON CONFLICT (resource_id) DO UPDATE
                SET app_id = excluded.app_id, app_key = excluded.app_key",
         )?
-        .execute(params![
-            of.id.0,
-            of.app,
-            Word(of.kind),
-            AsJson(&link.app_id),
-            link.app_key,
-        ])?;
+        .execute(params![of.id.0, of.app, Word(of.kind), AsJson(&link.app_id), link.app_key,])?;
     wake_groups(tx, of.id, now)?;
     Ok(None)
 }
 
 pub(super) fn remove(tx: &Tx<'_>, id: &ResourceId) -> Result<(), JournalError> {
-    tx.conn
-        .prepare_cached("DELETE FROM links WHERE resource_id = ?1")?
-        .execute([&id.0])?;
+    tx.conn.prepare_cached("DELETE FROM links WHERE resource_id = ?1")?.execute([&id.0])?;
     Ok(())
 }
 
@@ -111,10 +99,8 @@ pub(super) fn wake_linked(
     user: &ResourceId,
     now: Timestamp,
 ) -> Result<(), JournalError> {
-    let linked = tx
-        .conn
-        .prepare_cached("SELECT 1 FROM links WHERE resource_id = ?1")?
-        .exists([&user.0])?;
+    let linked =
+        tx.conn.prepare_cached("SELECT 1 FROM links WHERE resource_id = ?1")?.exists([&user.0])?;
     if linked {
         wake_groups(tx, user, now)?;
     }
@@ -141,11 +127,7 @@ pub(super) fn wake_groups(
         })?
         .collect::<Result<Vec<_>, _>>()?;
     for (id, app, kind) in &groups {
-        let of = Of {
-            id,
-            app,
-            kind: *kind,
-        };
+        let of = Of { id, app, kind: *kind };
         lanes::wake(tx, &of, DEPENDENCY, now)?;
     }
     Ok(())

@@ -86,10 +86,7 @@ impl Lock {
     /// [`LockError::Held`] if another process (or another handle in this one) has it.
     pub fn take(journal: &Path) -> Result<Self, LockError> {
         let path = lock_path(journal);
-        let io = |source| LockError::Io {
-            path: path.clone(),
-            source,
-        };
+        let io = |source| LockError::Io { path: path.clone(), source };
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -99,8 +96,7 @@ impl Lock {
             .open(&path)
             .map_err(io)?;
         // It holds a key: also a file that was made with a wider mode is narrowed.
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))
-            .map_err(io)?;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(io)?;
         let mut tries = 0;
         loop {
             match file.try_lock() {
@@ -134,10 +130,7 @@ impl Lock {
             key: key.map(str::to_owned),
         };
         self.write(serde_json::json!(holder).to_string().as_bytes())
-            .map_err(|source| LockError::Io {
-                path: self.path.clone(),
-                source,
-            })
+            .map_err(|source| LockError::Io { path: self.path.clone(), source })
     }
 
     fn write(&self, content: &[u8]) -> std::io::Result<()> {
@@ -170,9 +163,7 @@ fn content(file: &File) -> Holder {
     for _ in 0..TRIES {
         let mut file = file;
         let mut text = String::new();
-        let read = file
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| file.read_to_string(&mut text));
+        let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text));
         if read.is_ok()
             && let Ok(holder) = serde_json::from_str(&text)
         {

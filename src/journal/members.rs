@@ -76,9 +76,8 @@ impl Journal {
                  WHERE m.user_id = ?1 AND m.current = 1 AND m.shown = 1
                    AND r.deleted_at IS NULL ORDER BY r.id",
             )?;
-            let groups = rows.query_map([user.0], |row| {
-                Ok((resource_at(row, "id")?, row.get("display")?))
-            })?;
+            let groups =
+                rows.query_map([user.0], |row| Ok((resource_at(row, "id")?, row.get("display")?)))?;
             Ok(groups.collect::<Result<_, _>>()?)
         })
         .await

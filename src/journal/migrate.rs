@@ -27,17 +27,11 @@ pub(super) fn bring_up(
     let version = number("PRAGMA user_version").map_err(sqlite("reading"))?;
     let tables = number("SELECT count(*) FROM sqlite_schema").map_err(sqlite("reading"))?;
     if application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0) {
-        return Err(OpenError::NotAJournal {
-            path: path.to_owned(),
-        });
+        return Err(OpenError::NotAJournal { path: path.to_owned() });
     }
     let known = migrations.len() as i64;
     if version > known {
-        return Err(OpenError::NewerSchema {
-            path: path.to_owned(),
-            found: version,
-            known,
-        });
+        return Err(OpenError::NewerSchema { path: path.to_owned(), found: version, known });
     }
     if version == known {
         return Ok(None);

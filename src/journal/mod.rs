@@ -75,11 +75,7 @@ struct Inner {
 }
 
 enum Backend {
-    File {
-        path: std::path::PathBuf,
-        writes: mpsc::Sender<Command>,
-        reads: Readers,
-    },
+    File { path: std::path::PathBuf, writes: mpsc::Sender<Command>, reads: Readers },
     // Runs in the caller's thread: under a paused tokio clock, time does not pass while the
     // journal works, so a rehearsal is the same each time.
     Memory(Mutex<Writer>),
@@ -240,10 +236,9 @@ impl Journal {
 
     async fn send(&self, job: Box<dyn writer::Job>) -> Result<(), JournalError> {
         match &self.inner.backend {
-            Backend::File { writes, .. } => writes
-                .send(Command::Job(job))
-                .await
-                .map_err(|_| JournalError::Closed),
+            Backend::File { writes, .. } => {
+                writes.send(Command::Job(job)).await.map_err(|_| JournalError::Closed)
+            }
             Backend::Memory(writer) => {
                 let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
                 writer.batch(job, || None);

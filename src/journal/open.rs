@@ -115,27 +115,19 @@ impl OpenError {
     pub(super) fn sqlite(doing: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
         // SQLite tells so of any file that does not begin like one of its own.
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
-            return Self::NotAJournal {
-                path: path.to_owned(),
-            };
+            return Self::NotAJournal { path: path.to_owned() };
         }
         Self::failed(doing, path, error)
     }
 
     fn failed(doing: &'static str, path: &Path, error: &dyn std::fmt::Display) -> Self {
-        Self::Failed {
-            doing,
-            path: path.to_owned(),
-            words: error.to_string(),
-        }
+        Self::Failed { doing, path: path.to_owned(), words: error.to_string() }
     }
 }
 
 pub(super) fn open(open: Open) -> Result<(Journal, Recovery), OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(OpenError::OldSqlite {
-            found: rusqlite::version(),
-        });
+        return Err(OpenError::OldSqlite { found: rusqlite::version() });
     }
     let path = open.path;
     check_place(&path, open.allow_network_filesystem)?;
@@ -188,10 +180,7 @@ fn check_place(path: &Path, allow_network: bool) -> Result<(), OpenError> {
     };
     if let Some(kind) = fs_kind::network_filesystem(dir) {
         if !allow_network {
-            return Err(OpenError::Network {
-                path: dir.to_owned(),
-                kind,
-            });
+            return Err(OpenError::Network { path: dir.to_owned(), kind });
         }
         tracing::warn!(%kind, "the journal lies on a network file system; see --allow-network-filesystem");
     }
@@ -205,11 +194,7 @@ fn check_place(path: &Path, allow_network: bool) -> Result<(), OpenError> {
 
 /// Makes the file for its owner only; SQLite gives the files beside it the same mode.
 fn make_file(path: &Path) -> std::io::Result<bool> {
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -229,8 +214,7 @@ fn settings(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "cell_size_check", true)?;
-    conn.query_row("PRAGMA mmap_size = 0", [], |_| Ok(()))
-        .optional()?;
+    conn.query_row("PRAGMA mmap_size = 0", [], |_| Ok(())).optional()?;
     conn.pragma_update_and_check(None, "wal_autocheckpoint", 1000, |_| Ok(()))?;
     conn.pragma_update_and_check(None, "journal_size_limit", 64 * 1024 * 1024, |_| Ok(()))
 }
@@ -243,8 +227,7 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "query_only", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "cell_size_check", true)?;
-    conn.query_row("PRAGMA mmap_size = 0", [], |_| Ok(()))
-        .optional()?;
+    conn.query_row("PRAGMA mmap_size = 0", [], |_| Ok(())).optional()?;
     Ok(conn)
 }
 
@@ -252,10 +235,7 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
 fn recover(conn: &mut Connection, now: Timestamp) -> Result<Recovery, JournalError> {
     let tx = conn.transaction()?;
     let meta = |key: &str| -> rusqlite::Result<Option<String>> {
-        tx.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
-            row.get(0)
-        })
-        .optional()
+        tx.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
     };
     let put = "INSERT INTO meta (key, value) VALUES (?1, ?2)
                ON CONFLICT (key) DO UPDATE SET value = excluded.value";
@@ -318,11 +298,7 @@ fn start(
     handles.push(handle);
     Ok(Journal {
         inner: Arc::new(Inner {
-            backend: Backend::File {
-                path,
-                writes,
-                reads,
-            },
+            backend: Backend::File { path, writes, reads },
             _threads: Threads(Mutex::new(handles)),
             lock: Mutex::new(Some(lock)),
             shared,

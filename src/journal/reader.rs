@@ -57,14 +57,12 @@ impl Readers {
             // The caller may have gone away.
             let _ = reply.send(in_one_state(conn, work));
         });
-        self.jobs
-            .try_send(Command::Job(job))
-            .map_err(|error| match error {
-                mpsc::TrySendError::Full(_) => {
-                    JournalError::Refused("too many reads are waiting; try again".into())
-                }
-                mpsc::TrySendError::Disconnected(_) => JournalError::Closed,
-            })?;
+        self.jobs.try_send(Command::Job(job)).map_err(|error| match error {
+            mpsc::TrySendError::Full(_) => {
+                JournalError::Refused("too many reads are waiting; try again".into())
+            }
+            mpsc::TrySendError::Disconnected(_) => JournalError::Closed,
+        })?;
         outcome.await.unwrap_or(Err(JournalError::Closed))
     }
 

@@ -69,9 +69,7 @@ impl Journal {
                 }
             };
             let mut found = conn
-                .prepare_cached(&format!(
-                    "{SELECT} WHERE r.app = ?1 AND r.kind = ?2 AND {test}"
-                ))?
+                .prepare_cached(&format!("{SELECT} WHERE r.app = ?1 AND r.kind = ?2 AND {test}"))?
                 .query_map(params![app, Word(kind), value], resource_row)?
                 .collect::<Result<Vec<_>, _>>()?;
             for resource in &mut found {
@@ -121,9 +119,8 @@ impl Journal {
                  WHERE app = ?1 AND kind = ?2 AND deleted_at IS NULL AND id > ?3
                  ORDER BY id LIMIT ?4",
             )?;
-            let ids = rows.query_map(params![app, Word(kind), after, limit], |row| {
-                resource_at(row, "id")
-            })?;
+            let ids = rows
+                .query_map(params![app, Word(kind), after, limit], |row| resource_at(row, "id"))?;
             Ok(ids.collect::<Result<_, _>>()?)
         })
         .await
@@ -145,10 +142,8 @@ impl Journal {
         at: Timestamp,
     ) -> Result<Option<ResourceId>, JournalError> {
         let id = id.clone();
-        self.write("recording a read", move |tx| {
-            touch(tx.conn, &id, &actual, keys.as_ref(), at)
-        })
-        .await
+        self.write("recording a read", move |tx| touch(tx.conn, &id, &actual, keys.as_ref(), at))
+            .await
     }
 
     /// Takes records that were read from the app into the journal, in the order given: known
@@ -165,9 +160,7 @@ impl Journal {
     ) -> Result<Vec<Adopted>, JournalError> {
         let app = app.to_owned();
         self.write("importing", move |tx| {
-            seen.iter()
-                .map(|seen| adopt(tx, &app, kind, seen, now))
-                .collect()
+            seen.iter().map(|seen| adopt(tx, &app, kind, seen, now)).collect()
         })
         .await
     }
@@ -328,11 +321,7 @@ fn adopt(
         if live {
             touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
         }
-        let how = if live {
-            AdoptedAs::Known
-        } else {
-            AdoptedAs::Deleted
-        };
+        let how = if live { AdoptedAs::Known } else { AdoptedAs::Deleted };
         return Ok(Adopted { id, how });
     }
     let holder = tx
@@ -348,10 +337,7 @@ fn adopt(
         .optional()?;
     let how = match holder {
         Some((id, false)) => {
-            return Ok(Adopted {
-                id,
-                how: AdoptedAs::Unlinked,
-            });
+            return Ok(Adopted { id, how: AdoptedAs::Unlinked });
         }
         Some((with, true)) => AdoptedAs::NewKeyShared { with },
         None => AdoptedAs::New,
@@ -366,8 +352,5 @@ fn adopt(
     put_keys(tx.conn, id, &seen.keys)?;
     put_actual(tx.conn, id, &seen.actual, now)?;
     links::put(tx, &Of { id, app, kind }, &seen.link, now)?;
-    Ok(Adopted {
-        id: id.clone(),
-        how,
-    })
+    Ok(Adopted { id: id.clone(), how })
 }

@@ -54,11 +54,7 @@ impl Journal {
 
 fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     let (app, kind) = links::head(tx, &s.resource)?;
-    let of = Of {
-        id: &s.resource,
-        app: &app,
-        kind,
-    };
+    let of = Of { id: &s.resource, app: &app, kind };
     let mut applied = None;
     for (change, end) in &s.ends {
         end_change(tx, *change, end, s.now)?;
@@ -122,9 +118,7 @@ fn end_change(
     let (error, internal, warning) = match end {
         End::Applied { warning } => (None, None, warning.as_deref()),
         End::Superseded { .. } => (None, None, None),
-        End::Rejected {
-            error, internal, ..
-        } => (Some(AsJson(error)), internal.as_deref(), None),
+        End::Rejected { error, internal, .. } => (Some(AsJson(error)), internal.as_deref(), None),
         End::Parked { internal } => (None, Some(internal.as_str()), None),
     };
     tx.conn
@@ -132,26 +126,18 @@ fn end_change(
             "UPDATE changes SET error = ?2, internal = coalesce(?3, internal), warning = ?4,
                ended_at = ?5 WHERE seq = ?1",
         )?
-        .execute(params![
-            change.0,
-            error,
-            internal,
-            warning,
-            next.is_end().then_some(Time(now)),
-        ])?;
+        .execute(
+            params![change.0, error, internal, warning, next.is_end().then_some(Time(now)),],
+        )?;
     if next.is_end() {
         drop_secrets(tx.conn, change)?;
     }
-    tx.notify(Event::ChangeEnded {
-        change,
-        state: next,
-    });
+    tx.notify(Event::ChangeEnded { change, state: next });
     Ok(())
 }
 
 pub(super) fn drop_secrets(conn: &Connection, change: ChangeId) -> Result<(), JournalError> {
-    conn.prepare_cached("DELETE FROM secrets WHERE change = ?1")?
-        .execute([change.0])?;
+    conn.prepare_cached("DELETE FROM secrets WHERE change = ?1")?.execute([change.0])?;
     Ok(())
 }
 
@@ -185,9 +171,7 @@ fn remove(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalErr
     // Groups that wait for this member need wait no more.
     links::wake_groups(tx, id, now)?;
     // Links, memberships and the lane go with it.
-    tx.conn
-        .prepare_cached("DELETE FROM resources WHERE id = ?1")?
-        .execute([&id.0])?;
+    tx.conn.prepare_cached("DELETE FROM resources WHERE id = ?1")?.execute([&id.0])?;
     Ok(())
 }
 
@@ -209,11 +193,7 @@ fn put_desired(
         "UPDATE resources SET desired = ?2, version = version + 1, modified_at = ?3
          WHERE id = ?1",
     )?
-    .execute(params![
-        id.0,
-        desired.map(AsJson),
-        Time(next_modified(now, previous)),
-    ])?;
+    .execute(params![id.0, desired.map(AsJson), Time(next_modified(now, previous)),])?;
     Ok(())
 }
 
@@ -266,11 +246,7 @@ fn put_history(
 fn wake_if_pending(tx: &Tx<'_>, group: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
     if members::any_ready(tx.conn, group)? {
         let (app, kind) = links::head(tx, group)?;
-        let of = Of {
-            id: group,
-            app: &app,
-            kind,
-        };
+        let of = Of { id: group, app: &app, kind };
         lanes::wake(tx, &of, DEPENDENCY, now)?;
     }
     Ok(())

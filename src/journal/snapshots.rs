@@ -31,13 +31,7 @@ impl Journal {
                     "INSERT INTO snapshots (token, app, kind, filter, created_at, used_at)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
                 )?
-                .execute(params![
-                    key.token,
-                    key.app,
-                    Word(key.kind),
-                    key.filter,
-                    Time(now)
-                ])?;
+                .execute(params![key.token, key.app, Word(key.kind), key.filter, Time(now)])?;
             Ok(SnapshotId(tx.conn.last_insert_rowid()))
         })
         .await
@@ -123,13 +117,7 @@ impl Journal {
                          ORDER BY id DESC LIMIT 1",
                     )?
                     .query_row(
-                        params![
-                            key.token,
-                            key.app,
-                            Word(key.kind),
-                            key.filter,
-                            Time(oldest(now))
-                        ],
+                        params![key.token, key.app, Word(key.kind), key.filter, Time(oldest(now))],
                         |row| {
                             Ok((
                                 SnapshotId(row.get("id")?),
@@ -152,12 +140,7 @@ impl Journal {
                         resource_at(row, "resource_id")
                     })?
                     .collect::<Result<_, _>>()?;
-                Ok(Some(SnapshotPage {
-                    snapshot,
-                    created_at,
-                    total: total.unsigned_abs(),
-                    ids,
-                }))
+                Ok(Some(SnapshotPage { snapshot, created_at, total: total.unsigned_abs(), ids }))
             })
             .await?;
         if let Some(page) = &page {
@@ -172,8 +155,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn snapshot_prune(&self, now: Timestamp) -> Result<(), JournalError> {
-        self.write("dropping old lists", move |tx| prune(tx, now))
-            .await
+        self.write("dropping old lists", move |tx| prune(tx, now)).await
     }
 }
 
@@ -202,9 +184,7 @@ fn in_use(tx: &Tx<'_>, snapshot: SnapshotId, now: Timestamp) -> Result<(), Journ
         .prepare_cached("SELECT 1 FROM snapshots WHERE id = ?1 AND total IS NULL")?
         .exists([snapshot.0])?;
     if !open {
-        return Err(JournalError::Refused(
-            "the list is complete or gone; begin another".into(),
-        ));
+        return Err(JournalError::Refused("the list is complete or gone; begin another".into()));
     }
     touch(tx, snapshot, now)
 }

@@ -18,9 +18,7 @@ pub(super) struct AsJson<'a>(pub &'a Value);
 
 impl FromSql for Json {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        serde_json::from_str(value.as_str()?)
-            .map(Json)
-            .map_err(FromSqlError::other)
+        serde_json::from_str(value.as_str()?).map(Json).map_err(FromSqlError::other)
     }
 }
 
@@ -35,9 +33,7 @@ pub(super) struct Word<T>(pub T);
 
 impl<T: DeserializeOwned> FromSql for Word<T> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        serde_json::from_value(Value::from(value.as_str()?))
-            .map(Word)
-            .map_err(FromSqlError::other)
+        serde_json::from_value(Value::from(value.as_str()?)).map(Word).map_err(FromSqlError::other)
     }
 }
 
@@ -59,9 +55,7 @@ pub(super) struct Time(pub Timestamp);
 
 impl FromSql for Time {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Timestamp::from_millisecond(value.as_i64()?)
-            .map(Time)
-            .map_err(FromSqlError::other)
+        Timestamp::from_millisecond(value.as_i64()?).map(Time).map_err(FromSqlError::other)
     }
 }
 
@@ -105,9 +99,7 @@ pub(super) fn resource_at(row: &Row<'_>, at: &str) -> rusqlite::Result<ResourceI
 /// An HTTP status; 0 and nonsense are none.
 pub(super) fn status_at(row: &Row<'_>, at: &str) -> rusqlite::Result<Option<u16>> {
     let status: Option<i64> = row.get(at)?;
-    Ok(status
-        .and_then(|status| u16::try_from(status).ok())
-        .filter(|status| *status != 0))
+    Ok(status.and_then(|status| u16::try_from(status).ok()).filter(|status| *status != 0))
 }
 
 /// Reads a change's state from `state, reason, superseded_by, late`.
@@ -117,16 +109,10 @@ pub(super) fn state_at(row: &Row<'_>) -> rusqlite::Result<ChangeState> {
         "queued" => ChangeState::Queued,
         "sending" => ChangeState::Sending,
         "in_doubt" => ChangeState::InDoubt,
-        "waiting" => ChangeState::Waiting {
-            reason: word_at::<WaitReason>(row, "reason")?,
-        },
+        "waiting" => ChangeState::Waiting { reason: word_at::<WaitReason>(row, "reason")? },
         "applied" => ChangeState::Applied,
-        "superseded" => ChangeState::Superseded {
-            by: ChangeId(row.get("superseded_by")?),
-        },
-        "rejected" => ChangeState::Rejected {
-            late: row.get("late")?,
-        },
+        "superseded" => ChangeState::Superseded { by: ChangeId(row.get("superseded_by")?) },
+        "rejected" => ChangeState::Rejected { late: row.get("late")? },
         "parked" => ChangeState::Parked,
         "discarded" => ChangeState::Discarded,
         _ => {
@@ -157,9 +143,8 @@ pub(super) fn move_change(
     from: &ChangeState,
     event: ChangeEvent,
 ) -> Result<ChangeState, JournalError> {
-    let next = from
-        .on(event)
-        .map_err(|e| JournalError::Refused(format!("change {change}: {e}")))?;
+    let next =
+        from.on(event).map_err(|e| JournalError::Refused(format!("change {change}: {e}")))?;
     let reason = match &next {
         ChangeState::Waiting { reason } => Some(Word(*reason)),
         _ => None,

@@ -23,10 +23,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: nothing may be sent. `Refused` if a change has ended or is parked.
     pub async fn begin_step(&self, intent: StepIntent) -> Result<StepId, JournalError> {
-        self.write("recording the intent of a call", move |tx| {
-            begin(tx, &intent)
-        })
-        .await
+        self.write("recording the intent of a call", move |tx| begin(tx, &intent)).await
     }
 
     /// Records how a call ended, with the link that it gave.
@@ -37,10 +34,7 @@ impl Journal {
         self.write("recording the outcome of a call", move |tx| {
             let (resource, state) = step_head(tx.conn, step)?;
             if state != StepState::Sending {
-                return Err(JournalError::Refused(format!(
-                    "step {} is not under way",
-                    step.0
-                )));
+                return Err(JournalError::Refused(format!("step {} is not under way", step.0)));
             }
             let known = Known::of(&end.outcome);
             tx.conn
@@ -76,10 +70,7 @@ impl Journal {
         self.write("resolving a doubt", move |tx| {
             let (resource, state) = step_head(tx.conn, step)?;
             if state != StepState::InDoubt {
-                return Err(JournalError::Refused(format!(
-                    "step {} is not in doubt",
-                    step.0
-                )));
+                return Err(JournalError::Refused(format!("step {} is not in doubt", step.0)));
             }
             tx.conn
                 .prepare_cached(
@@ -151,11 +142,7 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn of(outcome: &'a StepOutcome) -> Self {
         match outcome {
-            StepOutcome::Answered {
-                status,
-                class,
-                answer,
-            } => Self {
+            StepOutcome::Answered { status, class, answer } => Self {
                 state: StepState::Answered,
                 status: Some(*status),
                 class: Some(*class),
@@ -169,11 +156,7 @@ impl<'a> Known<'a> {
                 words: Some(words),
                 answer: None,
             },
-            StepOutcome::InDoubt {
-                words,
-                status,
-                answer,
-            } => Self {
+            StepOutcome::InDoubt { words, status, answer } => Self {
                 state: StepState::InDoubt,
                 status: *status,
                 class: None,
@@ -232,10 +215,7 @@ fn resource_of(conn: &Connection, change: ChangeId) -> Result<ResourceId, Journa
 fn step_head(conn: &Connection, step: StepId) -> Result<(ResourceId, StepState), JournalError> {
     conn.prepare_cached("SELECT resource_id, state FROM steps WHERE id = ?1")?
         .query_row([step.0], |row| {
-            Ok((
-                resource_at(row, "resource_id")?,
-                row.get::<_, Word<StepState>>("state")?.0,
-            ))
+            Ok((resource_at(row, "resource_id")?, row.get::<_, Word<StepState>>("state")?.0))
         })
         .optional()?
         .ok_or_else(|| JournalError::Refused(format!("there is no step {}", step.0)))
@@ -290,12 +270,6 @@ fn record_link(
         return Ok(StepEnded::default());
     };
     let (app, kind) = links::head(tx, resource)?;
-    let of = Of {
-        id: resource,
-        app: &app,
-        kind,
-    };
-    Ok(StepEnded {
-        link_taken_by: links::put(tx, &of, link, now)?,
-    })
+    let of = Of { id: resource, app: &app, kind };
+    Ok(StepEnded { link_taken_by: links::put(tx, &of, link, now)? })
 }

@@ -37,8 +37,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]; `Refused` if the id is taken.
     pub async fn token_insert(&self, credential: Credential) -> Result<(), JournalError> {
-        self.write("keeping a token", move |tx| insert(tx, &credential))
-            .await
+        self.write("keeping a token", move |tx| insert(tx, &credential)).await
     }
 
     /// The credentials of an app, or of all, oldest first; those that were taken back too.
@@ -51,9 +50,7 @@ impl Journal {
             let mut rows = conn.prepare_cached(
                 "SELECT * FROM tokens WHERE ?1 IS NULL OR app = ?1 ORDER BY created_at, id",
             )?;
-            Ok(rows
-                .query_map([app], token_row)?
-                .collect::<Result<_, _>>()?)
+            Ok(rows.query_map([app], token_row)?.collect::<Result<_, _>>()?)
         })
         .await
     }
@@ -87,9 +84,7 @@ impl Journal {
         self.read("looking a token up", move |conn| {
             let mut rows = conn
                 .prepare_cached("SELECT * FROM tokens WHERE app = ?1 AND hash = ?2 ORDER BY id")?;
-            Ok(rows
-                .query_map(params![app, hash], token_row)?
-                .collect::<Result<_, _>>()?)
+            Ok(rows.query_map(params![app, hash], token_row)?.collect::<Result<_, _>>()?)
         })
         .await
     }
@@ -150,13 +145,7 @@ impl Journal {
                        revoked_at = CASE WHEN ?3 IS NULL THEN ?4 END
                      WHERE id = ?1 AND app = ?5 AND revoked_at IS NULL AND replaced_by IS NULL",
                 )?
-                .execute(params![
-                    old,
-                    new.id,
-                    overlap_until.map(Time),
-                    Time(now),
-                    new.app
-                ])?;
+                .execute(params![old, new.id, overlap_until.map(Time), Time(now), new.app])?;
             if replaced == 1 {
                 insert(tx, &new)?;
             }
@@ -194,10 +183,7 @@ fn token_row(row: &Row<'_>) -> rusqlite::Result<Token> {
             label: row.get("label")?,
             kind: word_at(row, "kind")?,
             user: row.get("user")?,
-            hash: CredentialHash {
-                kind: word_at(row, "hash_kind")?,
-                bytes: row.get("hash")?,
-            },
+            hash: CredentialHash { kind: word_at(row, "hash_kind")?, bytes: row.get("hash")? },
             created_at: time_at(row, "created_at")?,
             expires_at: maybe_time_at(row, "expires_at")?,
         },

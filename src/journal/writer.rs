@@ -60,11 +60,7 @@ pub(super) struct Work<T, F> {
 
 impl<T, F> Work<T, F> {
     pub fn new(work: F, reply: Option<oneshot::Sender<Result<T, JournalError>>>) -> Self {
-        Self {
-            work: Some(work),
-            outcome: None,
-            reply,
-        }
+        Self { work: Some(work), outcome: None, reply }
     }
 }
 
@@ -111,12 +107,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub fn new(conn: Connection, boot: i64, opened: Timestamp, shared: Arc<Shared>) -> Self {
-        Self {
-            conn,
-            boot,
-            opened,
-            shared,
-        }
+        Self { conn, boot, opened, shared }
     }
 
     pub fn connection(&self) -> &Connection {
@@ -222,11 +213,9 @@ impl Writer {
     /// Folds the log into the file and marks it as properly closed.
     fn finish(&self) -> Result<(), JournalError> {
         self.shared.healthy()?;
-        self.conn
-            .execute("UPDATE meta SET value = '1' WHERE key = 'clean'", [])?;
-        let busy: i64 = self
-            .conn
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        self.conn.execute("UPDATE meta SET value = '1' WHERE key = 'clean'", [])?;
+        let busy: i64 =
+            self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy != 0 {
             // Nothing is lost: the log stays beside the file and is read at the next opening.
             tracing::warn!("the journal's log could not be folded into the file: it is in use");

@@ -9,10 +9,7 @@ fn credential(id: &str, now: i64) -> Credential {
         label: "okta".into(),
         kind: CredentialKind::Bearer,
         user: None,
-        hash: CredentialHash {
-            kind: HashKind::Sha256,
-            bytes: id.as_bytes().to_vec(),
-        },
+        hash: CredentialHash { kind: HashKind::Sha256, bytes: id.as_bytes().to_vec() },
         created_at: at(now),
         expires_at: Some(at(100_000)),
     }
@@ -47,27 +44,14 @@ async fn rotation_overlaps_only_as_long_as_told() {
     on_both(async |journal| {
         journal.token_insert(credential("t1", 10)).await.unwrap();
         assert!(
-            journal
-                .token_rotate("t1", credential("t2", 20), Some(at(500)), at(20))
-                .await
-                .unwrap()
+            journal.token_rotate("t1", credential("t2", 20), Some(at(500)), at(20)).await.unwrap()
         );
         let old = token(&journal, "t1").await;
         assert!(old.is_good(at(499)) && !old.is_good(at(500)));
-        assert!(
-            journal
-                .token_rotate("t2", credential("t3", 30), None, at(30))
-                .await
-                .unwrap()
-        );
+        assert!(journal.token_rotate("t2", credential("t3", 30), None, at(30)).await.unwrap());
         assert!(!token(&journal, "t2").await.is_good(at(30)));
         assert!(token(&journal, "t3").await.is_good(at(30)));
-        assert!(
-            !journal
-                .token_rotate("t2", credential("t4", 40), None, at(40))
-                .await
-                .unwrap()
-        );
+        assert!(!journal.token_rotate("t2", credential("t4", 40), None, at(40)).await.unwrap());
         assert_eq!(journal.token_by_id("t4").await.unwrap(), None);
         assert_eq!(journal.tokens(Some("demo")).await.unwrap().len(), 3);
         assert!(journal.tokens(Some("other")).await.unwrap().is_empty());
@@ -108,20 +92,11 @@ async fn changes_are_counted_and_listed() {
             let rows = journal.changes(query).await.unwrap();
             rows.into_iter().map(|r| r.change.0).collect::<Vec<_>>()
         };
-        let all = ChangeQuery {
-            limit: 10,
-            ..ChangeQuery::default()
-        };
+        let all = ChangeQuery { limit: 10, ..ChangeQuery::default() };
         assert_eq!(list(all.clone()).await, [3, 2, 1]);
-        let of_ann = ChangeQuery {
-            subject: Some("AN".into()),
-            ..all.clone()
-        };
+        let of_ann = ChangeQuery { subject: Some("AN".into()), ..all.clone() };
         assert_eq!(list(of_ann).await, [3, 1]);
-        let by_id = ChangeQuery {
-            subject: Some("id-bob".into()),
-            ..all.clone()
-        };
+        let by_id = ChangeQuery { subject: Some("id-bob".into()), ..all.clone() };
         assert_eq!(list(by_id).await, [bob.change.0]);
         let queued_before = ChangeQuery {
             app: Some("demo".into()),
@@ -141,23 +116,14 @@ async fn apps_and_mappings_are_kept() {
         assert_eq!(journal.app_origin("demo").await.unwrap(), None);
         assert!(journal.app_enabled("demo").await.unwrap());
         journal.set_app_enabled("demo", false).await.unwrap();
-        journal
-            .set_app_origin("demo", "https://a:1/x#id")
-            .await
-            .unwrap();
-        assert_eq!(
-            journal.app_origin("demo").await.unwrap().as_deref(),
-            Some("https://a:1/x#id")
-        );
+        journal.set_app_origin("demo", "https://a:1/x#id").await.unwrap();
+        assert_eq!(journal.app_origin("demo").await.unwrap().as_deref(), Some("https://a:1/x#id"));
         assert!(!journal.app_enabled("demo").await.unwrap());
-        journal
-            .mapping_text_put("d1", "demo", "app: demo")
-            .await
-            .unwrap();
-        assert_eq!(
-            journal.mapping_text("d1").await.unwrap().as_deref(),
-            Some("app: demo")
-        );
+        assert_eq!(journal.app_card("demo").await.unwrap(), None);
+        journal.set_app_card("demo", json!({"path": "/scim"})).await.unwrap();
+        assert_eq!(journal.app_card("demo").await.unwrap(), Some(json!({"path": "/scim"})));
+        journal.mapping_text_put("d1", "demo", "app: demo").await.unwrap();
+        assert_eq!(journal.mapping_text("d1").await.unwrap().as_deref(), Some("app: demo"));
         assert!(journal.quick_check().await.unwrap().is_empty());
     })
     .await;
@@ -200,8 +166,5 @@ fn the_key_is_made_once_for_its_owner_only() {
     assert_eq!(warning, None);
     assert_eq!(named.fingerprint(b"x"), keys.fingerprint(b"x"));
     std::fs::write(&file, [1; 33]).unwrap();
-    assert!(matches!(
-        Keys::load(&source),
-        Err(KeyError::Length { found: 33, .. })
-    ));
+    assert!(matches!(Keys::load(&source), Err(KeyError::Length { found: 33, .. })));
 }

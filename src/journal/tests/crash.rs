@@ -30,10 +30,7 @@ async fn everything_acknowledged_is_there_after_reopening() {
     after.close().await.unwrap();
 
     journal.close().await.unwrap();
-    assert_eq!(
-        journal.accept(create("late", 30)).await,
-        Err(JournalError::Closed)
-    );
+    assert_eq!(journal.accept(create("late", 30)).await, Err(JournalError::Closed));
     assert_eq!(journal.counts().await, Err(JournalError::Closed));
     drop(journal);
     let (_, recovery) = disk.open(40);
@@ -111,10 +108,7 @@ async fn one_bad_transaction_does_not_spoil_its_neighbours() {
         );
         assert!(matches!(a.unwrap(), Accepted::New(_)));
         assert!(matches!(c.unwrap(), Accepted::New(_)));
-        assert_eq!(
-            b,
-            Err(JournalError::Refused("failing on purpose: no".into()))
-        );
+        assert_eq!(b, Err(JournalError::Refused("failing on purpose: no".into())));
         assert!(d.is_err());
         assert_eq!(journal.app_origin("bad1").await.unwrap(), None);
         while let Ok(event) = events.try_recv() {
@@ -130,8 +124,7 @@ async fn after_an_unknown_outcome_nothing_is_written_any_more() {
         accept(&journal, create("ann", 10)).await;
         let failed = journal
             .write("flushing", |tx| {
-                tx.conn
-                    .execute("INSERT INTO apps (app) VALUES ('half')", [])?;
+                tx.conn.execute("INSERT INTO apps (app) VALUES ('half')", [])?;
                 Err::<(), _>(JournalError::Unknown("disk I/O error".into()))
             })
             .await;
@@ -166,10 +159,7 @@ async fn a_password_is_nowhere_in_clear_and_gone_with_its_change() {
     };
     assert!(holds(&sealed.0), "the search works");
     assert!(!holds(CANARY));
-    journal
-        .settle(applied("id-ann", &[ann.change], 12))
-        .await
-        .unwrap();
+    journal.settle(applied("id-ann", &[ann.change], 12)).await.unwrap();
     journal.close().await.unwrap();
     assert!(!holds(&sealed.0), "secure_delete, and the log is folded in");
 }
@@ -183,10 +173,8 @@ async fn a_backup_is_whole_and_can_be_opened() {
     std::fs::write(copy.path(), "an older copy").unwrap();
     journal.backup(&copy.path()).await.unwrap();
     accept(&journal, create("bob", 11)).await;
-    let names: Vec<_> = std::fs::read_dir(copy.dir.path())
-        .unwrap()
-        .map(|file| file.unwrap().file_name())
-        .collect();
+    let names: Vec<_> =
+        std::fs::read_dir(copy.dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names, ["bridge.db"]);
     let (restored, _) = copy.open(20);
     assert_eq!(state(&restored, ann.change).await, ChangeState::Queued);

@@ -8,10 +8,7 @@ async fn a_create_goes_from_accept_to_applied() {
         let mut events = journal.events();
         let committed = accept(&journal, create("ann", 10)).await;
         assert_eq!((committed.version, committed.modified_at), (1, at(10)));
-        assert_eq!(
-            events.try_recv().unwrap(),
-            Event::LaneReady { app: "demo".into() }
-        );
+        assert_eq!(events.try_recv().unwrap(), Event::LaneReady { app: "demo".into() });
 
         let work = claim_one(&journal, 11).await;
         assert_eq!(work.resource.id, id("id-ann"));
@@ -22,25 +19,14 @@ async fn a_create_goes_from_accept_to_applied() {
             "one worker per resource"
         );
 
-        let step = journal
-            .begin_step(intent(committed.change, StepClass::Create, 12))
-            .await
-            .unwrap();
-        assert_eq!(
-            state(&journal, committed.change).await,
-            ChangeState::Sending
-        );
+        let step =
+            journal.begin_step(intent(committed.change, StepClass::Create, 12)).await.unwrap();
+        assert_eq!(state(&journal, committed.change).await, ChangeState::Sending);
         let mut end = answered(201, 13);
         end.link = Some(link(4711));
         end.saved = Some(json!({"session": 1}));
-        assert_eq!(
-            journal.end_step(step, end.clone()).await.unwrap(),
-            StepEnded::default()
-        );
-        assert!(
-            journal.end_step(step, end).await.is_err(),
-            "a step ends once"
-        );
+        assert_eq!(journal.end_step(step, end.clone()).await.unwrap(), StepEnded::default());
+        assert!(journal.end_step(step, end).await.is_err(), "a step ends once");
 
         let mut settlement = applied("id-ann", &[committed.change], 14);
         settlement.actual = Some(json!({"userName": "ann", "id": 4711}));
@@ -50,27 +36,17 @@ async fn a_create_goes_from_accept_to_applied() {
             roles: Some(json!(["reader"])),
             link: Some(json!(4711)),
         });
-        assert_eq!(
-            journal.settle(settlement).await.unwrap(),
-            Settled::default()
-        );
+        assert_eq!(journal.settle(settlement).await.unwrap(), Settled::default());
         assert_eq!(
             events.try_recv().unwrap(),
-            Event::ChangeEnded {
-                change: committed.change,
-                state: ChangeState::Applied
-            }
+            Event::ChangeEnded { change: committed.change, state: ChangeState::Applied }
         );
 
         let resource = user(&journal, "ann").await.unwrap();
         assert_eq!(resource.link, Some(link(4711)));
         assert_eq!(resource.actual_at, Some(at(14)));
         assert!(resource.written && resource.is_live());
-        assert_eq!(
-            resource.pending.len(),
-            1,
-            "applied after the time that was asked for"
-        );
+        assert_eq!(resource.pending.len(), 1, "applied after the time that was asked for");
         assert_eq!(journal.next_due("demo").await.unwrap(), None);
         let detail = journal.change(committed.change).await.unwrap().unwrap();
         assert_eq!(detail.steps.len(), 1);
@@ -116,15 +92,9 @@ async fn a_stale_version_and_a_missing_resource_are_told_apart() {
     on_both(async |journal| {
         accept(&journal, create("ann", 10)).await;
         accept(&journal, later("ann", Verb::Replace, 1, 11)).await;
-        let stale = journal
-            .accept(later("ann", Verb::Patch, 1, 12))
-            .await
-            .unwrap();
+        let stale = journal.accept(later("ann", Verb::Patch, 1, 12)).await.unwrap();
         assert_eq!(stale, Accepted::Stale);
-        let gone = journal
-            .accept(later("bob", Verb::Patch, 1, 12))
-            .await
-            .unwrap();
+        let gone = journal.accept(later("bob", Verb::Patch, 1, 12)).await.unwrap();
         assert_eq!(gone, Accepted::Gone { deleted_by: None });
     })
     .await;
@@ -138,14 +108,9 @@ async fn of_two_creates_with_one_name_one_wins() {
         other.fingerprint = b"another body".to_vec();
         let (a, b) = tokio::join!(journal.accept(create("ann", 10)), journal.accept(other));
         let outcomes = [a.unwrap(), b.unwrap()];
-        let won = outcomes
-            .iter()
-            .filter(|o| matches!(o, Accepted::New(_)))
-            .count();
-        let taken = outcomes
-            .iter()
-            .filter(|o| matches!(o, Accepted::KeyTaken { twin: None, .. }))
-            .count();
+        let won = outcomes.iter().filter(|o| matches!(o, Accepted::New(_))).count();
+        let taken =
+            outcomes.iter().filter(|o| matches!(o, Accepted::KeyTaken { twin: None, .. })).count();
         assert_eq!((won, taken), (1, 1));
     })
     .await;
@@ -159,24 +124,14 @@ async fn the_clients_own_repetition_joins_until_the_change_has_ended() {
         again.target = Target::New { id: id("id-2") };
         assert_eq!(
             journal.accept(again.clone()).await.unwrap(),
-            Accepted::Joined {
-                change: first.change,
-                id: id("id-ann")
-            }
+            Accepted::Joined { change: first.change, id: id("id-ann") }
         );
         claim_one(&journal, 11).await;
-        journal
-            .settle(applied("id-ann", &[first.change], 12))
-            .await
-            .unwrap();
+        journal.settle(applied("id-ann", &[first.change], 12)).await.unwrap();
         // Ended, and nobody was told: the repetition may have its 201.
         let twin = |answered| Accepted::KeyTaken {
             id: id("id-ann"),
-            twin: Some(Twin {
-                change: first.change,
-                state: ChangeState::Applied,
-                answered,
-            }),
+            twin: Some(Twin { change: first.change, state: ChangeState::Applied, answered }),
         };
         assert_eq!(journal.accept(again.clone()).await.unwrap(), twin(None));
         journal.answered(first.change, 201).await.unwrap();
@@ -262,11 +217,7 @@ async fn a_refused_rename_takes_its_effect_back_unless_the_name_is_gone() {
         let mut settlement = Settlement::of(id("id-ann"), at(13));
         settlement.ends = vec![(
             rename.change,
-            End::Rejected {
-                error: json!({"status": 400}),
-                internal: None,
-                late: false,
-            },
+            End::Rejected { error: json!({"status": 400}), internal: None, late: false },
         )];
         settlement.desired = DesiredNow::Put(json!({"userName": "ann"}));
         settlement.keys = Some(keys("ann"));
@@ -293,27 +244,15 @@ async fn a_deleted_name_is_free_and_its_tombstone_can_live_again() {
         journal.answered(delete.change, 204).await.unwrap();
 
         assert!(!user(&journal, "ann").await.unwrap().is_live());
-        let live = journal
-            .find("demo", Kind::User, By::Natural, "ann", at(0))
-            .await
-            .unwrap();
+        let live = journal.find("demo", Kind::User, By::Natural, "ann", at(0)).await.unwrap();
         assert!(live.is_empty());
-        let again = journal
-            .accept(later("ann", Verb::Delete, 2, 13))
-            .await
-            .unwrap();
-        let Accepted::Gone {
-            deleted_by: Some(twin),
-        } = again
-        else {
+        let again = journal.accept(later("ann", Verb::Delete, 2, 13)).await.unwrap();
+        let Accepted::Gone { deleted_by: Some(twin) } = again else {
             panic!("{again:?}");
         };
         assert_eq!((twin.change, twin.answered), (delete.change, Some(204)));
 
-        let dead = journal
-            .find("demo", Kind::User, By::Tombstone, "ann", at(0))
-            .await
-            .unwrap();
+        let dead = journal.find("demo", Kind::User, By::Tombstone, "ann", at(0)).await.unwrap();
         assert_eq!(dead[0].id, id("id-ann"));
         let mut revive = create("ann", 20);
         revive.target = Target::Revive { id: id("id-ann") };
@@ -363,10 +302,8 @@ async fn what_steps_saved_is_there_at_the_next_claim() {
         let mut end = answered(201, 13);
         end.saved = Some(json!({"a": 1, "b": 1}));
         journal.end_step(step, end).await.unwrap();
-        let step = journal
-            .begin_step(intent(second.change, StepClass::Idempotent, 14))
-            .await
-            .unwrap();
+        let step =
+            journal.begin_step(intent(second.change, StepClass::Idempotent, 14)).await.unwrap();
         let mut end = answered(200, 15);
         end.saved = Some(json!({"b": 2}));
         journal.end_step(step, end).await.unwrap();
@@ -385,29 +322,16 @@ async fn a_doubt_stays_open_until_it_is_resolved() {
     on_both(async |journal| {
         let committed = accept(&journal, create("ann", 10)).await;
         claim_one(&journal, 11).await;
-        let step = journal
-            .begin_step(intent(committed.change, StepClass::Create, 12))
-            .await
-            .unwrap();
+        let step =
+            journal.begin_step(intent(committed.change, StepClass::Create, 12)).await.unwrap();
         journal.end_step(step, in_doubt(13)).await.unwrap();
-        assert_eq!(
-            state(&journal, committed.change).await,
-            ChangeState::InDoubt
-        );
+        assert_eq!(state(&journal, committed.change).await, ChangeState::InDoubt);
 
         // A call that may overtake the doubt (a deactivation) does not end it.
-        let overtaking = journal
-            .begin_step(intent(committed.change, StepClass::Idempotent, 14))
-            .await
-            .unwrap();
-        journal
-            .end_step(overtaking, answered(200, 15))
-            .await
-            .unwrap();
-        assert_eq!(
-            state(&journal, committed.change).await,
-            ChangeState::InDoubt
-        );
+        let overtaking =
+            journal.begin_step(intent(committed.change, StepClass::Idempotent, 14)).await.unwrap();
+        journal.end_step(overtaking, answered(200, 15)).await.unwrap();
+        assert_eq!(state(&journal, committed.change).await, ChangeState::InDoubt);
 
         journal
             .wait(Wait {
@@ -421,10 +345,7 @@ async fn a_doubt_stays_open_until_it_is_resolved() {
             })
             .await
             .unwrap();
-        assert_eq!(
-            state(&journal, committed.change).await,
-            ChangeState::InDoubt
-        );
+        assert_eq!(state(&journal, committed.change).await, ChangeState::InDoubt);
         let work = claim_one(&journal, 73).await;
         assert_eq!(work.open_steps.len(), 1);
         assert_eq!(work.open_steps[0].step, step);
@@ -453,25 +374,17 @@ async fn a_kept_doubt_outlives_its_change() {
     on_both(async |journal| {
         let committed = accept(&journal, create("ann", 10)).await;
         claim_one(&journal, 11).await;
-        let step = journal
-            .begin_step(intent(committed.change, StepClass::Other, 12))
-            .await
-            .unwrap();
+        let step =
+            journal.begin_step(intent(committed.change, StepClass::Other, 12)).await.unwrap();
         journal.end_step(step, in_doubt(13)).await.unwrap();
         let mut settlement = applied("id-ann", &[committed.change], 14);
         settlement.keep_doubts = true;
-        settlement.next = LaneNext::Wait {
-            until: at(70),
-            reason: WaitReason::Settle,
-        };
+        settlement.next = LaneNext::Wait { until: at(70), reason: WaitReason::Settle };
         journal.settle(settlement).await.unwrap();
         let work = claim_one(&journal, 70).await;
         assert!(work.changes.is_empty());
         assert_eq!(work.open_steps.len(), 1);
-        journal
-            .settle(Settlement::of(id("id-ann"), at(71)))
-            .await
-            .unwrap();
+        journal.settle(Settlement::of(id("id-ann"), at(71))).await.unwrap();
         accept(&journal, later("ann", Verb::Patch, 1, 80)).await;
         assert!(claim_one(&journal, 80).await.open_steps.is_empty());
     })
@@ -483,13 +396,8 @@ async fn an_illegal_move_writes_nothing() {
     on_both(async |journal| {
         let committed = accept(&journal, create("ann", 10)).await;
         claim_one(&journal, 11).await;
-        journal
-            .settle(applied("id-ann", &[committed.change], 12))
-            .await
-            .unwrap();
-        let refused = journal
-            .begin_step(intent(committed.change, StepClass::Other, 13))
-            .await;
+        journal.settle(applied("id-ann", &[committed.change], 12)).await.unwrap();
+        let refused = journal.begin_step(intent(committed.change, StepClass::Other, 13)).await;
         assert!(matches!(refused, Err(JournalError::Refused(_))));
         let detail = journal.change(committed.change).await.unwrap().unwrap();
         assert!(detail.steps.is_empty());
@@ -534,10 +442,7 @@ async fn a_link_belongs_to_one_live_resource() {
     on_both(async |journal| {
         settled_user(&journal, "ann", 1, 10).await;
         let bob = accept(&journal, create("bob", 11)).await;
-        let step = journal
-            .begin_step(intent(bob.change, StepClass::Create, 12))
-            .await
-            .unwrap();
+        let step = journal.begin_step(intent(bob.change, StepClass::Create, 12)).await.unwrap();
         let mut end = answered(201, 13);
         end.link = Some(link(1));
         let ended = journal.end_step(step, end).await.unwrap();
@@ -549,15 +454,9 @@ async fn a_link_belongs_to_one_live_resource() {
             "the answer is recorded all the same"
         );
         journal.unlink(&id("id-ann")).await.unwrap();
-        let taken = journal
-            .relink(&id("id-bob"), link(1), at(14))
-            .await
-            .unwrap();
+        let taken = journal.relink(&id("id-bob"), link(1), at(14)).await.unwrap();
         assert_eq!(taken, None);
-        let found = journal
-            .find("demo", Kind::User, By::AppKey, "1", at(0))
-            .await
-            .unwrap();
+        let found = journal.find("demo", Kind::User, By::AppKey, "1", at(0)).await.unwrap();
         assert_eq!(found[0].id, id("id-bob"));
     })
     .await;
@@ -569,12 +468,7 @@ async fn a_parked_change_gives_way_to_a_person_or_a_newer_one() {
         let first = accept(&journal, create("ann", 10)).await;
         claim_one(&journal, 11).await;
         let mut park = Settlement::of(id("id-ann"), at(12));
-        park.ends = vec![(
-            first.change,
-            End::Parked {
-                internal: "two accounts".into(),
-            },
-        )];
+        park.ends = vec![(first.change, End::Parked { internal: "two accounts".into() })];
         journal.settle(park).await.unwrap();
         assert_eq!(state(&journal, first.change).await, ChangeState::Parked);
         assert!(journal.claim("demo", 8, at(99)).await.unwrap().is_empty());
@@ -583,12 +477,7 @@ async fn a_parked_change_gives_way_to_a_person_or_a_newer_one() {
         assert_eq!(state(&journal, first.change).await, ChangeState::Queued);
         let mut park = Settlement::of(id("id-ann"), at(102));
         claim_one(&journal, 101).await;
-        park.ends = vec![(
-            first.change,
-            End::Parked {
-                internal: "still two".into(),
-            },
-        )];
+        park.ends = vec![(first.change, End::Parked { internal: "still two".into() })];
         journal.settle(park).await.unwrap();
 
         accept(&journal, later("ann", Verb::Replace, 1, 103)).await;
@@ -597,13 +486,9 @@ async fn a_parked_change_gives_way_to_a_person_or_a_newer_one() {
         assert_eq!(work.changes.len(), 2);
         let second = work.changes[1].change;
         let mut end = applied("id-ann", &[second], 104);
-        end.ends
-            .push((first.change, End::Superseded { by: second }));
+        end.ends.push((first.change, End::Superseded { by: second }));
         journal.settle(end).await.unwrap();
-        assert_eq!(
-            state(&journal, first.change).await,
-            ChangeState::Superseded { by: second }
-        );
+        assert_eq!(state(&journal, first.change).await, ChangeState::Superseded { by: second });
 
         let third = accept(&journal, later("ann", Verb::Patch, 2, 110)).await;
         journal.discard(third.change, at(111)).await.unwrap();

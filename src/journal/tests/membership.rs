@@ -8,37 +8,20 @@ fn group(now: i64) -> Accept {
 }
 
 fn patch(version: i64, edges: &[(&str, bool)], now: i64) -> Accept {
-    let target = Target::Existing {
-        id: id("g"),
-        expected_version: version,
-    };
+    let target = Target::Existing { id: id("g"), expected_version: version };
     let mut patch = change_of(Kind::Group, target, Verb::Patch, "team", now);
     patch.members = MemberOps::Edges(
-        edges
-            .iter()
-            .map(|(user, wanted)| MemberEdge {
-                user: id(user),
-                wanted: *wanted,
-            })
-            .collect(),
+        edges.iter().map(|(user, wanted)| MemberEdge { user: id(user), wanted: *wanted }).collect(),
     );
     patch
 }
 
 fn done(user: &str, wanted: bool) -> EdgeEnd {
-    EdgeEnd {
-        group: id("g"),
-        user: id(user),
-        wanted,
-        outcome: EdgeOutcome::Applied,
-    }
+    EdgeEnd { group: id("g"), user: id(user), wanted, outcome: EdgeOutcome::Applied }
 }
 
 fn refused(user: &str, wanted: bool) -> EdgeEnd {
-    EdgeEnd {
-        outcome: EdgeOutcome::Refused("not in this plan".into()),
-        ..done(user, wanted)
-    }
+    EdgeEnd { outcome: EdgeOutcome::Refused("not in this plan".into()), ..done(user, wanted) }
 }
 
 async fn settle_edges(journal: &Journal, edges: Vec<EdgeEnd>, now: i64) {
@@ -65,20 +48,14 @@ async fn team(journal: &Journal) {
     }
     let group = accept(journal, group(10)).await;
     claim_one(journal, 10).await;
-    journal
-        .settle(applied("g", &[group.change], 10))
-        .await
-        .unwrap();
+    journal.settle(applied("g", &[group.change], 10)).await.unwrap();
 }
 
 /// Lets the group's changes end so that its lane is idle again.
 async fn end_all(journal: &Journal, now: i64) {
     for work in journal.claim("demo", 8, at(now)).await.unwrap() {
         let changes: Vec<_> = work.changes.iter().map(|c| c.change).collect();
-        journal
-            .settle(applied(&work.resource.id.0, &changes, now))
-            .await
-            .unwrap();
+        journal.settle(applied(&work.resource.id.0, &changes, now)).await.unwrap();
     }
 }
 
@@ -169,10 +146,7 @@ async fn a_member_that_is_not_in_the_app_yet_wakes_the_group_when_it_is() {
             journal.claim("demo", 8, at(22)).await.unwrap().is_empty(),
             "nothing to do for the group meanwhile"
         );
-        let step = journal
-            .begin_step(intent(new.change, StepClass::Create, 22))
-            .await
-            .unwrap();
+        let step = journal.begin_step(intent(new.change, StepClass::Create, 22)).await.unwrap();
         let mut end = answered(201, 23);
         end.link = Some(link(9));
         journal.end_step(step, end).await.unwrap();
@@ -191,10 +165,7 @@ async fn a_group_that_waits_for_a_member_does_not_sleep_past_it() {
         let add = accept(&journal, patch(1, &[("id-new", true)], 20)).await;
         journal.claim("demo", 8, at(20)).await.unwrap();
         // The link comes between the look at the edges and the decision to wait.
-        journal
-            .relink(&id("id-new"), link(9), at(21))
-            .await
-            .unwrap();
+        journal.relink(&id("id-new"), link(9), at(21)).await.unwrap();
         journal
             .wait(Wait {
                 resource: id("g"),
@@ -234,11 +205,7 @@ async fn a_group_does_not_wait_for_a_member_that_was_refused() {
         let mut settlement = Settlement::of(id("id-new"), at(22));
         settlement.ends = vec![(
             new.change,
-            End::Rejected {
-                error: json!({"status": 400}),
-                internal: None,
-                late: false,
-            },
+            End::Rejected { error: json!({"status": 400}), internal: None, late: false },
         )];
         settlement.remove_resource = true;
         journal.settle(settlement).await.unwrap();
@@ -255,12 +222,7 @@ async fn a_refused_member_is_not_shown_and_not_sent_until_something_changes() {
         team(&journal).await;
         accept(&journal, patch(1, &[("id-a", true), ("id-b", true)], 20)).await;
         end_all(&journal, 20).await;
-        settle_edges(
-            &journal,
-            vec![refused("id-a", true), done("id-b", true)],
-            21,
-        )
-        .await;
+        settle_edges(&journal, vec![refused("id-a", true), done("id-b", true)], 21).await;
         assert_eq!(shown(&journal).await, ["id-b"]);
         assert!(pending(&journal).await.is_empty());
 
@@ -270,25 +232,14 @@ async fn a_refused_member_is_not_shown_and_not_sent_until_something_changes() {
         assert!(pending(&journal).await.is_empty(), "the same list again");
 
         accept(&journal, patch(3, &[("id-c", true)], 40)).await;
-        assert_eq!(
-            pending(&journal).await,
-            [("id-a".to_owned(), true), ("id-c".to_owned(), true)]
-        );
+        assert_eq!(pending(&journal).await, [("id-a".to_owned(), true), ("id-c".to_owned(), true)]);
         end_all(&journal, 41).await;
-        settle_edges(
-            &journal,
-            vec![refused("id-a", true), done("id-c", true)],
-            42,
-        )
-        .await;
+        settle_edges(&journal, vec![refused("id-a", true), done("id-c", true)], 42).await;
 
         // The user changed in the app: another try, and the group is woken for it.
         let change = accept(&journal, later("a", Verb::Replace, 1, 50)).await;
         claim_one(&journal, 50).await;
-        journal
-            .settle(applied("id-a", &[change.change], 51))
-            .await
-            .unwrap();
+        journal.settle(applied("id-a", &[change.change], 51)).await.unwrap();
         assert_eq!(claim_one(&journal, 51).await.resource.id, id("g"));
         assert_eq!(pending(&journal).await, [("id-a".to_owned(), true)]);
     })
@@ -328,17 +279,11 @@ async fn what_the_app_shows_is_taken_over() {
         settle_edges(&journal, vec![done("id-b", true)], 21).await;
         // a is there already, b was taken out by hand, c was put in by hand.
         let seen = vec![id("id-a"), id("id-c"), id("stranger")];
-        journal
-            .set_members_read(&id("g"), seen.clone(), at(22))
-            .await
-            .unwrap();
+        journal.set_members_read(&id("g"), seen.clone(), at(22)).await.unwrap();
         assert_eq!(shown(&journal).await, ["id-a", "id-c"]);
         assert!(pending(&journal).await.is_empty());
         // Looking again changes nothing.
-        journal
-            .set_members_read(&id("g"), seen, at(23))
-            .await
-            .unwrap();
+        journal.set_members_read(&id("g"), seen, at(23)).await.unwrap();
         assert_eq!(shown(&journal).await, ["id-a", "id-c"]);
         accept(&journal, patch(2, &[("id-b", true)], 24)).await;
         assert_eq!(pending(&journal).await, [("id-b".to_owned(), true)]);
@@ -387,23 +332,51 @@ async fn one_more_member_of_a_large_group_is_one_row() {
             })
             .await
             .unwrap();
-        let changes = async || {
-            journal
-                .write("counting", |tx| Ok(tx.conn.total_changes()))
-                .await
-                .unwrap()
-        };
+        let changes =
+            async || journal.write("counting", |tx| Ok(tx.conn.total_changes())).await.unwrap();
         let before = changes().await;
         accept(&journal, patch(1, &[("id-a", true)], 20)).await;
         // Member, change, its number's counter, resource, lane, and the look for refused ones.
         assert!(changes().await - before < 10);
         assert_eq!(journal.member_count(&id("g")).await.unwrap(), 20_001);
-        let page = journal
-            .members(&id("g"), Some(&id("m019997")), 100)
-            .await
-            .unwrap();
+        let page = journal.members(&id("g"), Some(&id("m019997")), 100).await.unwrap();
         assert_eq!(page.len(), 2);
         assert_eq!(page[0].user, id("m019998"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_app_has_nobody_until_they_are_found_again() {
+    on_both(async |journal| {
+        team(&journal).await;
+        accept(&journal, patch(1, &[("id-a", true), ("id-b", true)], 20)).await;
+        end_all(&journal, 20).await;
+        settle_edges(&journal, vec![done("id-a", true), done("id-b", true)], 21).await;
+        accept(&journal, patch(2, &[("id-b", false)], 22)).await;
+        end_all(&journal, 22).await;
+        journal.set_app_origin("demo", "https://old").await.unwrap();
+
+        assert_eq!(journal.retarget("demo", at(30)).await.unwrap(), 3);
+        assert_eq!(journal.app_origin("demo").await.unwrap(), None);
+        assert_eq!(user(&journal, "a").await.unwrap().link, None);
+        assert_eq!(shown(&journal).await, ["id-a"]);
+        assert_eq!(pending(&journal).await, [("id-a".to_owned(), true)]);
+        assert!(journal.claim("demo", 8, at(31)).await.unwrap().is_empty());
+        journal.relink(&id("id-a"), link(77), at(32)).await.unwrap();
+        assert!(claim_one(&journal, 32).await.edges_ready);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_app_is_not_changed_under_a_call() {
+    on_both(async |journal| {
+        let ann = accept(&journal, create("ann", 10)).await;
+        let step = journal.begin_step(intent(ann.change, StepClass::Create, 11)).await.unwrap();
+        assert!(journal.retarget("demo", at(12)).await.is_err());
+        journal.end_step(step, answered(201, 13)).await.unwrap();
+        assert_eq!(journal.retarget("demo", at(14)).await.unwrap(), 0);
     })
     .await;
 }

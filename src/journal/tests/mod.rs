@@ -34,9 +34,7 @@ struct Disk {
 
 impl Disk {
     fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-        }
+        Self { dir: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self) -> std::path::PathBuf {
@@ -48,11 +46,7 @@ impl Disk {
     }
 
     fn try_open(&self, now: i64) -> Result<(Journal, Recovery), OpenError> {
-        Journal::open(Open {
-            path: self.path(),
-            allow_network_filesystem: true,
-            now: at(now),
-        })
+        Journal::open(Open { path: self.path(), allow_network_filesystem: true, now: at(now) })
     }
 
     /// The files as they are now, as a power cut would leave them (all that was flushed).
@@ -88,10 +82,7 @@ fn keys(name: &str) -> ResourceKeys {
 }
 
 fn link(number: i64) -> Link {
-    Link {
-        app_id: json!(number),
-        app_key: number.to_string(),
-    }
+    Link { app_id: json!(number), app_key: number.to_string() }
 }
 
 fn change_of(kind: Kind, target: Target, verb: Verb, name: &str, now: i64) -> Accept {
@@ -100,11 +91,7 @@ fn change_of(kind: Kind, target: Target, verb: Verb, name: &str, now: i64) -> Ac
         app: "demo".into(),
         kind,
         verb,
-        keys: if gone {
-            ResourceKeys::default()
-        } else {
-            keys(name)
-        },
+        keys: if gone { ResourceKeys::default() } else { keys(name) },
         desired: (!gone).then(|| json!({"userName": name})),
         asserted: json!(["userName"]),
         request: None,
@@ -122,18 +109,13 @@ fn change_of(kind: Kind, target: Target, verb: Verb, name: &str, now: i64) -> Ac
 
 /// The create of a user, whose id is `id-NAME`.
 fn create(name: &str, now: i64) -> Accept {
-    let target = Target::New {
-        id: id(&format!("id-{name}")),
-    };
+    let target = Target::New { id: id(&format!("id-{name}")) };
     change_of(Kind::User, target, Verb::Create, name, now)
 }
 
 /// A later change of that user.
 fn later(name: &str, verb: Verb, expected_version: i64, now: i64) -> Accept {
-    let target = Target::Existing {
-        id: id(&format!("id-{name}")),
-        expected_version,
-    };
+    let target = Target::Existing { id: id(&format!("id-{name}")), expected_version };
     change_of(Kind::User, target, verb, name, now)
 }
 
@@ -195,10 +177,8 @@ fn in_doubt(now: i64) -> StepEnd {
 /// Ends changes of a resource as applied.
 fn applied(resource: &str, changes: &[ChangeId], now: i64) -> Settlement {
     let mut settlement = Settlement::of(id(resource), at(now));
-    settlement.ends = changes
-        .iter()
-        .map(|change| (*change, End::Applied { warning: None }))
-        .collect();
+    settlement.ends =
+        changes.iter().map(|change| (*change, End::Applied { warning: None })).collect();
     settlement
 }
 
@@ -207,15 +187,9 @@ async fn settled_user(journal: &Journal, name: &str, number: i64, now: i64) -> C
     let user = accept(journal, create(name, now)).await;
     journal.claim("demo", 100, at(now)).await.unwrap();
     let resource = format!("id-{name}");
-    let taken = journal
-        .relink(&id(&resource), link(number), at(now))
-        .await
-        .unwrap();
+    let taken = journal.relink(&id(&resource), link(number), at(now)).await.unwrap();
     assert_eq!(taken, None);
-    journal
-        .settle(applied(&resource, &[user.change], now))
-        .await
-        .unwrap();
+    journal.settle(applied(&resource, &[user.change], now)).await.unwrap();
     user
 }
 
@@ -224,10 +198,7 @@ async fn state(journal: &Journal, change: ChangeId) -> ChangeState {
 }
 
 async fn user(journal: &Journal, name: &str) -> Option<Resource> {
-    journal
-        .resource("demo", Kind::User, &id(&format!("id-{name}")), at(0))
-        .await
-        .unwrap()
+    journal.resource("demo", Kind::User, &id(&format!("id-{name}")), at(0)).await.unwrap()
 }
 
 fn value(resource: &Option<Resource>) -> Option<Value> {

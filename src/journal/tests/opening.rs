@@ -15,9 +15,7 @@ async fn a_second_process_is_refused_and_told_who_has_it() {
     let words = disk.try_open(1).unwrap_err().to_string();
     assert!(words.contains(&format!("process {me}")), "{words}");
 
-    journal
-        .announce(Some("http://127.0.0.1:40001"), Some("k3y"))
-        .unwrap();
+    journal.announce(Some("http://127.0.0.1:40001"), Some("k3y")).unwrap();
     let holder = read_lock(&disk.path()).unwrap();
     assert_eq!(holder.control.as_deref(), Some("http://127.0.0.1:40001"));
     assert_eq!(holder.key.as_deref(), Some("k3y"));
@@ -50,27 +48,17 @@ async fn the_files_are_for_their_owner_only() {
 fn the_settings_that_durability_rests_on_are_in_force() {
     let disk = Disk::new();
     let (journal, _) = disk.open(0);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let settings = runtime.block_on(journal.write("reading the settings", |tx| {
         let get = |pragma: &str| {
             tx.conn.query_row(&format!("PRAGMA {pragma}"), [], |row| {
                 row.get::<_, rusqlite::types::Value>(0)
             })
         };
-        Ok((
-            get("journal_mode")?,
-            get("synchronous")?,
-            get("foreign_keys")?,
-            get("secure_delete")?,
-        ))
+        Ok((get("journal_mode")?, get("synchronous")?, get("foreign_keys")?, get("secure_delete")?))
     }));
     use rusqlite::types::Value::{Integer, Text};
-    assert_eq!(
-        settings.unwrap(),
-        (Text("wal".into()), Integer(2), Integer(1), Integer(1))
-    );
+    assert_eq!(settings.unwrap(), (Text("wal".into()), Integer(2), Integer(1), Integer(1)));
 }
 
 #[tokio::test]
@@ -91,32 +79,19 @@ async fn readers_cannot_write() {
 #[test]
 fn strange_and_newer_files_are_refused() {
     let disk = Disk::new();
-    std::fs::write(
-        disk.path(),
-        "not a database, but long enough to have a header",
-    )
-    .unwrap();
-    assert!(matches!(
-        disk.try_open(0),
-        Err(OpenError::NotAJournal { .. })
-    ));
+    std::fs::write(disk.path(), "not a database, but long enough to have a header").unwrap();
+    assert!(matches!(disk.try_open(0), Err(OpenError::NotAJournal { .. })));
     let disk = Disk::new();
     let other = rusqlite::Connection::open(disk.path()).unwrap();
     other.execute_batch("CREATE TABLE t (x)").unwrap();
     drop(other);
-    assert!(matches!(
-        disk.try_open(0),
-        Err(OpenError::NotAJournal { .. })
-    ));
+    assert!(matches!(disk.try_open(0), Err(OpenError::NotAJournal { .. })));
     let disk = Disk::new();
     drop(disk.open(0));
     let conn = rusqlite::Connection::open(disk.path()).unwrap();
     conn.pragma_update(None, "user_version", 99).unwrap();
     drop(conn);
-    assert!(matches!(
-        disk.try_open(0),
-        Err(OpenError::NewerSchema { found: 99, .. })
-    ));
+    assert!(matches!(disk.try_open(0), Err(OpenError::NewerSchema { found: 99, .. })));
 }
 
 #[test]
@@ -139,8 +114,7 @@ fn an_old_schema_is_copied_then_migrated_wholly_or_not_at_all() {
     drop(disk.open(0));
     let conn = rusqlite::Connection::open(disk.path()).unwrap();
     let version = |conn: &rusqlite::Connection| -> i64 {
-        conn.query_row("PRAGMA user_version", [], |row| row.get(0))
-            .unwrap()
+        conn.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
     };
     let first = migrate::MIGRATIONS[0];
     let broken = [first, "CREATE TABLE extra (x) STRICT; SELECT broken"];
@@ -152,9 +126,7 @@ fn an_old_schema_is_copied_then_migrated_wholly_or_not_at_all() {
     assert!(conn.prepare("SELECT * FROM extra").is_err());
 
     let good = [first, "CREATE TABLE extra (x TEXT) STRICT"];
-    let copy = migrate::bring_up(&conn, &disk.path(), &good)
-        .unwrap()
-        .unwrap();
+    let copy = migrate::bring_up(&conn, &disk.path(), &good).unwrap().unwrap();
     assert_eq!(version(&conn), 2);
     assert!(copy.ends_with("bridge.db.before-2"));
     let before = rusqlite::Connection::open(copy).unwrap();

@@ -35,15 +35,10 @@ async fn a_lane_waits_until_its_time() {
     on_both(async |journal| {
         let ann = accept(&journal, create("ann", 10)).await;
         claim_one(&journal, 10).await;
-        journal
-            .wait(wait("ann", ann.change, WaitReason::Outage, 60, 11))
-            .await
-            .unwrap();
+        journal.wait(wait("ann", ann.change, WaitReason::Outage, 60, 11)).await.unwrap();
         assert_eq!(
             state(&journal, ann.change).await,
-            ChangeState::Waiting {
-                reason: WaitReason::Outage
-            }
+            ChangeState::Waiting { reason: WaitReason::Outage }
         );
         assert_eq!(journal.next_due("demo").await.unwrap(), Some(at(60)));
         assert!(journal.claim("demo", 8, at(59)).await.unwrap().is_empty());
@@ -58,10 +53,7 @@ async fn a_waiting_lane_wakes_only_for_what_ends_access() {
     on_both(async |journal| {
         let ann = accept(&journal, create("ann", 10)).await;
         claim_one(&journal, 10).await;
-        journal
-            .wait(wait("ann", ann.change, WaitReason::Outage, 600, 11))
-            .await
-            .unwrap();
+        journal.wait(wait("ann", ann.change, WaitReason::Outage, 600, 11)).await.unwrap();
         accept(&journal, later("ann", Verb::Patch, 1, 12)).await;
         assert!(journal.claim("demo", 8, at(13)).await.unwrap().is_empty());
         let mut leave = later("ann", Verb::Patch, 2, 14);
@@ -78,10 +70,7 @@ async fn what_comes_in_while_a_lane_is_busy_is_not_lost() {
         let first = accept(&journal, create("ann", 10)).await;
         claim_one(&journal, 10).await;
         let second = accept(&journal, later("ann", Verb::Patch, 1, 11)).await;
-        journal
-            .settle(applied("id-ann", &[first.change], 12))
-            .await
-            .unwrap();
+        journal.settle(applied("id-ann", &[first.change], 12)).await.unwrap();
         let work = claim_one(&journal, 12).await;
         assert_eq!(work.changes[0].change, second.change);
 
@@ -89,10 +78,7 @@ async fn what_comes_in_while_a_lane_is_busy_is_not_lost() {
         let mut leave = later("ann", Verb::Patch, 2, 13);
         leave.ends_access = true;
         accept(&journal, leave).await;
-        journal
-            .wait(wait("ann", second.change, WaitReason::Outage, 600, 14))
-            .await
-            .unwrap();
+        journal.wait(wait("ann", second.change, WaitReason::Outage, 600, 14)).await.unwrap();
         assert_eq!(claim_one(&journal, 14).await.changes.len(), 2);
     })
     .await;
@@ -103,16 +89,10 @@ async fn a_person_can_wake_and_the_clock_can_be_clamped() {
     on_both(async |journal| {
         let ann = accept(&journal, create("ann", 10)).await;
         claim_one(&journal, 10).await;
-        journal
-            .wait(wait("ann", ann.change, WaitReason::Auth, 9_999, 11))
-            .await
-            .unwrap();
+        journal.wait(wait("ann", ann.change, WaitReason::Auth, 9_999, 11)).await.unwrap();
         journal.clamp_due("demo", at(500)).await.unwrap();
         assert_eq!(journal.next_due("demo").await.unwrap(), Some(at(500)));
-        journal
-            .wake(vec![id("id-ann"), id("nobody")], at(20))
-            .await
-            .unwrap();
+        journal.wake(vec![id("id-ann"), id("nobody")], at(20)).await.unwrap();
         claim_one(&journal, 20).await;
     })
     .await;
@@ -147,11 +127,8 @@ async fn picking_reads_one_index_however_many_wait() {
                 )?;
                 for n in 0..20_000_i64 {
                     let name = format!("w{n}");
-                    let (due, state) = if n % 5_000 == 0 {
-                        (n, "ready")
-                    } else {
-                        (9_000_000_000, "waiting")
-                    };
+                    let (due, state) =
+                        if n % 5_000 == 0 { (n, "ready") } else { (9_000_000_000, "waiting") };
                     resource.execute([&name])?;
                     lane.execute(rusqlite::params![name, due, state])?;
                 }
@@ -174,10 +151,7 @@ async fn picking_reads_one_index_however_many_wait() {
             })
             .await
             .unwrap();
-        assert_eq!(
-            plan,
-            ["SEARCH lanes USING INDEX lanes_pick (app=? AND prio=? AND due_at<?)"]
-        );
+        assert_eq!(plan, ["SEARCH lanes USING INDEX lanes_pick (app=? AND prio=? AND due_at<?)"]);
     })
     .await;
 }

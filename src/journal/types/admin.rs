@@ -79,9 +79,7 @@ impl Token {
     /// Whether it opens the door at that time. Expiry is lenient by two minutes, for clocks
     /// that differ; taking back is not.
     pub fn is_good(&self, now: Timestamp) -> bool {
-        let lenient = now
-            .saturating_sub(SignedDuration::from_mins(2))
-            .unwrap_or(now);
+        let lenient = now.saturating_sub(SignedDuration::from_mins(2)).unwrap_or(now);
         let expired = self.credential.expires_at.is_some_and(|at| at <= lenient);
         let replaced = self.replaced_by.is_some() && self.overlap_until.is_none_or(|at| at <= now);
         self.revoked_at.is_none() && !expired && !replaced

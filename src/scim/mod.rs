@@ -3,11 +3,15 @@
 //! Must not know that legacy apps exist. No I/O, no clock, no randomness, no async.
 
 mod attribute;
+mod body;
+mod cast;
 mod compare;
 pub mod core;
 mod error;
 pub mod filter;
+mod normalise;
 mod path;
+mod replace;
 mod resolve;
 mod schema;
 mod slot;
@@ -15,9 +19,12 @@ mod slot;
 mod testing;
 
 pub use attribute::{Attribute, AttributeType, Mutability, Returned, Uniqueness};
+pub use body::parse_body;
 pub use compare::values_equal;
 pub use error::{ERROR_SCHEMA, ScimError, ScimType};
 pub use filter::Filter;
+pub use normalise::{Incoming, normalise};
 pub use path::AttrPath;
+pub use replace::{Absent, Written, replace};
 pub use schema::{Extension, ResourceType, Schema};
 pub use slot::Slot;

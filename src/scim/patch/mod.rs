@@ -4,6 +4,7 @@
 
 mod apply;
 mod elements;
+mod merge;
 mod steps;
 
 #[cfg(test)]
@@ -26,7 +27,7 @@ pub enum PatchOp {
 }
 
 /// One operation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Operation {
     /// What it does.
     pub op: PatchOp,
@@ -36,7 +37,18 @@ pub struct Operation {
     pub value: Option<Value>,
 }
 
-/// A PATCH request. May hold a password: never log it.
+impl std::fmt::Debug for Operation {
+    /// Without the value: it may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { op, path, .. } = self;
+        f.debug_struct("Operation")
+            .field("op", op)
+            .field("path", path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A PATCH request. `Debug` hides its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Patch {
     /// In the order they are applied.

@@ -220,7 +220,7 @@ fn entra_sets_and_takes_away_the_manager() {
     let add = json!([{"op": "Replace", "path": urn, "value": "m2"}]);
     let written = patched(&base, add).unwrap();
     assert_eq!(written.desired[E]["manager"], json!({"value": "m2"}));
-    assert_eq!(names(&written), [value.clone()]);
+    assert_eq!(names(&written), [value.as_str()]);
     for operation in [
         json!({"op": "Remove", "path": urn}),
         json!({"op": "Replace", "path": urn, "value": ""}),
@@ -762,6 +762,41 @@ fn too_much_work_is_refused() {
     assert_eq!(patched(&lena(), all_at_once).unwrap_err().status, 413);
 }
 
+#[test]
+fn hostile_operations_are_refused() {
+    let deep = format!(
+        "emails[{}value pr{}]",
+        "(".repeat(50_000),
+        ")".repeat(50_000)
+    );
+    for path in [
+        &deep,
+        &"x".repeat(100_000),
+        &"[".repeat(100),
+        &"]".repeat(100),
+        "\u{0}",
+        "emails[",
+        "..",
+        ":",
+    ] {
+        let error =
+            patched(&lena(), json!([{"op": "add", "path": path, "value": "x"}])).unwrap_err();
+        assert_eq!(error.status, 400);
+        assert!(error.detail.chars().count() < 400, "{}", error.detail.len());
+    }
+}
+
+#[test]
+fn passwords_do_not_show_in_debug_output() {
+    let patch = Patch::parse(
+        &json!({"Operations": [{"op": "add", "path": "password", "value": "s3cret"}]}),
+    );
+    let patch = patch.unwrap();
+    let written = patch.apply(&lena(), &rt()).unwrap();
+    assert_eq!(written.password.as_deref(), Some("s3cret"));
+    assert!(!format!("{patch:?}{written:?}").contains("s3cret"));
+}
+
 fn email() -> impl Strategy<Value = Value> {
     let kinds = prop::option::of(prop::sample::select(vec!["work", "home"]));
     ("[a-c]", kinds, any::<Option<bool>>()).prop_map(|(value, kind, primary)| {
@@ -822,7 +857,63 @@ fn some_operation() -> impl Strategy<Value = Value> {
         .prop_map(|(op, path, value)| json!({"op": op, "path": path, "value": value}))
 }
 
+/// Any JSON, with keys that mean something.
+fn json_value() -> impl Strategy<Value = Value> {
+    let key = prop::sample::select(vec![
+        "op",
+        "path",
+        "value",
+        "emails",
+        "name",
+        "givenName",
+        "active",
+        "type",
+        "primary",
+        "x",
+        "ALTR_ADMIN_LEVEL",
+        "members",
+        "password",
+        "schemas",
+        "id",
+        "name.givenName",
+        E,
+        core::USER,
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        Just(json!(1e300)),
+        Just(json!("")),
+        "[a-z\\[\\]. ]{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((key.clone(), inner), 0..5).prop_map(|pairs| {
+                Value::Object(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+            }),
+        ]
+    })
+}
+
 proptest! {
+    #[test]
+    fn no_json_makes_anything_panic(value in json_value(), base in json_value()) {
+        let _ = crate::scim::normalise(value.clone(), &rt(), Some("1"));
+        let _ = crate::scim::take_members(&mut value.clone());
+        let _ = patched(&base, json!([{"op": "add", "value": value}]));
+        for path in ["emails", "name", "ALTR_ADMIN_LEVEL", "emails[type pr].value", "active", E] {
+            for op in ["add", "replace", "remove"] {
+                let _ = patched(&base, json!([{"op": op, "path": path, "value": value}]));
+            }
+        }
+        if let Ok(patch) = Patch::parse(&json!({"Operations": value})) {
+            let _ = patch.split_members();
+        }
+        let _ = crate::scim::project(value, &rt(), &crate::scim::Projection::default());
+    }
+
     #[test]
     fn adding_then_removing_what_was_not_there_changes_nothing(list in emails(), n in 0..3u8) {
         let mut base = json!({"userName": "x"});

@@ -67,7 +67,7 @@ impl Engine {
         }
         let request = draft::without_password(&body);
         let members = match kind {
-            Kind::Group => scim::take_members(&mut body).unwrap_or_default(),
+            Kind::Group => scim::take_members(&mut body)?.unwrap_or_default(),
             Kind::User => Vec::new(),
         };
         let incoming = scim::normalise(body, rt, None)?;
@@ -88,6 +88,7 @@ impl Engine {
         if existing.is_some() {
             draft::come_back(&mut written);
         }
+        draft::log_warnings(app, &written.left_out);
         draft::log_warnings(app, &side.check_write(base.as_ref(), &mut written, false)?);
         let ours = self.was_told_nobody(app.name(), kind, &natural)
             || existing.as_ref().is_some_and(|resource| resource.written);

@@ -111,13 +111,7 @@ async fn a_command_is_what_its_path_says() {
     let address = bench.running.control_addr();
     let say = async |body: &str| control(address, &["Host: 127.0.0.1", KEY], body).await;
     assert_eq!(say(r#"{"command":"nothing"}"#).await.status, 200);
-    for body in [
-        r#"{"command":"other"}"#,
-        r#"{"x":1}"#,
-        "[]",
-        "{",
-        "\"nothing\"",
-    ] {
+    for body in [r#"{"command":"other"}"#, "[]", "{", "\"nothing\""] {
         assert_eq!(say(body).await.status, 400, "{body}");
     }
     assert_eq!(

@@ -297,3 +297,21 @@ async fn ipv6_works() {
     let base = bench.running.base_url("altr").unwrap();
     assert!(base.starts_with("http://[::1]:"), "{base}");
 }
+
+#[tokio::test]
+async fn who_shows_no_token_holds_no_connection() {
+    let bench = Bench::start().await;
+    let wrong = request(
+        "GET",
+        "/altr/scim/v2/Users",
+        &["Authorization: Bearer x"],
+        "",
+    );
+    let nowhere = request("GET", "/", &[], "");
+    for first in [wrong, nowhere] {
+        // Without 'Connection: close' from the client.
+        let got = raw(bench.running.scim_addr(), &format!("{first}{first}")).await;
+        assert_eq!(got.len(), 1, "{got:?}");
+        assert_eq!(got[0].header("connection"), Some("close"));
+    }
+}

@@ -4,7 +4,7 @@
 //! `ALTR_ADMIN_LEVEL`), so a name is never split before it was tried as a whole.
 
 use super::attribute::Attribute;
-use super::schema::{Extension, ResourceType, Schema};
+use super::schema::{Extension, ResourceType};
 
 /// What a name without brackets stands for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,11 +41,17 @@ impl<'a> Found<'a> {
 }
 
 impl ResourceType {
-    /// What `name` stands for, in this order: a core or common attribute; a namespace; an
-    /// attribute and its part; a namespace followed by `:` or `.` and one of its names;
-    /// last, an extension's attribute without its namespace, if only one extension has it
-    /// (Entra writes `manager`).
+    /// What `name` stands for in a path or filter: as in a body, and also an extension's
+    /// attribute without its namespace, if only one extension has it (Entra writes `manager`).
     pub(crate) fn resolve(&self, name: &str) -> Option<Named<'_>> {
+        self.resolve_in_body(name)
+            .or_else(|| self.unqualified(name))
+    }
+
+    /// What `name` stands for as a key of a resource, in this order: a core or common
+    /// attribute; a namespace; an attribute and its part; a namespace followed by `:` or `.`
+    /// and one of its names.
+    pub(crate) fn resolve_in_body(&self, name: &str) -> Option<Named<'_>> {
         let top = |n: &str| self.attribute(n);
         if let Some(attribute) = top(name) {
             return Some(found(None, attribute, None));
@@ -56,7 +62,7 @@ impl ResourceType {
         if let Some((attribute, sub)) = with_part(name, &top) {
             return Some(found(None, attribute, Some(sub)));
         }
-        self.qualified(name).or_else(|| self.unqualified(name))
+        self.qualified(name)
     }
 
     fn namespace(&self, name: &str) -> Option<Named<'_>> {
@@ -80,21 +86,26 @@ impl ResourceType {
             .collect();
         candidates.sort_by_key(|(namespace, _, _)| std::cmp::Reverse(namespace.len()));
         candidates.into_iter().find_map(|(_, ext, rest)| match ext {
-            None => within(&|n| self.attribute(n), None, rest),
-            Some(ext) => within(&|n| ext.schema.attribute(n), Some(ext), rest),
+            None => within(&|n| self.attribute(n), rest).map(|(a, sub)| found(None, a, sub)),
+            Some(_) => ext?.named(rest).map(|(a, sub)| found(ext, a, sub)),
         })
     }
 
     fn unqualified(&self, name: &str) -> Option<Named<'_>> {
-        let look = |ext: &'_ Extension, schema: &'_ Schema| -> bool {
-            within(&|n| schema.attribute(n), Some(ext), name).is_some()
-        };
-        let mut having = self.extensions.iter().filter(|ext| look(ext, &ext.schema));
-        let (one, another) = (having.next()?, having.next());
-        if another.is_some() {
-            return None;
-        }
-        within(&|n| one.schema.attribute(n), Some(one), name)
+        let mut having = self
+            .extensions
+            .iter()
+            .filter_map(|ext| Some((ext, ext.named(name)?)));
+        let (ext, (attribute, sub)) = having.next()?;
+        let is_only = having.next().is_none();
+        is_only.then(|| found(Some(ext), attribute, sub))
+    }
+}
+
+impl Extension {
+    /// The attribute, or attribute and part, that `name` stands for inside the namespace.
+    pub(crate) fn named(&self, name: &str) -> Option<(&Attribute, Option<&Attribute>)> {
+        within(&|n| self.schema.attribute(n), name)
     }
 }
 
@@ -123,13 +134,12 @@ fn below<'n>(name: &'n str, namespace: &str) -> Option<&'n str> {
 /// `attribute` or `attribute.part` among the attributes that `get` knows.
 fn within<'a>(
     get: &dyn Fn(&str) -> Option<&'a Attribute>,
-    extension: Option<&'a Extension>,
     name: &str,
-) -> Option<Named<'a>> {
-    if let Some(attribute) = get(name) {
-        return Some(found(extension, attribute, None));
+) -> Option<(&'a Attribute, Option<&'a Attribute>)> {
+    match get(name) {
+        Some(attribute) => Some((attribute, None)),
+        None => with_part(name, get).map(|(attribute, sub)| (attribute, Some(sub))),
     }
-    with_part(name, get).map(|(attribute, sub)| found(extension, attribute, Some(sub)))
 }
 
 /// The name split at a dot such that the left is an attribute and the right a part of it.

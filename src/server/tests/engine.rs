@@ -85,7 +85,7 @@ fn shown(id: &str, mut resource: Value, certainty: Certainty) -> Shown {
     Shown {
         resource,
         id: id.into(),
-        version: "3".into(),
+        version: "W/\"3\"".into(),
         certainty,
     }
 }

@@ -134,7 +134,7 @@ async fn a_request_begins_with_its_first_byte() {
             .is_err()
     );
     client.write_all(rest.as_bytes()).await.unwrap();
-    guard.read(&mut space).await.unwrap();
+    assert_eq!(guard.read(&mut space).await.unwrap(), A.len());
     assert_eq!(conversation.next().at, began);
 }
 

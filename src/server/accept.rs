@@ -22,7 +22,8 @@ use tokio::time::{sleep, timeout};
 
 use super::address::Peer;
 use super::admin;
-use super::guard::{Conversation, Guard, HeadLimits};
+use super::conversation::Conversation;
+use super::guard::{Guard, HeadLimits};
 use super::serve::{self, Site};
 use super::tls::TlsStore;
 

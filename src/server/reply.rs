@@ -73,9 +73,9 @@ impl Answer {
         self
     }
 
-    /// With the weak version of what is shown.
+    /// With the version of what is shown; it is an entity tag, the same as in `meta.version`.
     pub(super) fn version(mut self, version: &str) -> Self {
-        self.set(ETAG, &format!("W/\"{version}\""));
+        self.set(ETAG, version);
         self
     }
 

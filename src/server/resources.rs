@@ -71,7 +71,7 @@ where
     };
     // Taken before the body is read: slow bodies count as waiting too.
     let _place = at.site.waiting.enter(&at.door.app)?;
-    let show = Show::new(at, kind, rt)?;
+    let show = Show::new(at, kind, rt);
     match route {
         Route::List(_) => list(at, &show).await,
         Route::Get(_, id) => {
@@ -198,17 +198,17 @@ struct Show<'r> {
 }
 
 impl<'r> Show<'r> {
-    fn new(at: &'r At<'_>, kind: Kind, rt: &'r ResourceType) -> Result<Self, ScimError> {
+    fn new(at: &'r At<'_>, kind: Kind, rt: &'r ResourceType) -> Self {
         let query = &at.query;
-        Ok(Self {
+        Self {
             kind,
             rt,
             base: &at.base,
             projection: Projection::parse(
                 query.attributes.as_deref(),
                 query.excluded_attributes.as_deref(),
-            )?,
-        })
+            ),
+        }
     }
 
     fn location(&self, id: &str) -> String {

@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::address::{Address, Peer};
+use super::conversation::Begun;
 use super::engine::Engine;
-use super::guard::Begun;
 use super::panics::{self, Panicked};
 use super::query::Query;
 use super::reply::Answer;
@@ -55,6 +55,8 @@ pub(super) struct Notes {
     request: Mutex<Option<Value>>,
     /// The body was read to its end.
     read: OnceLock<()>,
+    /// The token was good.
+    known: OnceLock<()>,
 }
 
 impl Notes {
@@ -131,8 +133,9 @@ where
         Err(_) => too_late(&parts),
     };
     // What is left of a body would be taken for the next request; hyper would close anyway,
-    // this tells the client.
-    if begun.must_close || (has_body && notes.read.get().is_none()) {
+    // this tells the client. And who has shown no token shall not hold an idle connection.
+    let is_unread = has_body && notes.read.get().is_none();
+    if begun.must_close || is_unread || notes.known.get().is_none() {
         answer = answer.closing();
     }
     record(site, begun.at, &parts, &notes, &answer);
@@ -182,6 +185,7 @@ where
     let _ = notes.app.set(door.app.clone());
     let header = |name: &str| only_header(&parts.headers, name);
     let caller = site.engine.authenticate(&door.app, &header).await?;
+    let _ = notes.known.set(());
     let route = route::route(&parts.method, rest)?;
     let _ = notes.resource.set(route.resource());
     let base = site.address.base(peer, &parts.headers);

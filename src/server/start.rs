@@ -59,7 +59,7 @@ pub struct Running {
     stop_scim: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     scim: JoinHandle<()>,
-    admin: JoinSet<()>,
+    admins: JoinSet<()>,
 }
 
 /// Binds all listeners and begins to serve.
@@ -83,7 +83,7 @@ pub(super) async fn start_with(
     feed: Feed,
 ) -> Result<Running, ServerError> {
     let public = config.check()?;
-    let tls = match config.tls {
+    let tls = match config.tls.clone() {
         Some(files) => Some(Arc::new(TlsStore::open(files, metrics.clone()).await?)),
         None => None,
     };
@@ -95,25 +95,13 @@ pub(super) async fn start_with(
     } else {
         Some(bind_control().await?)
     };
-    let site = Arc::new(Site {
-        engine,
-        metrics,
-        feed,
-        address: Address {
-            public,
-            trusted: config.trust_proxy,
-        },
-        waiting: Waiting::new(config.limits.waiting_per_app),
-        budget: body::budget(&config.limits),
-        limits: config.limits,
-        control_key: config.control_key,
-        draining: AtomicBool::new(false),
-    });
+    let (drain_delay, drain) = (config.drain_delay, config.drain);
+    let site = Arc::new(site(config, public, engine, metrics, feed));
     let (stop_scim, stopped_scim) = watch::channel(false);
     let (stop_admin, stopped_admin) = watch::channel(false);
     let control_addr = control.as_ref().map_or(admin_addr, |(_, address)| *address);
-    let mut admins = JoinSet::new();
     let control = control.map(|(tcp, _)| (tcp, true));
+    let mut admins = JoinSet::new();
     for (tcp, control) in [Some((admin, is_local)), control].into_iter().flatten() {
         let serves = Serves::Admin { control };
         let listener = Listener { tcp, serves };
@@ -126,19 +114,41 @@ pub(super) async fn start_with(
         tcp: scim,
         serves: Serves::Scim(tls.clone()),
     };
-    let scim = tokio::spawn(listener.run(site.clone(), stopped_scim, config.drain));
     Ok(Running {
         scim_addr,
         admin_addr,
         control_addr,
-        drain_delay: config.drain_delay,
-        site,
-        tls,
+        drain_delay,
+        scim: tokio::spawn(listener.run(site.clone(), stopped_scim, drain)),
+        admins,
         stop_scim,
         stop_admin,
-        scim,
-        admin: admins,
+        site,
+        tls,
     })
+}
+
+fn site(
+    config: ServerConfig,
+    public: Option<String>,
+    engine: Arc<dyn Engine>,
+    metrics: Arc<Metrics>,
+    feed: Feed,
+) -> Site {
+    Site {
+        engine,
+        metrics,
+        feed,
+        address: Address {
+            public,
+            trusted: config.trust_proxy,
+        },
+        waiting: Waiting::new(config.limits.waiting_per_app),
+        budget: body::budget(&config.limits),
+        limits: config.limits,
+        control_key: config.control_key,
+        draining: AtomicBool::new(false),
+    }
 }
 
 impl Running {
@@ -193,7 +203,7 @@ impl Running {
             tracing::error!(%error, "the SCIM listener ended badly");
         }
         self.stop_admin.send_replace(true);
-        while self.admin.join_next().await.is_some() {}
+        while self.admins.join_next().await.is_some() {}
     }
 }
 

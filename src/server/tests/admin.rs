@@ -51,14 +51,14 @@ async fn metrics_are_counted_before_they_are_shown() {
 #[tokio::test]
 async fn admin_pages_are_not_on_the_scim_listener() {
     let bench = Bench::start().await;
-    for path in ["/healthz", "/metrics", "/control/nothing"] {
+    for path in ["/healthz", "/metrics", "/control/changes-show"] {
         bench.scim("GET", path, "").await.scim_error(404);
     }
 }
 
 /// A control request whose head is given line by line.
 async fn control(address: SocketAddr, lines: &[&str], body: &str) -> Got {
-    let mut text = "POST /control/nothing HTTP/1.1\r\nConnection: close\r\n".to_owned();
+    let mut text = "POST /control/changes-show HTTP/1.1\r\nConnection: close\r\n".to_owned();
     for line in lines {
         text += line;
         text += "\r\n";
@@ -68,6 +68,7 @@ async fn control(address: SocketAddr, lines: &[&str], body: &str) -> Got {
 }
 
 const KEY: &str = "Authorization: Bearer control-key";
+const SHOW: &str = r#"{"id":7}"#;
 
 #[tokio::test]
 async fn control_is_for_programs_with_the_key() {
@@ -79,13 +80,13 @@ async fn control_is_for_programs_with_the_key() {
         "Host: localhost:9090",
         "Host: [::1]:9090",
     ] {
-        let got = control(address, &[host, KEY], "").await;
+        let got = control(address, &[host, KEY], SHOW).await;
         assert_eq!(
             (got.status, got.json()["done"].as_bool()),
             (200, Some(true))
         );
     }
-    assert_eq!(bench.engine.asked(), ["Nothing"; 3]);
+    assert_eq!(bench.engine.asked(), ["ChangesShow { id: 7 }"; 3]);
 
     let host = "Host: 127.0.0.1";
     let refused: [(&[&str], u16); 8] = [
@@ -99,7 +100,7 @@ async fn control_is_for_programs_with_the_key() {
         (&["Host: localhost.evil.example", KEY], 403),
     ];
     for (lines, status) in refused {
-        let got = control(address, lines, "").await;
+        let got = control(address, lines, SHOW).await;
         assert_eq!(got.status, status, "{lines:?}");
     }
     assert_eq!(bench.engine.asked(), [""; 0]);
@@ -110,16 +111,25 @@ async fn a_command_is_what_its_path_says() {
     let bench = Bench::start().await;
     let address = bench.running.control_addr();
     let say = async |body: &str| control(address, &["Host: 127.0.0.1", KEY], body).await;
-    assert_eq!(say(r#"{"command":"nothing"}"#).await.status, 200);
+    let named = say(r#"{"command":"changes-show","id":7}"#).await;
+    assert_eq!(named.status, 200);
     for body in [
-        r#"{"command":"other"}"#,
-        r#"{"x":1}"#,
+        r#"{"command":"token-list","id":7}"#,
+        r#"{"id":7,"more":1}"#,
+        "",
         "[]",
         "{",
-        "\"nothing\"",
+        "\"changes-show\"",
     ] {
-        assert_eq!(say(body).await.status, 400, "{body}");
+        let got = say(body).await;
+        assert_eq!(
+            (got.status, &got.json()["exit"]),
+            (400, &2.into()),
+            "{body}"
+        );
     }
+    let refused = say(r#"{"id":404}"#).await;
+    assert_eq!((refused.status, &refused.json()["exit"]), (422, &1.into()));
     assert_eq!(
         say(&format!("\"{}\"", "a".repeat(2 << 20))).await.status,
         413
@@ -127,7 +137,7 @@ async fn a_command_is_what_its_path_says() {
     let get = one(
         address,
         "GET",
-        "/control/nothing",
+        "/control/changes-show",
         &["Authorization: Bearer control-key"],
         "",
     );
@@ -145,9 +155,9 @@ async fn an_exposed_admin_listener_has_no_control() {
     assert!(control_addr.ip().is_loopback());
     assert_ne!(control_addr.port(), exposed.port());
     let lines = ["Host: 127.0.0.1", KEY];
-    assert_eq!(control(exposed, &lines, "").await.status, 404);
+    assert_eq!(control(exposed, &lines, SHOW).await.status, 404);
     assert_eq!(bench.engine.asked(), [""; 0]);
-    assert_eq!(control(control_addr, &lines, "").await.status, 200);
+    assert_eq!(control(control_addr, &lines, SHOW).await.status, 200);
     let health = one(exposed, "GET", "/healthz", &[], "").await;
     assert_eq!(health.status, 200);
 }

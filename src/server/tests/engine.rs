@@ -85,7 +85,7 @@ fn shown(id: &str, mut resource: Value, certainty: Certainty) -> Shown {
     Shown {
         resource,
         id: id.into(),
-        version: "3".into(),
+        version: "W/\"3\"".into(),
         certainty,
     }
 }
@@ -202,7 +202,13 @@ impl Engine for Scripted {
     fn command(&self, command: Command) -> Doing<'_, Result<Value, CommandError>> {
         Box::pin(async move {
             self.note(format!("{command:?}"));
-            Ok(json!({"done": true}))
+            match command {
+                Command::ChangesShow { id: 404 } => Err(CommandError {
+                    message: "there is no change 404".into(),
+                    exit: 1,
+                }),
+                _ => Ok(json!({"done": true})),
+            }
         })
     }
 

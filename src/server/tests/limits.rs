@@ -69,7 +69,7 @@ async fn a_body_that_does_not_come_is_408() {
 #[tokio::test]
 async fn a_head_that_does_not_come_is_408_and_a_long_one_431() {
     let mut config = config();
-    config.limits.header_timeout = Duration::from_millis(1);
+    config.limits.header_timeout = Duration::from_millis(300);
     let bench = Bench::with(config).await;
     let got = raw(bench.running.scim_addr(), "GET / HTTP/1.1\r\nHost").await;
     got[0].scim_error(408);
@@ -192,4 +192,33 @@ async fn a_client_that_hangs_up_frees_its_place() {
     while bench.scim("GET", &format!("{USERS}/1"), "").await.status != 200 {
         tokio::task::yield_now().await;
     }
+}
+
+/// curl asks first when a body is long.
+#[tokio::test]
+async fn a_client_that_asks_before_it_sends_is_told_to_go_on() {
+    let bench = Bench::start().await;
+    let body = r#"{"userName":"ada"}"#;
+    let head = |token: &str| {
+        let length = format!("Content-Length: {}", body.len());
+        let token = format!("Authorization: Bearer {token}");
+        request(
+            "POST",
+            USERS,
+            &[&token, &length, "Expect: 100-continue"],
+            "",
+        )
+    };
+    let mut stream = TcpStream::connect(bench.running.scim_addr()).await.unwrap();
+    stream.write_all(head("good").as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut created = [0; 12];
+    stream.read_exact(&mut created).await.unwrap();
+    assert_eq!(&created, b"HTTP/1.1 201");
+
+    let got = raw(bench.running.scim_addr(), &head("bad")).await;
+    got[0].scim_error(401);
 }

@@ -4,6 +4,7 @@
 
 mod admin;
 mod engine;
+mod guard;
 mod limits;
 mod protocol;
 mod smuggling;

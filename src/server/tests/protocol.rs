@@ -195,7 +195,11 @@ async fn discovery_comes_from_the_apps_types_and_by_id() {
             .scim("GET", &format!("/full/scim/v2/{path}"), "")
             .await
     };
-    assert_eq!(get("ServiceProviderConfig").await.status, 200);
+    let config = get("ServiceProviderConfig").await.json();
+    assert_eq!(config["patch"]["supported"], true);
+    for not_yet in ["bulk", "sort", "etag", "changePassword"] {
+        assert_eq!(config[not_yet]["supported"], false, "{not_yet}");
+    }
     let types = get("ResourceTypes").await.json();
     assert_eq!(types["totalResults"], 2);
     assert_eq!(get("ResourceTypes/Group").await.json()["id"], "Group");
@@ -296,4 +300,22 @@ async fn ipv6_works() {
     assert_eq!(got.status, 200);
     let base = bench.running.base_url("altr").unwrap();
     assert!(base.starts_with("http://[::1]:"), "{base}");
+}
+
+#[tokio::test]
+async fn who_shows_no_token_holds_no_connection() {
+    let bench = Bench::start().await;
+    let wrong = request(
+        "GET",
+        "/altr/scim/v2/Users",
+        &["Authorization: Bearer x"],
+        "",
+    );
+    let nowhere = request("GET", "/", &[], "");
+    for first in [wrong, nowhere] {
+        // Without 'Connection: close' from the client.
+        let got = raw(bench.running.scim_addr(), &format!("{first}{first}")).await;
+        assert_eq!(got.len(), 1, "{got:?}");
+        assert_eq!(got[0].header("connection"), Some("close"));
+    }
 }

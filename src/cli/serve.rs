@@ -17,8 +17,8 @@ use crate::journal::{Journal, KeySource, Keys};
 use crate::observe::{Feed, Metrics, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
-    Bridge, BridgeConfig, Clock, Environment, Loaded, find_files, load, new_control_key,
-    read_source, with_base_urls,
+    BaseUrls, Bridge, BridgeConfig, Clock, Environment, Loaded, find_files, load,
+    new_control_key, read_source,
 };
 
 /// Arguments of `serve`.
@@ -93,8 +93,8 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
         sources.push(read_source(&file).map_err(CliError::environment)?);
     }
     let environment: Box<Environment> = Box::new(|name: &str| std::env::var(name).ok());
-    let sources = with_base_urls(sources, &arguments.base_urls).map_err(CliError::usage)?;
-    let mappings = load(&sources, &environment).map_err(CliError::finding)?;
+    let base_urls = BaseUrls::parse(&arguments.base_urls).map_err(CliError::usage)?;
+    let mappings = load(&sources, &environment, &base_urls).map_err(CliError::finding)?;
     runtime()?.block_on(async {
         let plan = ServicePlan {
             journal: arguments.journal,
@@ -156,7 +156,7 @@ impl Service {
         })
         .await
         .map_err(CliError::finding)?;
-        let key = new_control_key().map_err(CliError::from)?;
+        let key = new_control_key()?;
         let config = server_config(&plan.listeners, key.to_string())?;
         let started = server::start(config, bridge.clone(), metrics, feed.clone()).await;
         let server = match started {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub(super) use crate::change::Kind;
+pub(super) use crate::sync::Kind;
 use crate::scim::ScimError;
 use crate::sync::{
     Bridge, Caller, Command, CommandError, Deadline, Denied, Door, ListQuery, Listing, Readiness,

@@ -10,7 +10,7 @@ use super::view::{self, Asserted};
 use crate::change::{Kind, Verb};
 use crate::journal::{Resource, Target};
 use crate::mapping::Side;
-use crate::scim::{self, Patch, ResourceType, ScimError, Slot, Written};
+use crate::scim::{self, Patch, PatchOp, ResourceType, ScimError, Slot, Written};
 
 /// The write.
 pub(super) struct Draft {
@@ -167,9 +167,17 @@ fn patch_without_password(patch: &Patch) -> Value {
                 Some(value) => Some(without_password(value)),
                 None => None,
             };
-            json!({ "op": operation.op.keyword(), "path": operation.path, "value": value })
+            json!({ "op": word_of(operation.op), "path": operation.path, "value": value })
         })
         .collect()
+}
+
+fn word_of(op: PatchOp) -> &'static str {
+    match op {
+        PatchOp::Add => "add",
+        PatchOp::Remove => "remove",
+        PatchOp::Replace => "replace",
+    }
 }
 
 /// A request's body as the journal keeps it.

@@ -112,7 +112,7 @@ impl Engine {
         for resource in candidates {
             let shown = self.show(app, kind, &resource, Certainty::Confirmed).await?;
             if filter.matches(&shown.resource) {
-                found.push((filter.matches_exactly(&shown.resource), resource));
+                found.push((equal_to_the_letter(filter, &shown.resource), resource));
             }
         }
         if found.len() > 1 {
@@ -346,6 +346,12 @@ impl Engine {
         let resources = self.shown_all(app, kind, resources).await?;
         Ok(Listing { total: page.total, resources })
     }
+}
+
+/// Every equality of the filter holds without folding case.
+fn equal_to_the_letter(filter: &Filter, shown: &Value) -> bool {
+    let equalities = filter.as_equalities().unwrap_or_default();
+    equalities.iter().all(|(path, wanted)| path.values(shown).contains(&wanted))
 }
 
 /// What a filter's attribute is in the journal.

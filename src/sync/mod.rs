@@ -35,6 +35,9 @@ pub use api::{Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Sho
 pub use clock::Clock;
 pub use command::{Command, CommandError, carry_out};
 pub use facade::{Bridge, Readiness};
-pub use mappings::{LoadError, Loaded, find_files, load, read_source, var_value};
+pub use mappings::{BaseUrls, LoadError, Loaded, find_files, load, read_source, var_value};
 pub use secrets::{Environment, MissingSecret};
 pub use start::{BridgeConfig, StartError};
+pub use tokens::new_control_key;
+
+pub use crate::change::{ChangeId, Kind};

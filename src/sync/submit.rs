@@ -278,7 +278,7 @@ impl Engine {
         };
         let fingerprint = self.fingerprint(draft.verb, resource, &draft.request, &draft.written)?;
         let secret = match &draft.written.password {
-            Some(password) if app.mapping.takes_password(draft.kind) => {
+            Some(password) if takes_password(app, draft.kind) => {
                 Some(self.keys.seal(password.as_bytes()).map_err(|error| sealing_failed(&error))?)
             }
             _ => None,
@@ -352,6 +352,12 @@ impl Engine {
             _ => ScimError::typed(ScimType::Uniqueness, format!("{id} has this name already.")),
         }
     }
+}
+
+/// Whether the mapping does anything with a password; Okta always sends one.
+fn takes_password(app: &App, kind: Kind) -> bool {
+    let side = app.mapping.side(kind);
+    side.is_some_and(|side| side.attributes.iter().any(|row| row.is_password()))
 }
 
 /// Who has a name.

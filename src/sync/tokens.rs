@@ -44,7 +44,7 @@ pub(super) fn mint(
     let id = random_hex::<8>()?;
     let secret = random_hex::<32>()?;
     let (token, user) = match kind {
-        CredentialKind::Bearer => (Zeroizing::new(format!("{PREFIX}{id}_{}", *secret)), None),
+        CredentialKind::Bearer => (Zeroizing::new(format!("{PREFIX}{}_{}", *id, *secret)), None),
         CredentialKind::Basic => (secret.clone(), Some(format!("{PREFIX}{}", *id))),
     };
     let credential = Credential {

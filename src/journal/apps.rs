@@ -1,6 +1,7 @@
 //! What the journal keeps per app: where its links belong, and the mappings it was served by.
 
 use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
 
 use super::Journal;
 use super::types::JournalError;
@@ -36,6 +37,55 @@ impl Journal {
                 params![app, origin],
             )?;
             Ok(())
+        })
+        .await
+    }
+
+    /// What commands must know of the app while no server runs (opaque).
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn app_card(&self, app: &str) -> Result<Option<Value>, JournalError> {
+        let app = app.to_owned();
+        self.read("reading an app's card", move |conn| {
+            let card = conn
+                .prepare_cached("SELECT card FROM apps WHERE app = ?1")?
+                .query_row([app], |row| row.get::<_, Option<String>>(0))
+                .optional()?
+                .flatten();
+            Ok(card.and_then(|text| serde_json::from_str(&text).ok()))
+        })
+        .await
+    }
+
+    /// Records it.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn set_app_card(&self, app: &str, card: Value) -> Result<(), JournalError> {
+        let app = app.to_owned();
+        self.write("recording an app's card", move |tx| {
+            tx.conn.execute(
+                "INSERT INTO apps (app, card) VALUES (?1, ?2)
+                 ON CONFLICT (app) DO UPDATE SET card = excluded.card",
+                params![app, card.to_string()],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets all links of the app and where they belong; gives their number. SCIM ids and
+    /// everything desired stay.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn retarget(&self, app: &str) -> Result<u64, JournalError> {
+        let app = app.to_owned();
+        self.write("forgetting an app's links", move |tx| {
+            let links = tx.conn.execute("DELETE FROM links WHERE app = ?1", [&app])?;
+            tx.conn.execute("UPDATE apps SET origin = NULL WHERE app = ?1", [&app])?;
+            Ok(links as u64)
         })
         .await
     }

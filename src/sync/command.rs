@@ -144,8 +144,7 @@ pub async fn carry_out(
         Command::ChangesShow { id } => changes_show(journal, id).await,
         Command::AppRetarget { app } => {
             card(journal, &app).await?;
-            let forgotten =
-                journal.retarget(&app, now).await.map_err(CommandError::journal)?;
+            let forgotten = journal.retarget(&app).await.map_err(CommandError::journal)?;
             Ok(json!({ "app": app, "forgotten_links": forgotten }))
         }
     }

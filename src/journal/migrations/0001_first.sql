@@ -10,10 +10,12 @@ CREATE TABLE meta (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- One row per app that this journal has served. `origin` is what its links belong to.
+-- One row per app that this journal has served. `origin` is what its links belong to, `card`
+-- what commands must know of it while no server runs (JSON).
 CREATE TABLE apps (
   app     TEXT    NOT NULL PRIMARY KEY,
   origin  TEXT,
+  card    TEXT,
   enabled INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
 

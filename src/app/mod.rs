@@ -1,1 +1,110 @@
-//! app
+//! The HTTP client of the app: carries a planned request out and says what became of it.
+//!
+//! The one thing that matters here is the truth about an exchange: certainly not sent,
+//! answered, or in doubt ([`Exchange`]). One call of [`AppClient::exchange`] is one visible
+//! attempt: no redirects are followed, nothing that may have been acted on is sent again.
+//! This room knows nothing of SCIM, of changes or of the journal.
+
+mod auth;
+mod body;
+mod channel;
+mod connect;
+mod counter;
+mod error;
+mod exchange;
+mod idle;
+mod limit;
+mod message;
+mod outcome;
+mod redact;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+pub use self::{
+    error::AppError,
+    exchange::AppClient,
+    outcome::{Exchange, InDoubt, NotSent, Phase},
+    redact::Redactor,
+};
+
+/// How the app is reached: a mapping's `connect`, completely resolved.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Where its API begins; without a scheme `https://` is meant. A trailing slash does not
+    /// count.
+    pub base_url: String,
+    /// How the bridge shows who it is.
+    pub auth: Auth,
+    /// Exchanges at the same time, at least 1.
+    pub at_once: usize,
+    /// Most exchanges begun per second, evenly spaced; above 0.
+    pub per_second: Option<f64>,
+    /// Bytes of an answer's body above which it is unreadable.
+    pub max_answer: usize,
+    /// PEM file of the only trusted authorities; without it the system's are trusted.
+    pub ca: Option<PathBuf>,
+    /// The bridge's own certificate, for apps that ask for one.
+    pub client_cert: Option<ClientCert>,
+    /// `http://[user:password@]host:port` of a proxy that knows CONNECT.
+    pub proxy: Option<String>,
+    /// Allows `http://` to a host that is not this machine. Certificates are checked
+    /// nevertheless.
+    pub insecure: bool,
+}
+
+/// PEM files of the bridge's own certificate.
+#[derive(Debug, Clone)]
+pub struct ClientCert {
+    /// The certificate and its chain.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// How the bridge shows the app who it is.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// Not at all.
+    None,
+    /// Basic.
+    Basic {
+        /// The user; must not hold a colon.
+        user: Reference,
+        /// The password.
+        password: Reference,
+    },
+    /// `Authorization: WORD VALUE`.
+    Bearer {
+        /// The token.
+        value: Reference,
+        /// The word before it, usually `Bearer`.
+        word: String,
+    },
+    /// A header of its own.
+    Header {
+        /// The header's name.
+        name: String,
+        /// Its value.
+        value: Reference,
+    },
+}
+
+/// A value, or where it is.
+#[derive(Debug, Clone)]
+pub enum Reference {
+    /// The value itself.
+    Constant(String),
+    /// The secret of that name; asked for at each exchange, so that a new one counts at once.
+    Secret(String),
+}
+
+/// Where the values of secrets come from.
+pub trait SecretStore: Send + Sync {
+    /// The secret of that name, if it has a value.
+    fn get(&self, name: &str) -> Option<Zeroizing<String>>;
+}

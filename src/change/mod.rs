@@ -3,9 +3,15 @@
 //! No I/O, no clock, no randomness, no SCIM. Of mappings it knows the vocabulary only:
 //! step class, answer class, in-doubt rule.
 
+mod backoff;
+mod decide;
+mod goal;
 mod ids;
 mod state;
 
+pub use backoff::Schedule;
+pub use decide::{Decision, RefusedAs, Seen, StepFacts, after_read, after_write, settle_of_create};
+pub use goal::{Waiting, next_goal};
 pub use ids::{ChangeId, ResourceId, StepId};
 pub use state::{ChangeEvent, ChangeState, Illegal, Verb, WaitReason};
 

@@ -166,28 +166,19 @@ impl ChangeState {
     pub fn on(&self, event: ChangeEvent) -> Result<Self, Illegal> {
         use ChangeEvent as E;
         if self.is_end() {
-            return Err(Illegal {
-                state: self.clone(),
-                event,
-            });
+            return Err(Illegal { state: self.clone(), event });
         }
         let next = match (self, &event) {
             (Self::Parked, E::Retry) => Self::Queued,
             (Self::Waiting { .. } | Self::Queued, E::Retry) => Self::Queued,
             (Self::Sending, E::Discard) => {
-                return Err(Illegal {
-                    state: self.clone(),
-                    event,
-                });
+                return Err(Illegal { state: self.clone(), event });
             }
             (_, E::Discard) => Self::Discarded,
             (Self::Parked, E::Carried(by)) => Self::Superseded { by: *by },
             (Self::Parked, E::Refused { late }) => Self::Rejected { late: *late },
             (Self::Parked, _) => {
-                return Err(Illegal {
-                    state: self.clone(),
-                    event,
-                });
+                return Err(Illegal { state: self.clone(), event });
             }
             (Self::Sending, E::StepInDoubt) => Self::InDoubt,
             (_, E::StepBegun) => Self::Sending,
@@ -201,12 +192,69 @@ impl ChangeState {
             (_, E::Refused { late }) => Self::Rejected { late: *late },
             (_, E::Stuck) => Self::Parked,
             _ => {
-                return Err(Illegal {
-                    state: self.clone(),
-                    event,
-                });
+                return Err(Illegal { state: self.clone(), event });
             }
         };
         Ok(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all_events() -> Vec<ChangeEvent> {
+        vec![
+            ChangeEvent::StepBegun,
+            ChangeEvent::StepKnown,
+            ChangeEvent::StepInDoubt,
+            ChangeEvent::Wait(WaitReason::Outage),
+            ChangeEvent::Due,
+            ChangeEvent::Reached,
+            ChangeEvent::Carried(ChangeId(9)),
+            ChangeEvent::Refused { late: false },
+            ChangeEvent::Stuck,
+            ChangeEvent::Discard,
+            ChangeEvent::Retry,
+        ]
+    }
+
+    #[test]
+    fn every_reachable_state_can_still_end() {
+        let mut seen = vec![ChangeState::Queued];
+        let mut at = 0;
+        while at < seen.len() {
+            for event in all_events() {
+                if let Ok(next) = seen[at].on(event)
+                    && !seen.contains(&next)
+                {
+                    seen.push(next);
+                }
+            }
+            at += 1;
+        }
+        assert!(seen.len() >= 9, "all states are reachable: {seen:?}");
+        for state in seen {
+            let ends = all_events().into_iter().filter_map(|e| state.on(e).ok());
+            if state.is_end() {
+                assert_eq!(ends.count(), 0, "{state:?} is an end");
+            } else {
+                assert!(
+                    ends.into_iter().any(|s| s.is_end() || s == ChangeState::Queued),
+                    "{state:?} is a trap"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_under_way_cannot_be_discarded() {
+        assert!(ChangeState::Sending.on(ChangeEvent::Discard).is_err());
+    }
+
+    #[test]
+    fn doubt_outlives_a_wait() {
+        let doubt = ChangeState::InDoubt;
+        assert_eq!(doubt.on(ChangeEvent::Wait(WaitReason::Settle)), Ok(ChangeState::InDoubt));
     }
 }

@@ -1,11 +1,10 @@
 //! What the journal keeps per app: where its links belong, and the mappings it was served by.
 
-use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde_json::Value;
 
 use super::Journal;
-use super::sql::{AsJson, Time, maybe_json_at};
+use super::sql::{AsJson, maybe_json_at};
 use super::types::JournalError;
 use super::writer::Tx;
 
@@ -83,9 +82,9 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`]; `Refused` while a call is under way.
-    pub async fn retarget(&self, app: &str, now: Timestamp) -> Result<u64, JournalError> {
+    pub async fn retarget(&self, app: &str) -> Result<u64, JournalError> {
         let app = app.to_owned();
-        self.write("forgetting an app's links", move |tx| retarget(tx, &app, now)).await
+        self.write("forgetting an app's links", move |tx| retarget(tx, &app)).await
     }
 
     /// Whether the app is enabled; one that was never recorded is.
@@ -160,7 +159,7 @@ impl Journal {
     }
 }
 
-fn retarget(tx: &Tx<'_>, app: &str, now: Timestamp) -> Result<u64, JournalError> {
+fn retarget(tx: &Tx<'_>, app: &str) -> Result<u64, JournalError> {
     // Its answer would bring a link of the old app back.
     let sending = tx
         .conn
@@ -180,10 +179,9 @@ fn retarget(tx: &Tx<'_>, app: &str, now: Timestamp) -> Result<u64, JournalError>
     // Who is wished for must be added in the new app; who was to be removed is not there.
     tx.conn.execute(
         "UPDATE members SET refused = 0, note = NULL,
-           applied = CASE WHEN until_change IS NULL THEN 0 WHEN applied = 0 THEN 0 ELSE 2 END,
-           removed_at = CASE WHEN until_change IS NULL THEN removed_at ELSE ?2 END
+           applied = CASE WHEN until_change IS NULL OR applied = 0 THEN 0 ELSE 2 END
          WHERE current = 1 AND group_id IN (SELECT id FROM resources WHERE app = ?1)",
-        params![app, Time(now)],
+        [app],
     )?;
     tx.conn.execute("UPDATE apps SET origin = NULL WHERE app = ?1", [app])?;
     Ok(forgotten as u64)

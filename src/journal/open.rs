@@ -34,6 +34,13 @@ pub struct Open {
     pub now: Timestamp,
 }
 
+impl OpenError {
+    /// Another process has the journal; it may let go of it.
+    pub fn is_lock_held(&self) -> bool {
+        matches!(self, Self::Lock(LockError::Held { .. }))
+    }
+}
+
 /// The journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

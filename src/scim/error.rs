@@ -78,27 +78,13 @@ pub struct ScimError {
 impl ScimError {
     /// An error with a status and words, without keyword.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            scim_type: None,
-            detail: detail.into(),
-            retry_after: None,
-        }
+        Self { status, scim_type: None, detail: detail.into(), retry_after: None }
     }
 
     /// A 400 (409 for `uniqueness`) with its keyword.
     pub fn typed(scim_type: ScimType, detail: impl Into<String>) -> Self {
-        let status = if scim_type == ScimType::Uniqueness {
-            409
-        } else {
-            400
-        };
-        Self {
-            status,
-            scim_type: Some(scim_type),
-            detail: detail.into(),
-            retry_after: None,
-        }
+        let status = if scim_type == ScimType::Uniqueness { 409 } else { 400 };
+        Self { status, scim_type: Some(scim_type), detail: detail.into(), retry_after: None }
     }
 
     /// 400 `invalidValue`.

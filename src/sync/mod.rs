@@ -1,1 +1,43 @@
-//! sync
+//! The engine: submit and wait, one lane per app record, reading, recovery, schedules.
+//!
+//! The only room where journal and app meet. Must not know SQL text or SCIM wire forms.
+//!
+//! A write: `submit` merges it (`draft`), the journal accepts it, `lane` claims it, `round`
+//! carries its `goal` out by the mapping's plan, `conclude` settles it, `outcome` tells it.
+//! A read: `read` for one resource, `list` and `snapshot` for many, `view` for what is shown.
+
+mod api;
+mod clock;
+mod command;
+mod conclude;
+mod draft;
+mod engine;
+mod exchange;
+mod facade;
+mod goal;
+mod keys;
+mod lane;
+mod list;
+mod mappings;
+mod membership;
+mod outcome;
+mod read;
+mod round;
+mod secrets;
+mod snapshot;
+mod start;
+mod submit;
+mod tokens;
+mod view;
+mod wait;
+
+pub use api::{Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written};
+pub use clock::Clock;
+pub use command::{Command, CommandError, carry_out};
+pub use facade::{Bridge, Readiness};
+pub use mappings::{BaseUrls, LoadError, Loaded, find_files, load, read_source, var_value};
+pub use secrets::{Environment, MissingSecret};
+pub use start::{BridgeConfig, StartError};
+pub use tokens::new_control_key;
+
+pub use crate::change::{ChangeId, Kind};

@@ -11,7 +11,7 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 
 -- One row per app that this journal has served. `origin` is what its links belong to, `card`
--- what commands need to know of it while no server runs.
+-- what commands must know of it while no server runs (JSON).
 CREATE TABLE apps (
   app     TEXT    NOT NULL PRIMARY KEY,
   origin  TEXT,

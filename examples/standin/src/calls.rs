@@ -1,0 +1,56 @@
+//! The log of calls: what came in, in order of arrival, and what was answered.
+
+use serde_json::Value;
+
+use crate::wire::{Auth, Request};
+
+/// One call as it came in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// The method in upper case.
+    pub method: String,
+    /// Path and query below the base URL, as it stood in the request.
+    pub target: String,
+    /// Who it says it is.
+    pub auth: Auth,
+    /// All headers but `authorization`; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body as JSON; `Null` without one, a text when it is not JSON.
+    pub body: Value,
+    /// The status of the answer; `None` while there is none, or when the connection was
+    /// closed instead.
+    pub status: Option<u16>,
+    pub(crate) login: bool,
+}
+
+impl Call {
+    pub(crate) fn new(request: &Request, target: String, login: bool) -> Self {
+        Self {
+            method: request.method.clone(),
+            target,
+            auth: request.auth(),
+            headers: request.headers.clone(),
+            body: request.body.clone(),
+            status: None,
+            login,
+        }
+    }
+
+    /// Whether it may have changed something: not a GET and not a login.
+    pub fn is_write(&self) -> bool {
+        self.method != "GET" && !self.login
+    }
+
+    /// Method and target in one text: `PATCH /administrators/7`.
+    pub fn line(&self) -> String {
+        format!("{} {}", self.method, self.target)
+    }
+
+    /// The first header of that (lower-case) name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    }
+}

@@ -1,0 +1,291 @@
+//! Makes one exchange with the app and finds the truth about it. Decides nothing.
+
+use std::{fmt, sync::Arc};
+
+use hyper::{HeaderMap, header, http::response::Parts};
+use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
+
+use super::{
+    Auth, Connection, Redactor, Reference, SecretStore, auth,
+    body::{self, Received},
+    channel::{Broken, Channel, Gathered, keep_alive},
+    connect::Connector,
+    error::AppError,
+    idle::Idle,
+    limit::Limit,
+    message::Message,
+    outcome::{Exchange, InDoubt, NotSent, Phase},
+    target::Target,
+};
+use crate::mapping::{Answer, Body, PlannedRequest, StepClass};
+
+/// The client of one app; clones share its connections and limits.
+#[derive(Clone)]
+pub struct AppClient(Arc<Client>);
+
+struct Client {
+    target: Target,
+    auth: Auth,
+    secrets: Arc<dyn SecretStore>,
+    connector: Connector,
+    idle: Idle,
+    limit: Limit,
+    max_answer: usize,
+}
+
+impl fmt::Debug for AppClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppClient")
+            .field("target", &self.0.target)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AppClient {
+    /// A client for the app behind a connection. Reads the certificate files; opens nothing.
+    ///
+    /// # Errors
+    /// When the connection cannot be used; see [`AppError`].
+    pub fn new(connect: Connection, secrets: Arc<dyn SecretStore>) -> Result<Self, AppError> {
+        let target = Target::parse(&connect.base_url, connect.insecure)?;
+        let limit = Limit::new(connect.at_once, connect.per_second)?;
+        let connector = Connector::new(&connect, target.clone())?;
+        Ok(Self(Arc::new(Client {
+            target,
+            auth: connect.auth,
+            secrets,
+            connector,
+            idle: Idle::default(),
+            limit,
+            max_answer: connect.max_answer,
+        })))
+    }
+
+    /// A redactor for what the bridge shows the app of itself, as it is now. The caller adds
+    /// what else it knows: the mapping's other secrets, a request's passwords.
+    pub fn redactor(&self) -> Redactor {
+        let value = |reference| auth::resolve(reference, &*self.0.secrets).unwrap_or_default();
+        let mut redactor = Redactor::default();
+        match &self.0.auth {
+            Auth::None => {}
+            Auth::Basic { user, password } => {
+                let (name, word) = (value(user), value(password));
+                // Without a password the pair would be a mere colon.
+                if !word.is_empty() {
+                    redactor.add(&word);
+                    redactor.add(&Zeroizing::new(format!("{}:{}", *name, *word)));
+                }
+                if matches!(user, Reference::Secret(_)) {
+                    redactor.add(&name);
+                }
+            }
+            Auth::Bearer {
+                value: reference, ..
+            }
+            | Auth::Header {
+                value: reference, ..
+            } => {
+                redactor.add(&value(reference));
+            }
+        }
+        redactor
+    }
+
+    /// Makes one exchange. It ends by `deadline`; from its turn on it takes no longer than
+    /// the request's own timeout.
+    ///
+    /// When the returned future is dropped before its end, the connection is closed and the
+    /// caller has to take the request as in doubt.
+    pub async fn exchange(&self, request: &PlannedRequest, deadline: Instant) -> Exchange {
+        let client = &*self.0;
+        let turn = match client.limit.turn(deadline).await {
+            Ok(turn) => turn,
+            Err(why) => {
+                return Exchange::NotSent(NotSent {
+                    phase: Phase::Wait,
+                    why,
+                });
+            }
+        };
+        // Secrets are read after the wait: they may have changed meanwhile.
+        let message = Message::build(request, &client.target, &client.auth, &*client.secrets);
+        let message = match message {
+            Ok(message) => message,
+            Err(why) => {
+                return Exchange::NotSent(NotSent {
+                    phase: Phase::Prepare,
+                    why,
+                });
+            }
+        };
+        let longest = Instant::now().checked_add(request.timeout);
+        let until = longest.map_or(deadline, |longest| longest.min(deadline));
+        let exchange = client.carry_out(request, &message, until).await;
+        drop(turn);
+        exchange
+    }
+}
+
+impl Client {
+    async fn carry_out(
+        &self,
+        request: &PlannedRequest,
+        message: &Message,
+        until: Instant,
+    ) -> Exchange {
+        if let Some(channel) = self.idle.take().await {
+            match self.attempt(channel, request, message, until).await {
+                // The app closed it while it was idle. Nothing was sent, or a read that
+                // changes nothing: a fresh connection belongs to the same attempt.
+                Outcome::Unanswered {
+                    exchange: Exchange::NotSent(_),
+                    closed: true,
+                } => {}
+                Outcome::Unanswered { closed: true, .. } if request.class == StepClass::Read => {}
+                Outcome::Unanswered { exchange, .. } => return exchange,
+                Outcome::Answered(answer) => return Exchange::Answered(answer),
+            }
+        }
+        let stream = match self.connector.open(until).await {
+            Ok(stream) => stream,
+            Err(not_sent) => return Exchange::NotSent(not_sent),
+        };
+        let channel = match Channel::new(stream).await {
+            Ok(channel) => channel,
+            Err(why) => {
+                return Exchange::NotSent(NotSent {
+                    phase: Phase::Send,
+                    why,
+                });
+            }
+        };
+        match self.attempt(channel, request, message, until).await {
+            Outcome::Unanswered { exchange, .. } => exchange,
+            Outcome::Answered(answer) => Exchange::Answered(answer),
+        }
+    }
+
+    /// Sends the message on a connection and reads the answer.
+    async fn attempt(
+        &self,
+        mut channel: Channel,
+        request: &PlannedRequest,
+        message: &Message,
+        until: Instant,
+    ) -> Outcome {
+        // timeout_at polls once even when the time is over; that could send.
+        if Instant::now() >= until {
+            let why = "no time was left".to_owned();
+            let exchange = Exchange::NotSent(NotSent {
+                phase: Phase::Send,
+                why,
+            });
+            return Outcome::Unanswered {
+                exchange,
+                closed: false,
+            };
+        }
+        let written = channel.written();
+        let before = written.so_far();
+        let mut status = None;
+        let work = self.converse(&mut channel, message, &mut status);
+        let broken = match timeout_at(until, work).await {
+            Ok(Ok((head, gathered))) => {
+                return Outcome::Answered(self.answer(channel, request, &head, gathered));
+            }
+            Ok(Err(broken)) => Some(broken),
+            Err(_) => None,
+        };
+        // Closed before the count is read: now it is final.
+        drop(channel);
+        let sent = written.so_far() - before;
+        let closed = broken.is_some() && status.is_none();
+        let broken = broken.unwrap_or_else(|| Broken {
+            handed_back: false,
+            why: "it took too long".to_owned(),
+        });
+        Outcome::Unanswered {
+            exchange: unanswered(sent, status, broken),
+            closed,
+        }
+    }
+
+    /// The answer whole, its head alone noted in `status` as soon as it is there.
+    async fn converse(
+        &self,
+        channel: &mut Channel,
+        message: &Message,
+        status: &mut Option<u16>,
+    ) -> Result<(Parts, Gathered), Broken> {
+        let (head, mut body) = channel.send(message.request()).await?.into_parts();
+        *status = Some(head.status.as_u16());
+        let gathered = channel.gather(&mut body, self.max_answer).await?;
+        Ok((head, gathered))
+    }
+
+    /// Puts a complete answer into the mapping's words and the connection back.
+    fn answer(
+        &self,
+        channel: Channel,
+        request: &PlannedRequest,
+        head: &Parts,
+        gathered: Gathered,
+    ) -> Answer {
+        let status = head.status.as_u16();
+        let text = |name: header::HeaderName| head.headers.get(name).and_then(|v| v.to_str().ok());
+        let body = match gathered {
+            Gathered::Whole(bytes) => {
+                self.idle.put(channel, keep_alive(&head.headers));
+                let received = Received {
+                    status,
+                    content_type: text(header::CONTENT_TYPE),
+                    coding: text(header::CONTENT_ENCODING),
+                    bytes: &bytes,
+                };
+                body::decode(&received, request.reads)
+            }
+            // The connection goes: its rest is unread.
+            Gathered::TooLong => {
+                Body::Unreadable(format!("it is longer than {} bytes", self.max_answer))
+            }
+        };
+        Answer {
+            status,
+            headers: headers(&head.headers),
+            body,
+        }
+    }
+}
+
+/// How an attempt on one connection ended.
+enum Outcome {
+    Answered(Answer),
+    Unanswered {
+        exchange: Exchange,
+        /// The connection ended before a byte of the answer's head was understood, and not
+        /// by our time limit.
+        closed: bool,
+    },
+}
+
+/// The truth about a request without a complete answer.
+fn unanswered(sent: u64, status: Option<u16>, broken: Broken) -> Exchange {
+    let Broken { handed_back, why } = broken;
+    // An answer to nothing cannot be: whoever answers has read something.
+    if status.is_none() && (handed_back || sent == 0) {
+        return Exchange::NotSent(NotSent {
+            phase: Phase::Send,
+            why,
+        });
+    }
+    Exchange::InDoubt(InDoubt { sent, status, why })
+}
+
+fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
+        .collect()
+}

@@ -1,0 +1,157 @@
+//! A planned request as HTTP says it: target, headers, body. Sends nothing.
+
+use http_body_util::Full;
+use hyper::{
+    Method as HttpMethod, Request, Uri,
+    body::Bytes,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+};
+
+use super::{
+    Auth, SecretStore,
+    auth::{self, header_value},
+    body,
+    target::Target,
+};
+use crate::mapping::{Format, HeaderText, Method, PlannedRequest};
+
+const USER_AGENT: &str = concat!("scim-bridge/", env!("CARGO_PKG_VERSION"));
+
+/// Headers that say how a message is framed and carried; a mapping has no say in them.
+const OURS: [HeaderName; 9] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::EXPECT,
+    header::ACCEPT_ENCODING,
+];
+
+/// A request that is ready to leave, as often as needed.
+pub(super) struct Message {
+    method: HttpMethod,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Message {
+    /// Builds it, with the secrets as they are now.
+    ///
+    /// # Errors
+    /// In words; values of headers and bodies are never quoted.
+    pub(super) fn build(
+        request: &PlannedRequest,
+        target: &Target,
+        auth: &Auth,
+        secrets: &dyn SecretStore,
+    ) -> Result<Self, String> {
+        if !request.target.starts_with('/') {
+            return Err("the path of the call does not begin with '/'".to_owned());
+        }
+        let uri = format!("{}{}", target.base_path, request.target);
+        let uri = uri
+            .parse()
+            .map_err(|error| format!("the path of the call is unusable: {error}"))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::HOST,
+            header_value(&header::HOST, &target.authority)?,
+        );
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        headers.insert(
+            header::ACCEPT,
+            HeaderValue::from_static(accept(request.reads)),
+        );
+        headers.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
+        if let Some((name, value)) = auth::header(auth, secrets)? {
+            if OURS.contains(&name) {
+                return Err(format!("the header '{name}' cannot carry authentication"));
+            }
+            headers.insert(name, value);
+        }
+        let body = match &request.body {
+            None => Bytes::new(),
+            Some(payload) => {
+                let (kind, bytes) = body::encode(payload)?;
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+                Bytes::from(bytes)
+            }
+        };
+        let method = method(request.method);
+        // RFC 9110 section 8.6: old servers answer 411 to a POST without a length.
+        if body.is_empty() && !matches!(method, HttpMethod::GET | HttpMethod::DELETE) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        own_headers(request, secrets, &mut headers)?;
+        Ok(Self {
+            method,
+            uri,
+            headers,
+            body,
+        })
+    }
+
+    /// One copy to send.
+    pub(super) fn request(&self) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+/// The headers of the call; they replace ours of the same name, but for the framing.
+fn own_headers(
+    request: &PlannedRequest,
+    secrets: &dyn SecretStore,
+    headers: &mut HeaderMap,
+) -> Result<(), String> {
+    let mut given = HeaderMap::new();
+    for (name, text) in &request.headers {
+        let name = HeaderName::try_from(name.as_str())
+            .map_err(|_| format!("{name:?} is no header name"))?;
+        if OURS.contains(&name) {
+            return Err(format!("the header '{name}' cannot be set by a mapping"));
+        }
+        let value = match text {
+            HeaderText::Plain(text) => header_value(&name, text)?,
+            HeaderText::Secret(secret) => {
+                let mut value = header_value(&name, &auth::secret(secret, secrets)?)?;
+                value.set_sensitive(true);
+                value
+            }
+        };
+        given.append(name, value);
+    }
+    for name in given.keys() {
+        headers.remove(name);
+    }
+    headers.extend(given);
+    Ok(())
+}
+
+fn accept(reads: Format) -> &'static str {
+    match reads {
+        Format::Json => "application/json",
+        Format::Xml => "application/xml, text/xml",
+        Format::Text | Format::Form => "*/*",
+    }
+}
+
+fn method(method: Method) -> HttpMethod {
+    match method {
+        Method::Get => HttpMethod::GET,
+        Method::Post => HttpMethod::POST,
+        Method::Put => HttpMethod::PUT,
+        Method::Patch => HttpMethod::PATCH,
+        Method::Delete => HttpMethod::DELETE,
+    }
+}

@@ -1,0 +1,8 @@
+//! Exchanges with raw servers that misbehave in every known way; each must be told apart.
+#![allow(clippy::unwrap_used)]
+
+mod pool;
+mod server;
+mod tls;
+mod truth;
+mod words;

@@ -1,0 +1,178 @@
+//! `demo`: an embedded app and the bridge in one process, every call shown as it happens.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::options::{JournalArguments, LogChoice};
+use super::serve::{ListenerArguments, Service, ServicePlan, write_ready_file};
+use super::{CliError, runtime, traffic};
+use crate::mapping::Source;
+use crate::observe::{Feed, init_log};
+use crate::sync::{BaseUrls, Command, load};
+
+#[path = "../../mappings/embedded.rs"]
+mod embedded;
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// The app to embed
+    #[arg(long, default_value = embedded::DEFAULT)]
+    app: String,
+    /// Where SCIM is served
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Health and metrics
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    admin_listen: SocketAddr,
+    /// A JSON file that is written when listening; has the token too
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+/// Runs it until SIGTERM or SIGINT.
+pub fn run(arguments: DemoArguments) -> Result<ExitCode, CliError> {
+    if std::env::var_os("RUST_LOG").is_some() {
+        init_log(LogChoice::Text.into()).map_err(CliError::environment)?;
+    }
+    let (text, app) = embedded::ALL
+        .iter()
+        .find(|(name, _)| *name == arguments.app)
+        .and_then(|(name, text)| Some((*text, standin::apps::by_name(name)?)))
+        .ok_or_else(|| {
+            let names: Vec<_> = embedded::ALL.iter().map(|(name, _)| *name).collect();
+            let names = names.join(", ");
+            CliError::usage(format!("there is no demo app '{}'; there are {names}", arguments.app))
+        })?;
+    runtime()?.block_on(async {
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let app = standin::start(app.populated(), any_port)
+            .await
+            .map_err(|e| CliError::environment(format!("the embedded app: {e}")))?;
+        let folder = TemporaryFolder::new()?;
+        let service = start(&arguments, text, &app, folder.path()).await?;
+        let url = service.scim().get(&arguments.app).cloned().unwrap_or_default();
+        let create = Command::TokenCreate {
+            app: arguments.app.clone(),
+            label: "demo".into(),
+            expires: None,
+        };
+        let token = service.bridge.command(create).await?;
+        let token = token["token"].as_str().unwrap_or_default().to_owned();
+        introduce(&arguments.app, &url, &token, &app.url, &service.admin());
+        let printer = tokio::spawn(print_traffic(service.feed.clone()));
+        if let Some(file) = &arguments.ready_file {
+            let mut ready = service.ready();
+            ready["token"] = json!(token);
+            ready["app_url"] = json!(app.url);
+            write_ready_file(file, &ready)?;
+        }
+        end_asked_for().await?;
+        service.stop().await;
+        printer.abort();
+        app.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn start(
+    arguments: &DemoArguments,
+    text: &str,
+    app: &standin::Running,
+    folder: &Path,
+) -> Result<Service, CliError> {
+    let given = app.env();
+    let environment = move |name: &str| {
+        given.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+    };
+    let file = format!("mappings/{0}/{0}.yaml", arguments.app);
+    let source = Source { file, text: text.to_owned() };
+    let mappings =
+        load(&[source], &environment, &BaseUrls::default()).map_err(CliError::finding)?;
+    Service::start(ServicePlan {
+        journal: JournalArguments {
+            db: folder.join("demo.db"),
+            key_file: None,
+            allow_network_filesystem: true,
+        },
+        listeners: ListenerArguments {
+            listen: arguments.listen,
+            admin_listen: arguments.admin_listen,
+            tls_cert: None,
+            tls_key: None,
+            public_url: None,
+            trust_proxy: Vec::new(),
+            plain_http: false,
+            drain_delay: 0,
+            drain: 5,
+        },
+        mappings,
+        wait_for_lock: Duration::ZERO,
+    })
+    .await
+}
+
+fn introduce(name: &str, url: &str, token: &str, app_url: &str, admin: &str) {
+    println!("The app '{name}' is embedded at {app_url}; nothing of it is kept.");
+    println!();
+    println!("  SCIM base URL  {url}");
+    println!("  Token          {token}");
+    println!("  Health         {admin}/healthz   metrics {admin}/metrics");
+    println!();
+    println!("Try it:");
+    println!("  curl -s -H 'Authorization: Bearer {token}' '{url}/Users?startIndex=1&count=2'");
+    println!();
+    println!("Every SCIM request and the app calls it causes follow. Ctrl-C ends.");
+    println!();
+}
+
+async fn print_traffic(feed: Feed) {
+    let mut listener = feed.listen();
+    loop {
+        match listener.recv().await {
+            Ok(happened) => traffic::print(&mut std::io::stdout().lock(), &happened),
+            Err(RecvError::Lagged(missed)) => println!("    … {missed} lines were too fast …"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+async fn end_asked_for() -> Result<(), CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::environment)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    Ok(())
+}
+
+/// A folder that goes with the process.
+struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    fn new() -> Result<Self, CliError> {
+        let name = format!("scim-bridge-demo-{}", uuid::Uuid::now_v7());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path)
+            .map_err(|e| CliError::environment(format!("{}: {e}", path.display())))?;
+        Ok(Self(path))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        // The system's own cleaning takes what cannot be removed now.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

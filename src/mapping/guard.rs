@@ -1,0 +1,63 @@
+//! Questions about one record: may it be touched, is it shown, whose row is it.
+
+use serde_json::Value;
+
+use super::attribute::Pick;
+use super::condition::Condition;
+use super::roots::Roots;
+use super::side::{FindEntry, Side, as_record, id_in};
+use crate::scim::Slot;
+
+impl Side {
+    /// `never_touch` fits: the account is neither written nor shown. A record that lacks what the
+    /// condition names counts as protected.
+    pub fn is_protected(&self, current: &Value, id: &Value) -> bool {
+        self.condition_fits(self.never_touch.as_ref(), current, id)
+    }
+
+    /// `hide` fits: the record is not shown.
+    pub fn is_hidden(&self, current: &Value, id: &Value) -> bool {
+        self.condition_fits(self.hide.as_ref(), current, id)
+    }
+
+    fn condition_fits(&self, condition: Option<&Condition>, current: &Value, id: &Value) -> bool {
+        let Some(condition) = condition else { return false };
+        let roots = Roots::new()
+            .with(self.resource_root(), self.read_back(current, id))
+            .with("current", current.clone())
+            .with("id", id.clone())
+            .with("vars", self.vars.clone());
+        !condition.is_known(&roots) || condition.holds(&roots)
+    }
+
+    /// The app's key of the person in a member row.
+    pub fn member_in(&self, row: &Value) -> Option<Value> {
+        let rule = self.members.read.as_ref()?;
+        id_in(&rule.user, &as_record(row.clone()), &self.vars)
+    }
+
+    /// The attributes that are roles here: those with a fixed set of values, but for `active`.
+    pub fn role_slots(&self) -> Vec<Slot> {
+        let active = Slot::new(["active"]);
+        let mut slots: Vec<Slot> = Vec::new();
+        for row in self.attributes.iter().filter(|row| row.table.is_some() && row.is_readable()) {
+            for source in &row.sources {
+                if source.slot != active && !slots.contains(&source.slot) {
+                    slots.push(source.slot.clone());
+                }
+            }
+        }
+        slots
+    }
+}
+
+impl FindEntry {
+    /// The value to look for, of a resource.
+    pub fn wanted_in(&self, resource: &Value) -> Option<String> {
+        match self.source.candidates(resource, Pick::Primary).into_iter().next()? {
+            Value::String(text) => Some(text),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Reading one record, and walking the pages of a call that answers rows.
+
+use serde_json::Value;
+
+use super::{Ask, PlanError, Taken, read_request};
+use crate::mapping::answer::Use;
+use crate::mapping::call::CallId;
+use crate::mapping::model::Mapping;
+use crate::mapping::paging::Page;
+use crate::mapping::{Answer, AnswerClass, Kind, PlannedRequest, Roots};
+
+/// Reads one record by its id; `get` may name several calls, whose records are laid over
+/// each other from left to right.
+#[derive(Debug)]
+pub struct GetPlan {
+    kind: Kind,
+    id: Value,
+    at: usize,
+    current: Option<Value>,
+    gone: bool,
+}
+
+impl GetPlan {
+    /// A plan that reads the record with that id.
+    pub fn new(kind: Kind, id: Value) -> Self {
+        Self { kind, id, at: 0, current: None, gone: false }
+    }
+
+    /// The id that is read.
+    pub fn id(&self) -> &Value {
+        &self.id
+    }
+
+    /// The record, after `next` said that there is nothing more to read.
+    pub(super) fn take_record(&mut self) -> Option<Value> {
+        self.current.take().filter(|_| !self.gone)
+    }
+
+    /// The next read, or the record (`None`: there is nobody).
+    ///
+    /// # Errors
+    /// When the id does not fit into the call.
+    pub fn next(&mut self, mapping: &Mapping) -> Result<Ask<Option<Value>>, PlanError> {
+        let calls = mapping.side(self.kind).map(|side| side.get.as_slice()).unwrap_or_default();
+        let Some(&call) = calls.get(self.at).filter(|_| !self.gone) else {
+            return Ok(Ask::Done(self.current.clone().filter(|_| !self.gone)));
+        };
+        read_request(mapping, call, &self.roots(), None).map(Ask::Read)
+    }
+
+    /// Takes the answer of the read that `next` gave.
+    pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
+        let calls = mapping.side(self.kind).map(|side| side.get.as_slice()).unwrap_or_default();
+        let Some(&call) = calls.get(self.at) else { return Taken::Went };
+        let roots = self.roots();
+        let classified = mapping.classify(mapping.call(call), answer, Use::Read, &roots);
+        if classified.class == AnswerClass::NotFound {
+            self.gone = true;
+            return Taken::Went;
+        }
+        match Taken::by_class(classified) {
+            Taken::Went => {}
+            stopped => return stopped,
+        }
+        match single_record(mapping, call, answer, &roots) {
+            Ok(Some(record)) => lay_over(&mut self.current, record),
+            Ok(None) => self.gone = true,
+            Err(why) => return Taken::Unreadable(why),
+        }
+        self.at += 1;
+        Taken::Went
+    }
+
+    fn roots(&self) -> Roots {
+        let roots = match self.kind {
+            Kind::User => Roots::new(),
+            Kind::Group => Roots::new().with("group", serde_json::json!({ "id": self.id })),
+        };
+        let roots = roots.with("id", self.id.clone());
+        match &self.current {
+            Some(current) => roots.with("current", current.clone()),
+            None => roots,
+        }
+    }
+}
+
+/// The one record of an answer: `record`, or the only row of `records`.
+pub(super) fn single_record(
+    mapping: &Mapping,
+    call: CallId,
+    answer: &Answer,
+    roots: &Roots,
+) -> Result<Option<Value>, String> {
+    let call = mapping.call(call);
+    if call.has_record() {
+        return call.record(answer, roots).map_err(|e| e.to_string());
+    }
+    let mut rows = call.records(answer, roots).map_err(|e| e.to_string())?;
+    if rows.len() > 1 {
+        return Err(format!("one record was expected, the app sent {}", rows.len()));
+    }
+    Ok(rows.pop())
+}
+
+/// Lays a record over what earlier calls gave.
+pub(super) fn lay_over(current: &mut Option<Value>, record: Value) {
+    match (current.as_mut(), record) {
+        (Some(Value::Object(old)), Value::Object(new)) => old.extend(new),
+        (_, record) => *current = Some(record),
+    }
+}
+
+/// The pages of one call.
+#[derive(Debug)]
+pub(super) struct Walk {
+    call: CallId,
+    page: Option<Page>,
+    over: bool,
+}
+
+impl Walk {
+    pub(super) fn new(mapping: &Mapping, call: CallId) -> Self {
+        Self { call, page: mapping.call(call).first_page(), over: false }
+    }
+
+    pub(super) fn call(&self) -> CallId {
+        self.call
+    }
+
+    /// The request for the next page; `None` when the last one was taken.
+    pub(super) fn next(
+        &self,
+        mapping: &Mapping,
+        roots: &Roots,
+    ) -> Result<Option<PlannedRequest>, PlanError> {
+        if self.over {
+            return Ok(None);
+        }
+        read_request(mapping, self.call, roots, self.page.as_ref()).map(Some)
+    }
+
+    /// The rows of the page that was answered.
+    pub(super) fn take(
+        &mut self,
+        mapping: &Mapping,
+        answer: &Answer,
+        roots: &Roots,
+    ) -> Result<Vec<Value>, String> {
+        let call = mapping.call(self.call);
+        let rows = call.records(answer, roots).map_err(|e| e.to_string())?;
+        let next = match &self.page {
+            None => None,
+            Some(page) => call.next_page(page, answer).map_err(|e| e.to_string())?,
+        };
+        self.over = next.is_none();
+        self.page = next;
+        Ok(rows)
+    }
+}
+
+/// Reads who is in a group: the app's ids of the people, in the app's order.
+#[derive(Debug)]
+pub struct MembersPlan {
+    group: Value,
+    walk: Option<Walk>,
+    people: Vec<Value>,
+}
+
+impl MembersPlan {
+    /// A plan for the group with that app id; done at once where the mapping cannot read members.
+    pub fn new(mapping: &Mapping, group: Value) -> Self {
+        let walk = mapping
+            .side(Kind::Group)
+            .and_then(|side| side.members.read.as_ref())
+            .map(|rule| Walk::new(mapping, rule.call));
+        Self { group, walk, people: Vec::new() }
+    }
+
+    /// The next page, or everybody (`None`: the mapping cannot tell).
+    ///
+    /// # Errors
+    /// When the group's id does not fit into the call.
+    pub fn next(&mut self, mapping: &Mapping) -> Result<Ask<Option<Vec<Value>>>, PlanError> {
+        let Some(walk) = &self.walk else { return Ok(Ask::Done(None)) };
+        Ok(match walk.next(mapping, &self.roots())? {
+            Some(request) => Ask::Read(request),
+            None => Ask::Done(Some(std::mem::take(&mut self.people))),
+        })
+    }
+
+    /// Takes one page.
+    pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
+        let roots = self.roots();
+        let Some(walk) = &mut self.walk else { return Taken::Went };
+        let call = mapping.call(walk.call());
+        match Taken::by_class(mapping.classify(call, answer, Use::Read, &roots)) {
+            Taken::Went => {}
+            stopped => return stopped,
+        }
+        match (walk.take(mapping, answer, &roots), mapping.side(Kind::Group)) {
+            (Ok(rows), Some(side)) => {
+                self.people.extend(rows.iter().filter_map(|row| side.member_in(row)));
+                Taken::Went
+            }
+            (Ok(_), None) => Taken::Went,
+            (Err(why), _) => Taken::Unreadable(why),
+        }
+    }
+
+    fn roots(&self) -> Roots {
+        Roots::new()
+            .with("group", serde_json::json!({ "id": self.group }))
+            .with("id", self.group.clone())
+    }
+}

@@ -1,0 +1,86 @@
+//! The discovery endpoints (RFC 7644 section 4): what this app's SCIM service can do.
+//!
+//! Must not say more than is true: schemas come from the app's mapping, features are switched
+//! on here when they work.
+
+use serde_json::Value;
+
+use super::reply::Answer;
+use super::resources::At;
+use super::route::Route;
+use crate::scim::{self, Authentication, Extension, Features, ResourceType, Schema, ScimError};
+
+/// `maxResults` of filters: no page of the engine's has more rows.
+const LONGEST_PAGE: u64 = 1000;
+
+/// Answers a discovery route; `None` for every other one. Never asks the app.
+pub(super) fn answer(at: &At<'_>, route: &Route) -> Option<Result<Answer, ScimError>> {
+    let types = &at.door.resource_types;
+    let base = &at.base;
+    let found = match route {
+        Route::ServiceProviderConfig => Ok(scim::service_provider_config(&features(), base)),
+        Route::ResourceTypes => all(at, types.iter().map(|rt| resource_type(rt, base)).collect()),
+        Route::ResourceType(id) => one("ResourceType", id, || {
+            let found = types.iter().find(|rt| rt.id == *id)?;
+            Some(resource_type(found, base))
+        }),
+        Route::Schemas => all(at, schemas(types).map(|s| schema(s, base)).collect()),
+        Route::Schema(id) => one("Schema", id, || {
+            // URNs are compared without case (RFC 8141 section 3.1 for the part before the
+            // name; the schemas of one app never differ by case alone).
+            let found = schemas(types).find(|s| s.id.eq_ignore_ascii_case(id))?;
+            Some(schema(found, base))
+        }),
+        _ => return None,
+    };
+    Some(found.map(|document| Answer::json(200, document)))
+}
+
+/// RFC 7644 section 4: a filter is refused with 403; paging and sorting are ignored.
+fn all(at: &At<'_>, documents: Vec<Value>) -> Result<Value, ScimError> {
+    if at.query.filter.is_some() {
+        return Err(ScimError::new(403, "Discovery endpoints take no filter."));
+    }
+    Ok(scim::list_response(documents.len() as u64, 1, documents))
+}
+
+fn one(what: &str, id: &str, find: impl FnOnce() -> Option<Value>) -> Result<Value, ScimError> {
+    find().ok_or_else(|| ScimError::not_found(what, id))
+}
+
+/// Each schema once, in the order of the resource types.
+fn schemas(types: &[ResourceType]) -> impl Iterator<Item = &Schema> {
+    let mut seen: Vec<&str> = Vec::new();
+    types
+        .iter()
+        .flat_map(|rt| std::iter::once(&rt.schema).chain(rt.extensions.iter().map(extension)))
+        .filter(move |schema| {
+            let new = !seen.contains(&schema.id.as_str());
+            if new {
+                seen.push(&schema.id);
+            }
+            new
+        })
+}
+
+fn extension(extension: &Extension) -> &Schema {
+    &extension.schema
+}
+
+fn resource_type(rt: &ResourceType, base: &str) -> Value {
+    scim::resource_type_document(rt, base)
+}
+
+fn schema(schema: &Schema, base: &str) -> Value {
+    scim::schema_document(schema, base)
+}
+
+/// What works today. Each is switched on together with the code that makes it true.
+fn features() -> Features {
+    Features {
+        patch: true,
+        filter: Some(LONGEST_PAGE),
+        authentication: vec![Authentication::BearerToken],
+        ..Features::default()
+    }
+}

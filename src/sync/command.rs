@@ -1,0 +1,388 @@
+//! The operator's commands: the same code whether a running server carries them out or the CLI
+//! with the journal to itself.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::clock::Clock;
+use super::tokens::{mint, moment_in};
+use crate::change::{ChangeId, ChangeState};
+use crate::journal::{
+    ChangeQuery, ChangeRow, CredentialKind, Journal, JournalError, Token,
+};
+
+/// A command of the operator.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// Makes a token.
+    TokenCreate {
+        /// For this app.
+        app: String,
+        /// What the operator calls it.
+        label: String,
+        /// A duration like `90d`; without it the token does not expire.
+        expires: Option<String>,
+    },
+    /// Lists tokens, without their secrets.
+    TokenList {
+        /// Of this app only.
+        app: Option<String>,
+    },
+    /// Makes a token that takes the place of another.
+    TokenRotate {
+        /// The app.
+        app: String,
+        /// The token's id; needed where the app has several.
+        id: Option<String>,
+        /// How long the old one stays good (`24h`); without it, it ends at once.
+        overlap: Option<String>,
+    },
+    /// Ends a token.
+    TokenRevoke {
+        /// The app.
+        app: String,
+        /// The token's id.
+        id: String,
+    },
+    /// Lists changes, newest first.
+    ChangesList {
+        /// Of this app only.
+        app: Option<String>,
+        /// In this state only.
+        state: Option<String>,
+        /// Of this user or group (name or SCIM id) only.
+        user: Option<String>,
+        /// Accepted at or after this time (RFC 3339) or within this duration (`24h`).
+        since: Option<String>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// One change with its calls.
+    ChangesShow {
+        /// Its number.
+        id: i64,
+    },
+    /// Lets an app's mapping point somewhere else: all links are forgotten, everybody is
+    /// looked up again.
+    AppRetarget {
+        /// The app.
+        app: String,
+    },
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct CommandError {
+    /// What was wrong, to what, and what to do next.
+    pub message: String,
+    /// The exit code the CLI ends with: 1 a finding, 2 wrong usage, 3 environment.
+    pub exit: u8,
+}
+
+impl CommandError {
+    /// Something was not found, or is not as the command expects.
+    pub fn finding(message: &str) -> Self {
+        Self { message: message.to_owned(), exit: 1 }
+    }
+
+    /// The command was written wrongly.
+    pub fn usage(message: &str) -> Self {
+        Self { message: message.to_owned(), exit: 2 }
+    }
+
+    /// The machine does not give what is needed.
+    pub fn environment(message: &str) -> Self {
+        Self { message: message.to_owned(), exit: 3 }
+    }
+
+    pub(super) fn journal(error: JournalError) -> Self {
+        Self::environment(&error.to_string())
+    }
+}
+
+/// Carries a command out. Results are JSON with stable keys.
+///
+/// # Errors
+/// Why it was not carried out.
+pub async fn carry_out(
+    journal: &Journal,
+    clock: &Clock,
+    command: Command,
+) -> Result<Value, CommandError> {
+    let now = clock.now();
+    match command {
+        Command::TokenCreate { app, label, expires } => {
+            token_create(journal, &app, &label, expires.as_deref(), now).await
+        }
+        Command::TokenList { app } => token_list(journal, app.as_deref(), now).await,
+        Command::TokenRotate { app, id, overlap } => {
+            token_rotate(journal, &app, id.as_deref(), overlap.as_deref(), now).await
+        }
+        Command::TokenRevoke { app, id } => {
+            let token = token_of(journal, &app, &id).await?;
+            journal
+                .token_revoke(&token.credential.id, now)
+                .await
+                .map_err(CommandError::journal)?;
+            Ok(json!({ "revoked": id }))
+        }
+        Command::ChangesList { app, state, user, since, limit } => {
+            let query = ChangeQuery {
+                app,
+                state: known_state(state)?,
+                subject: user,
+                since: since.as_deref().map(|text| moment_since(text, now)).transpose()?,
+                before: None,
+                limit,
+            };
+            let rows = journal.changes(query).await.map_err(CommandError::journal)?;
+            Ok(rows.iter().map(row_json).collect())
+        }
+        Command::ChangesShow { id } => changes_show(journal, id).await,
+        Command::AppRetarget { app } => {
+            card(journal, &app).await?;
+            let forgotten = journal.retarget(&app).await.map_err(CommandError::journal)?;
+            Ok(json!({ "app": app, "forgotten_links": forgotten }))
+        }
+    }
+}
+
+/// What the journal keeps about an app so that commands work while no server runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AppCard {
+    /// Where identity providers reach it; known once a server has run.
+    pub base_url: Option<String>,
+    /// Its credentials are pairs of user and password.
+    pub pair: bool,
+    /// No token is made while a good one exists.
+    pub tokens_are_final: bool,
+}
+
+impl AppCard {
+    fn credential(&self) -> CredentialKind {
+        if self.pair { CredentialKind::Basic } else { CredentialKind::Bearer }
+    }
+}
+
+pub(super) async fn card(journal: &Journal, app: &str) -> Result<AppCard, CommandError> {
+    let card = journal.app_card(app).await.map_err(CommandError::journal)?;
+    card.and_then(|card| serde_json::from_value(card).ok()).ok_or_else(|| {
+        CommandError::finding(&format!(
+            "the journal knows no app '{app}'; start `scim-bridge serve` once with its mapping"
+        ))
+    })
+}
+
+async fn token_create(
+    journal: &Journal,
+    app: &str,
+    label: &str,
+    expires: Option<&str>,
+    now: Timestamp,
+) -> Result<Value, CommandError> {
+    let card = card(journal, app).await?;
+    let good = good_tokens(journal, app, now).await?;
+    if card.tokens_are_final && !good.is_empty() {
+        return Err(CommandError::finding(&format!(
+            "'{app}' has a token already (id {}), and its mapping says `regenerate: refused`; \
+             revoke it first with `scim-bridge token revoke --app {app} {}`",
+            good[0].credential.id, good[0].credential.id
+        )));
+    }
+    let expires = expires.map(|text| moment_in(text, now)).transpose()?;
+    let (minted, credential) = mint(app, label, card.credential(), expires, now)?;
+    journal.token_insert(credential).await.map_err(CommandError::journal)?;
+    Ok(json!({
+        "app": app,
+        "id": minted.id,
+        "base_url": card.base_url,
+        "user": minted.user,
+        "token": minted.secret.as_str(),
+        "expires": expires.map(|at| at.to_string()),
+    }))
+}
+
+async fn token_rotate(
+    journal: &Journal,
+    app: &str,
+    id: Option<&str>,
+    overlap: Option<&str>,
+    now: Timestamp,
+) -> Result<Value, CommandError> {
+    let card = card(journal, app).await?;
+    if card.tokens_are_final {
+        return Err(CommandError::finding(&format!(
+            "the mapping of '{app}' says `regenerate: refused`; revoke the token and create one"
+        )));
+    }
+    let old = match id {
+        Some(id) => token_of(journal, app, id).await?,
+        None => {
+            let mut good = good_tokens(journal, app, now).await?;
+            match (good.pop(), good.len()) {
+                (Some(only), 0) => only,
+                (None, _) => return Err(CommandError::finding(&format!("'{app}' has no token"))),
+                (Some(_), _) => {
+                    return Err(CommandError::usage(&format!(
+                        "'{app}' has several tokens; name one with --id (see `token list`)"
+                    )));
+                }
+            }
+        }
+    };
+    let until = overlap.map(|text| moment_in(text, now)).transpose()?.unwrap_or(now);
+    let label = old.credential.label.clone();
+    let (minted, credential) =
+        mint(app, &label, card.credential(), old.credential.expires_at, now)?;
+    journal
+        .token_rotate(&old.credential.id, credential, Some(until), now)
+        .await
+        .map_err(CommandError::journal)?;
+    Ok(json!({
+        "app": app,
+        "id": minted.id,
+        "replaces": old.credential.id,
+        "old_good_until": until.to_string(),
+        "base_url": card.base_url,
+        "user": minted.user,
+        "token": minted.secret.as_str(),
+    }))
+}
+
+async fn token_of(journal: &Journal, app: &str, id: &str) -> Result<Token, CommandError> {
+    let token = journal.token_by_id(id).await.map_err(CommandError::journal)?;
+    token.filter(|token| token.credential.app == app).ok_or_else(|| {
+        CommandError::finding(&format!("'{app}' has no token '{id}'; see `token list`"))
+    })
+}
+
+async fn good_tokens(
+    journal: &Journal,
+    app: &str,
+    now: Timestamp,
+) -> Result<Vec<Token>, CommandError> {
+    let mut tokens = journal.tokens(Some(app)).await.map_err(CommandError::journal)?;
+    tokens.retain(|token| token.is_good(now));
+    Ok(tokens)
+}
+
+async fn token_list(
+    journal: &Journal,
+    app: Option<&str>,
+    now: Timestamp,
+) -> Result<Value, CommandError> {
+    let tokens = journal.tokens(app).await.map_err(CommandError::journal)?;
+    Ok(tokens
+        .iter()
+        .map(|token| {
+            let credential = &token.credential;
+            let kind = match credential.kind {
+                CredentialKind::Bearer => "bearer",
+                CredentialKind::Basic => "basic",
+            };
+            let state = match (token.is_good(now), token.revoked_at) {
+                (true, _) if token.replaced_by.is_some() => "overlap",
+                (true, _) => "good",
+                (false, Some(_)) => "revoked",
+                (false, None) if token.replaced_by.is_some() => "replaced",
+                (false, None) => "expired",
+            };
+            json!({
+                "id": credential.id,
+                "app": credential.app,
+                "label": credential.label,
+                "kind": kind,
+                "user": credential.user,
+                "state": state,
+                "created": credential.created_at.to_string(),
+                "expires": credential.expires_at.map(|at| at.to_string()),
+                "last_used": token.last_used_at.map(|at| at.to_string()),
+            })
+        })
+        .collect())
+}
+
+async fn changes_show(journal: &Journal, id: i64) -> Result<Value, CommandError> {
+    let detail = journal.change(ChangeId(id)).await.map_err(CommandError::journal)?;
+    let detail = detail
+        .ok_or_else(|| CommandError::finding(&format!("there is no change {id} in the journal")))?;
+    let mut shown = row_json(&detail.row);
+    shown["request"] = detail.request.unwrap_or_default();
+    shown["mapping"] = detail.mapping_digest.into();
+    shown["calls"] = detail
+        .steps
+        .iter()
+        .map(|step| {
+            json!({
+                "call": step.call,
+                "attempt": step.attempt,
+                "method": step.method,
+                "target": step.target,
+                "request": step.request,
+                "state": step.state,
+                "status": step.status,
+                "outcome": step.outcome,
+                "words": step.words,
+                "answer": step.answer,
+                "started": step.started_at.to_string(),
+                "ended": step.ended_at.map(|at| at.to_string()),
+            })
+        })
+        .collect();
+    Ok(shown)
+}
+
+fn row_json(row: &ChangeRow) -> Value {
+    let (reason, superseded_by, late) = match &row.state {
+        ChangeState::Waiting { reason } => (json!(reason), Value::Null, Value::Null),
+        ChangeState::Superseded { by } => (Value::Null, json!(by), Value::Null),
+        ChangeState::Rejected { late } => (Value::Null, Value::Null, json!(late)),
+        _ => (Value::Null, Value::Null, Value::Null),
+    };
+    json!({
+        "change": row.change,
+        "app": row.app,
+        "type": row.kind.resource_type(),
+        "resource": row.resource,
+        "subject": row.subject,
+        "verb": row.verb,
+        "state": row.state.word(),
+        "reason": reason,
+        "superseded_by": superseded_by,
+        "late": late,
+        "accepted": row.accepted_at.to_string(),
+        "ended": row.ended_at.map(|at| at.to_string()),
+        "answered": row.answered,
+        "error": row.error,
+        "internal": row.internal,
+        "warning": row.warning,
+        "token": row.actor,
+        "attempts": row.attempts,
+    })
+}
+
+fn known_state(state: Option<String>) -> Result<Option<String>, CommandError> {
+    match state {
+        Some(state) if !ChangeState::WORDS.contains(&state.as_str()) => {
+            Err(CommandError::usage(&format!(
+                "there is no state '{state}'; the states are {}",
+                ChangeState::WORDS.join(", ")
+            )))
+        }
+        state => Ok(state),
+    }
+}
+
+/// A time stamp, or a duration back from now.
+fn moment_since(text: &str, now: Timestamp) -> Result<Timestamp, CommandError> {
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    let then = moment_in(text, now).map_err(|_| {
+        CommandError::usage(&format!("'{text}' is neither a time (RFC 3339) nor a duration like 24h"))
+    })?;
+    Ok(now.checked_sub(then.duration_since(now)).unwrap_or(Timestamp::MIN))
+}

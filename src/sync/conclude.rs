@@ -1,0 +1,363 @@
+//! What a round's end means: for its changes, for what is remembered, for those who wait.
+
+use serde_json::{Value, json};
+
+use super::clock::later;
+use super::engine::{Engine, Pause};
+use super::goal::{EDGES_AT_ONCE, taken_back, united};
+use super::keys::keys_of;
+use super::round::{Round, RoundEnd};
+use super::view::{self, Asserted};
+use super::wait::Ended;
+use crate::change::{ChangeId, Kind, RefusedAs, Verb, WaitReason};
+use crate::journal::{
+    DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryRow, JournalError, LaneNext, OpenChange,
+    Settlement, Wait,
+};
+use crate::mapping::{Applied, Classified, MembersReached, Missing, Reached};
+use crate::observe::alarm;
+use crate::scim::{ScimError, ScimType};
+
+/// How long an app that refuses the bridge's credential is left alone.
+const AUTH_PAUSE: std::time::Duration = std::time::Duration::from_secs(300);
+
+impl Engine {
+    /// Writes down what a round came to and tells those who wait.
+    ///
+    /// # Errors
+    /// When the journal does not take it; nothing was told then.
+    pub(super) async fn conclude(
+        &self,
+        round: &Round<'_>,
+        end: RoundEnd,
+    ) -> Result<(), JournalError> {
+        match end {
+            RoundEnd::Reached(Reached::Applied(applied)) => self.applied(round, applied).await,
+            RoundEnd::Reached(Reached::Gone { keeps_account }) => {
+                self.gone(round, keeps_account).await
+            }
+            RoundEnd::Reached(Reached::NotYet) => {
+                let now = self.clock.now();
+                let until = self.create_rests_until(round.app, &round.work.open_steps);
+                let words = "a create is in doubt: it is looked for again after the settle time";
+                self.wait(round, WaitReason::Settle, until.unwrap_or(now), words.into()).await
+            }
+            RoundEnd::Reached(Reached::Missing) => self.missing(round, "").await,
+            RoundEnd::Missing { words } => self.missing(round, &words).await,
+            RoundEnd::Reached(Reached::Exists { ids }) => {
+                let app = round.app.name();
+                let who = ids.join(", ");
+                let detail = format!("{app} has this already (its id there: {who}).");
+                self.refuse(round, ScimError::typed(ScimType::Uniqueness, detail), None).await
+            }
+            RoundEnd::Reached(Reached::Protected) => {
+                let error = ScimError::not_found(
+                    round.work.resource.kind.resource_type(),
+                    &round.work.resource.id.0,
+                );
+                let internal = "protected by never_touch".to_owned();
+                self.refuse(round, error, Some(internal)).await
+            }
+            RoundEnd::Refused { how, words } => {
+                self.refuse(round, refusal(how, words), None).await
+            }
+            RoundEnd::Unplannable(error) => {
+                let told = ScimError::invalid_value(error.to_string());
+                self.refuse(round, told, None).await
+            }
+            RoundEnd::Wait { reason, until, words } => {
+                self.wait(round, reason, until, words).await
+            }
+            RoundEnd::BridgeRefused { words } => self.bridge_refused(round, words).await,
+            RoundEnd::Parked { words } => self.park(round, words).await,
+            RoundEnd::JournalLost(error) => Err(error),
+        }
+    }
+
+    async fn applied(&self, round: &Round<'_>, applied: Applied) -> Result<(), JournalError> {
+        let resource = &round.work.resource;
+        let now = self.clock.now();
+        let mut settlement = Settlement::of(resource.id.clone(), now);
+        let mut tell = Vec::new();
+        let refused = applied.warning.as_ref().map(|(call, said)| refused_rest(call, said));
+        if let Some((last, others)) = round.changes.split_last() {
+            for change in others {
+                // A leaver's other attributes may be refused; a change that spoke only of those
+                // is refused, and the leaving is applied all the same.
+                match &refused {
+                    Some(error) if !change.ends_access => {
+                        settlement.ends.push((change.change, rejected(change, error, None)));
+                        tell.push((change.change, Ended::Refused(error.clone())));
+                    }
+                    _ => {
+                        let by = last.change;
+                        settlement.ends.push((change.change, End::Superseded { by }));
+                        tell.push((change.change, Ended::Applied));
+                    }
+                }
+            }
+            let warning = refused.as_ref().map(|error| error.detail.clone());
+            settlement.ends.push((last.change, End::Applied { warning }));
+            tell.push((last.change, Ended::Applied));
+            settlement.history = Some(HistoryRow {
+                change: last.change,
+                active: applied.shown.get("active").and_then(Value::as_bool),
+                roles: self.roles(round, &applied.shown),
+                link: Some(applied.id.clone()),
+            });
+        }
+        let mut after = resource.clone();
+        after.actual = Some(applied.shown.clone());
+        after.pending.clear();
+        let shown = view::attributes(round.app, &after);
+        settlement.keys = Some(keys_of(resource.kind, &shown));
+        if refused.is_some() {
+            settlement.desired = DesiredNow::Put(shown);
+        }
+        settlement.actual = Some(applied.shown);
+        if let Some(members) = &applied.members {
+            settlement.edges = self.edge_ends(round, members).await?;
+        }
+        let settled = self.journal.settle(settlement).await?;
+        if let Some(other) = settled.key_held_by {
+            tracing::warn!(app = round.app.name(), resource = %resource.id, %other,
+                "two resources have the same name; the older one keeps it");
+        }
+        self.tell(round, tell);
+        Ok(())
+    }
+
+    /// What the journal's edges became, by what the app refused.
+    async fn edge_ends(
+        &self,
+        round: &Round<'_>,
+        members: &MembersReached,
+    ) -> Result<Vec<EdgeEnd>, JournalError> {
+        let group = &round.work.resource.id;
+        let refused = |id: &Value| {
+            members.refused.iter().find(|(other, _)| {
+                crate::mapping::id_text(other) == crate::mapping::id_text(id)
+            })
+        };
+        let pending = self.journal.pending_edges(group, EDGES_AT_ONCE).await?;
+        Ok(pending
+            .into_iter()
+            .filter_map(|edge| {
+                let id = edge.user_link?;
+                let outcome = match refused(&id) {
+                    Some((_, words)) => EdgeOutcome::Refused(words.clone()),
+                    None => EdgeOutcome::Applied,
+                };
+                Some(EdgeEnd { group: edge.group, user: edge.user, wanted: edge.wanted, outcome })
+            })
+            .collect())
+    }
+
+    /// The roles of an account, for the question who had which role when.
+    fn roles(&self, round: &Round<'_>, shown: &Value) -> Option<Value> {
+        let side = round.app.mapping.side(round.work.resource.kind)?;
+        let mut roles = json!({});
+        for slot in side.role_slots() {
+            slot.copy(shown, &mut roles);
+        }
+        roles.as_object().is_some_and(|roles| !roles.is_empty()).then_some(roles)
+    }
+
+    async fn gone(&self, round: &Round<'_>, keeps_account: bool) -> Result<(), JournalError> {
+        let mut settlement = Settlement::of(round.work.resource.id.clone(), self.clock.now());
+        settlement.deleted = true;
+        settlement.unlink = !keeps_account;
+        let mut tell = Vec::new();
+        if let Some((last, others)) = round.changes.split_last() {
+            for change in others {
+                let by = last.change;
+                settlement.ends.push((change.change, End::Superseded { by }));
+                tell.push((change.change, Ended::Applied));
+            }
+            settlement.ends.push((last.change, End::Applied { warning: None }));
+            tell.push((last.change, Ended::Applied));
+            settlement.history = Some(HistoryRow {
+                change: last.change,
+                active: Some(false),
+                roles: None,
+                link: None,
+            });
+        }
+        self.journal.settle(settlement).await?;
+        self.tell(round, tell);
+        Ok(())
+    }
+
+    /// A link leads to nobody. The plan looked by key before it said so.
+    async fn missing(&self, round: &Round<'_>, words: &str) -> Result<(), JournalError> {
+        let resource = &round.work.resource;
+        match round.app.mapping.sync().missing {
+            Missing::Recreate if words.is_empty() => {
+                let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
+                settlement.unlink = true;
+                settlement.next = LaneNext::Ready;
+                self.journal.settle(settlement).await?;
+                Ok(())
+            }
+            Missing::Park => self.park(round, format!("the account is gone. {words}")).await,
+            _ => {
+                let what = resource.kind.resource_type();
+                let app = round.app.name();
+                let id = &resource.id;
+                let detail = format!("{what} '{id}' no longer exists in {app}. {words}");
+                self.refuse(round, ScimError::new(404, detail.trim_end()), None).await
+            }
+        }
+    }
+
+    async fn refuse(
+        &self,
+        round: &Round<'_>,
+        error: ScimError,
+        internal: Option<String>,
+    ) -> Result<(), JournalError> {
+        let settlement = self.refusal_of(round, round.changes, &error, internal);
+        self.journal.settle(settlement).await?;
+        let ends = round.changes.iter().map(|c| (c.change, Ended::Refused(error.clone())));
+        self.tell(round, ends.collect());
+        Ok(())
+    }
+
+    /// A change refused before an answer was given takes its effect on *desired* back; a create
+    /// leaves nothing behind.
+    fn refusal_of(
+        &self,
+        round: &Round<'_>,
+        changes: &[OpenChange],
+        error: &ScimError,
+        internal: Option<String>,
+    ) -> Settlement {
+        let resource = &round.work.resource;
+        let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
+        let asserted: Vec<_> = changes.iter().map(|c| Asserted::read(&c.asserted)).collect();
+        let rest = &round.work.changes[round.changes.len()..];
+        let later: Vec<_> = rest.iter().map(|c| Asserted::read(&c.asserted)).collect();
+        let before = asserted.first().and_then(|first| first.before.clone());
+        let told = changes.iter().all(|change| change.answered.is_none());
+        let created = changes.first().is_some_and(|first| first.verb == Verb::Create);
+        settlement.desired = match (&before, &resource.desired) {
+            (Some(before), Some(now)) => {
+                DesiredNow::Put(taken_back(now, before, &united(&asserted), &united(&later)))
+            }
+            (None, _) if rest.is_empty() && told => DesiredNow::Forget,
+            _ => DesiredNow::Keep,
+        };
+        settlement.remove_resource =
+            created && told && rest.is_empty() && before.is_none() && resource.link.is_none();
+        settlement.ends =
+            changes.iter().map(|c| (c.change, rejected(c, error, internal.clone()))).collect();
+        settlement
+    }
+
+    async fn wait(
+        &self,
+        round: &Round<'_>,
+        reason: WaitReason,
+        until: jiff::Timestamp,
+        words: String,
+    ) -> Result<(), JournalError> {
+        self.journal
+            .wait(Wait {
+                resource: round.work.resource.id.clone(),
+                changes: round.changes.iter().map(|c| c.change).collect(),
+                reason,
+                until,
+                internal: Some(words),
+                charged: reason != WaitReason::Settle,
+                now: self.clock.now(),
+            })
+            .await
+    }
+
+    /// The app refuses the bridge's credential: no change is blamed for it. Clients that are
+    /// still waiting hear 500 and their changes are withdrawn; those that were told *accepted*
+    /// wait until the credential works.
+    async fn bridge_refused(&self, round: &Round<'_>, words: String) -> Result<(), JournalError> {
+        let app = round.app;
+        let now = self.clock.now();
+        app.set_pause(Pause::Auth { until: later(now, AUTH_PAUSE) });
+        let name = app.name();
+        let line = format!("{name} refuses the bridge's own credential: {words}");
+        alarm("app_refuses_bridge", &self.metrics, &line);
+        let waited_for =
+            round.changes.iter().all(|c| c.answered.is_none() && self.waiters.anybody(c.change));
+        if waited_for && !round.changes.is_empty() {
+            let detail = format!(
+                "{name} refuses the credential of the bridge; nothing was changed. Its operator \
+                 must correct it: {words}"
+            );
+            return self.refuse(round, ScimError::new(500, detail), Some(line)).await;
+        }
+        self.wait(round, WaitReason::Auth, later(now, AUTH_PAUSE), words).await
+    }
+
+    async fn park(&self, round: &Round<'_>, words: String) -> Result<(), JournalError> {
+        let resource = &round.work.resource;
+        let name = round.app.name();
+        alarm(
+            "change_parked",
+            &self.metrics,
+            &format!("{name}: {} '{}' waits for a person: {words}", resource.kind.resource_type(), resource.id),
+        );
+        let detail = format!(
+            "{name} gave no certain answer and nothing can tell what it did; an operator of the \
+             bridge must look (scim-bridge changes list --state parked)."
+        );
+        let error = ScimError::new(500, detail);
+        let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
+        settlement.keep_doubts = true;
+        settlement.ends = round
+            .changes
+            .iter()
+            .map(|c| (c.change, End::Parked { internal: words.clone() }))
+            .collect();
+        self.journal.settle(settlement).await?;
+        for change in round.changes {
+            self.waiters.end(change.change, Ended::Parked(error.clone()));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, round: &Round<'_>, ends: Vec<(ChangeId, Ended)>) {
+        for (change, ended) in ends {
+            let open = round.changes.iter().find(|open| open.change == change);
+            if let (Ended::Refused(error), Some(open)) = (&ended, open)
+                && open.answered.is_some()
+            {
+                let name = round.app.name();
+                alarm(
+                    "late_refusal",
+                    &self.metrics,
+                    &format!("{name}: change {change} was accepted and is refused: {error}"),
+                );
+            }
+            self.waiters.end(change, ended);
+        }
+        if round.work.resource.kind == Kind::User {
+            // A new account may be what groups wait for.
+            round.app.work.notify_one();
+        }
+    }
+}
+
+fn rejected(change: &OpenChange, error: &ScimError, internal: Option<String>) -> End {
+    End::Rejected { error: error.body(), internal, late: change.answered.is_some() }
+}
+
+fn refusal(how: RefusedAs, words: String) -> ScimError {
+    match how {
+        RefusedAs::Conflict => ScimError::typed(ScimType::Uniqueness, words),
+        RefusedAs::Rejected => ScimError::invalid_value(words),
+        RefusedAs::Forbidden => ScimError::new(403, words),
+    }
+}
+
+/// What the app refused after a deactivation that worked.
+fn refused_rest(call: &str, said: &Classified) -> ScimError {
+    ScimError::invalid_value(format!("call '{call}': {}", said.say))
+}

@@ -1,0 +1,174 @@
+//! What the engine holds: the journal, the apps, and who is waiting.
+//!
+//! Only data and its small accessors; what is done with it stands in the neighbours.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, OwnedMutexGuard, watch};
+
+use super::clock::Clock;
+use super::secrets::Secrets;
+use super::wait::Waiters;
+use crate::app::{AppClient, Redactor};
+use crate::change::Kind;
+use crate::journal::{Journal, Keys};
+use crate::mapping::Mapping;
+use crate::observe::{Feed, Metrics};
+use crate::scim::ScimError;
+
+/// One app at run time.
+#[derive(Debug)]
+pub struct App {
+    /// The compiled mapping.
+    pub mapping: Arc<Mapping>,
+    /// The HTTP client.
+    pub client: AppClient,
+    /// The mapping's secrets.
+    pub secrets: Arc<Secrets>,
+    /// Wakes the scheduler of the app.
+    pub work: Notify,
+    pause: Mutex<Pause>,
+}
+
+/// Whether calls to an app are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pause {
+    /// Yes.
+    Running,
+    /// The app refuses the bridge's own credential; one attempt is made at that time.
+    Auth {
+        /// When to try again.
+        until: Timestamp,
+    },
+}
+
+impl App {
+    /// An app that runs.
+    pub fn new(mapping: Arc<Mapping>, client: AppClient, secrets: Arc<Secrets>) -> Self {
+        let pause = Mutex::new(Pause::Running);
+        Self { mapping, client, secrets, work: Notify::new(), pause }
+    }
+
+    /// The app's name.
+    pub fn name(&self) -> &str {
+        self.mapping.app()
+    }
+
+    /// Whether calls are made.
+    pub fn pause(&self) -> Pause {
+        lock(&self.pause).clone()
+    }
+
+    /// Sets whether calls are made.
+    pub fn set_pause(&self, pause: Pause) {
+        *lock(&self.pause) = pause;
+        self.work.notify_one();
+    }
+
+    /// What takes the app's known secrets out of a text.
+    pub fn redactor(&self) -> Redactor {
+        let mut redactor = self.client.redactor();
+        for secret in self.secrets.all() {
+            redactor.add(&secret);
+        }
+        redactor
+    }
+}
+
+/// The engine's shared state.
+pub struct Engine {
+    /// The apps by name.
+    pub apps: BTreeMap<String, Arc<App>>,
+    /// What is remembered.
+    pub journal: Journal,
+    /// The operator's key and what is derived from it.
+    pub keys: Keys,
+    /// The time of day.
+    pub clock: Clock,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// What happens, for those who look on.
+    pub feed: Feed,
+    /// Lists that are being read.
+    pub walks: super::snapshot::Walks,
+    /// Requests that wait for a change to end.
+    pub waiters: Waiters,
+    /// Read while a change is accepted, written while work is claimed.
+    pub accepting: tokio::sync::RwLock<()>,
+    /// `true` once the process ends.
+    pub ending: watch::Sender<bool>,
+    /// One write at a time per resource is merged and accepted.
+    locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Values that clients asked for while the app could not be asked (told: nobody).
+    told_nobody: Mutex<BTreeSet<(String, Kind, String)>>,
+}
+
+impl Engine {
+    /// The engine's state at its start.
+    pub fn new(
+        apps: BTreeMap<String, Arc<App>>,
+        journal: Journal,
+        keys: Keys,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        feed: Feed,
+    ) -> Self {
+        Self {
+            apps,
+            journal,
+            keys,
+            clock,
+            metrics,
+            feed,
+            walks: super::snapshot::Walks::default(),
+            waiters: Waiters::default(),
+            accepting: tokio::sync::RwLock::default(),
+            ending: watch::Sender::new(false),
+            locks: Mutex::default(),
+            told_nobody: Mutex::default(),
+        }
+    }
+
+    /// The app of that name.
+    ///
+    /// # Errors
+    /// 404; only a caller whose app was just removed can meet it.
+    pub fn app(&self, name: &str) -> Result<&Arc<App>, ScimError> {
+        self.apps.get(name).ok_or_else(|| ScimError::new(404, "There is no such app here."))
+    }
+
+    /// Waits until nobody else merges a write into the resource (or makes one of that key).
+    pub async fn lock(&self, key: String) -> OwnedMutexGuard<()> {
+        let cell = {
+            let mut locks = lock(&self.locks);
+            // Cells that nobody holds or waits for are of no use any more.
+            if locks.len() > 1024 {
+                locks.retain(|_, cell| Arc::strong_count(cell) > 1);
+            }
+            locks.entry(key).or_default().clone()
+        };
+        cell.lock_owned().await
+    }
+
+    /// Remembers that a client was told "nobody" while the app could not be asked.
+    pub fn remember_told_nobody(&self, app: &str, kind: Kind, wanted: &str) {
+        let mut told = lock(&self.told_nobody);
+        if told.len() >= 100_000 {
+            told.clear();
+        }
+        told.insert((app.to_owned(), kind, wanted.to_lowercase()));
+    }
+
+    /// Whether a client was told so; asked once.
+    pub fn was_told_nobody(&self, app: &str, kind: Kind, wanted: &str) -> bool {
+        lock(&self.told_nobody).remove(&(app.to_owned(), kind, wanted.to_lowercase()))
+    }
+}
+
+/// A poisoned lock only means that another task panicked; the data is still whole, since no
+/// guard is held across anything that can fail.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,163 @@
+//! The one door of the engine for server and CLI.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::command::{Command, CommandError, card, carry_out};
+use super::engine::{Engine, lock};
+use super::{Caller, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written, clock};
+use crate::change::{ChangeState, Kind};
+use crate::scim::ScimError;
+
+/// A running engine; cheap to clone.
+#[derive(Clone)]
+pub struct Bridge {
+    pub(super) engine: Arc<Engine>,
+    pub(super) schedulers: Arc<Mutex<Option<JoinSet<()>>>>,
+}
+
+/// Whether the process can do its work. Never depends on the app: it is just when that is down
+/// that the bridge must queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// Journal open and recovered, mappings loaded.
+    Ready,
+    /// Not (yet, any more); why.
+    NotReady(String),
+}
+
+impl Bridge {
+    /// The apps and their roots.
+    pub fn doors(&self) -> Vec<Door> {
+        let door = |app: &Arc<super::engine::App>| Door {
+            app: app.name().to_owned(),
+            root: app.mapping.scim().path.clone(),
+            resource_types: [Kind::User, Kind::Group]
+                .into_iter()
+                .filter_map(|kind| app.mapping.resource_type(kind).cloned())
+                .collect(),
+        };
+        self.engine.apps.values().map(door).collect()
+    }
+
+    /// Checks the credential of a request. `header` gives a request header by lower-case name.
+    ///
+    /// # Errors
+    /// [`Denied`] with what to answer.
+    pub async fn authenticate(
+        &self,
+        app: &str,
+        header: &(dyn Fn(&str) -> Option<String> + Sync),
+    ) -> Result<Caller, Denied> {
+        self.engine.authenticate(app, header).await
+    }
+
+    /// Takes a write: journals it, carries it out, and says what became of it.
+    ///
+    /// # Errors
+    /// The refusal to answer with.
+    pub async fn submit(
+        &self,
+        caller: &Caller,
+        write: Write,
+        deadline: Deadline,
+    ) -> Result<Written, ScimError> {
+        self.engine.submit(caller, write, deadline).await
+    }
+
+    /// One resource.
+    ///
+    /// # Errors
+    /// 404, or why it cannot be told.
+    pub async fn get(
+        &self,
+        caller: &Caller,
+        kind: Kind,
+        id: &str,
+        deadline: Deadline,
+    ) -> Result<Shown, ScimError> {
+        self.engine.get(caller, kind, id, deadline).await
+    }
+
+    /// A page of a list, complete and in stable order.
+    ///
+    /// # Errors
+    /// 400 for a bad filter, 429 while the list is being read, 502 when the app refuses the bridge.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        kind: Kind,
+        query: ListQuery,
+        deadline: Deadline,
+    ) -> Result<Listing, ScimError> {
+        self.engine.list(caller, kind, query, deadline).await
+    }
+
+    /// A command of the operator.
+    ///
+    /// # Errors
+    /// Why it was not carried out.
+    pub async fn command(&self, command: Command) -> Result<Value, CommandError> {
+        carry_out(&self.engine.journal, &self.engine.clock, command).await
+    }
+
+    /// Where identity providers reach an app: what `token create` prints.
+    ///
+    /// # Errors
+    /// When the journal does not take it.
+    pub async fn announce_base_url(&self, app: &str, url: &str) -> Result<(), CommandError> {
+        let journal = &self.engine.journal;
+        let mut known = card(journal, app).await?;
+        known.base_url = Some(url.to_owned());
+        let known = serde_json::to_value(known).unwrap_or_default();
+        journal.set_app_card(app, known).await.map_err(CommandError::journal)
+    }
+
+    /// Whether the process can do its work.
+    pub fn readiness(&self) -> Readiness {
+        match self.engine.journal.failure() {
+            Some(why) => Readiness::NotReady(format!("the journal failed: {why}")),
+            None => Readiness::Ready,
+        }
+    }
+
+    /// Brings the gauges that are counted in the journal up to date, before /metrics is read.
+    pub async fn refresh_metrics(&self) {
+        let engine = &self.engine;
+        let Ok(counts) = engine.journal.counts().await else { return };
+        let now = engine.clock.now();
+        engine.metrics.clear_token_expires();
+        for app in engine.apps.keys() {
+            let of_app = counts.apps.get(app).cloned().unwrap_or_default();
+            for state in ChangeState::WORDS {
+                let count = of_app.by_state.get(state).copied().unwrap_or(0);
+                engine.metrics.set_changes(app, state, count);
+            }
+            engine.metrics.set_queue_depth(app, of_app.queued);
+            let waiting = of_app.oldest.map_or(0.0, |since| clock::until(now, since).as_secs_f64());
+            engine.metrics.set_oldest_waiting(app, waiting);
+            for (label, seconds) in engine.token_expiries(app).await {
+                engine.metrics.set_token_expires(app, &label, seconds);
+            }
+        }
+    }
+
+    /// Tells waiting requests that the process ends: they are answered at once.
+    pub fn begin_shutdown(&self) {
+        self.engine.ending.send_replace(true);
+    }
+
+    /// Waits until calls under way have ended (or were cut off) and closes the journal.
+    pub async fn shutdown(&self) {
+        self.begin_shutdown();
+        let schedulers = lock(&self.schedulers).take();
+        if let Some(mut schedulers) = schedulers {
+            while schedulers.join_next().await.is_some() {}
+        }
+        if let Err(error) = self.engine.journal.close().await {
+            tracing::error!(code = "journal_failed", "closing the journal: {error}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! From what waits on a lane to the goal of one converge.
+
+use serde_json::Value;
+
+use super::engine::Engine;
+use super::round::Round;
+use super::view::Asserted;
+use crate::change::{Kind, Verb};
+use crate::journal::JournalError;
+use crate::mapping::{Claim, Goal, MemberGoal, Person, Want};
+use crate::scim::Slot;
+
+/// Edges of one round; a large group goes in slices, so that others get their turn.
+pub(super) const EDGES_AT_ONCE: u32 = 1_000;
+
+impl Engine {
+    /// What the round works towards: the state after its newest change.
+    pub(super) async fn goal(&self, round: &Round<'_>) -> Result<Goal, JournalError> {
+        let resource = &round.work.resource;
+        let asserted: Vec<Asserted> =
+            round.changes.iter().map(|change| Asserted::read(&change.asserted)).collect();
+        let want = match round.changes.last() {
+            Some(last) if last.verb == Verb::Delete => Want::Gone,
+            last => Want::Present {
+                desired: last
+                    .and_then(|change| change.desired.clone())
+                    .or_else(|| resource.desired.clone())
+                    .or_else(|| resource.actual.clone())
+                    .unwrap_or_default(),
+                asserted: united(&asserted),
+                members: self.member_goal(round, &asserted).await?,
+            },
+        };
+        let now = self.clock.now();
+        let rests = self.create_rests_until(round.app, &round.work.open_steps);
+        let ours = rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
+        Ok(Goal {
+            kind: resource.kind,
+            want,
+            link: resource.link.as_ref().map(|link| link.app_id.clone()),
+            password: self.password(round),
+            claim: if ours { Claim::Ours } else { Claim::AsMapped },
+            may_create: rests.is_none_or(|until| until <= now),
+        })
+    }
+
+    /// The newest password that a change of the round carries.
+    fn password(&self, round: &Round<'_>) -> Option<String> {
+        let sealed = round.changes.iter().rev().find_map(|change| change.secret.as_ref())?;
+        match self.keys.open(sealed) {
+            Ok(plain) => String::from_utf8(plain.to_vec()).ok(),
+            Err(error) => {
+                tracing::error!(code = "secret_unreadable", "a password cannot be read: {error}");
+                None
+            }
+        }
+    }
+
+    async fn member_goal(
+        &self,
+        round: &Round<'_>,
+        asserted: &[Asserted],
+    ) -> Result<MemberGoal, JournalError> {
+        let resource = &round.work.resource;
+        if resource.kind != Kind::Group {
+            return Ok(MemberGoal::default());
+        }
+        let mut goal = MemberGoal {
+            whole: asserted.iter().any(|asserted| asserted.whole_members),
+            ..MemberGoal::default()
+        };
+        for edge in self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await? {
+            let Some(id) = edge.user_link else { continue };
+            if edge.wanted { &mut goal.add } else { &mut goal.remove }.push(Person { id });
+        }
+        if goal.whole {
+            goal.add = self.everybody(&resource.id).await?;
+        }
+        Ok(goal)
+    }
+
+    /// Everybody who shall be in the group and has an account.
+    async fn everybody(
+        &self,
+        group: &crate::change::ResourceId,
+    ) -> Result<Vec<Person>, JournalError> {
+        const SLICE: u32 = 1_000;
+        let mut everybody = Vec::new();
+        let mut after: Option<crate::change::ResourceId> = None;
+        loop {
+            let members = self.journal.members(group, after.as_ref(), SLICE).await?;
+            after = members.last().map(|member| member.user.clone());
+            let full = members.len() == SLICE as usize;
+            everybody
+                .extend(members.into_iter().filter_map(|m| m.app_id).map(|id| Person { id }));
+            if !full {
+                return Ok(everybody);
+            }
+        }
+    }
+}
+
+/// All slots that any of the changes asserts.
+pub(super) fn united(asserted: &[Asserted]) -> Vec<Slot> {
+    let mut slots: Vec<Slot> = Vec::new();
+    for slot in asserted.iter().flat_map(|asserted| &asserted.slots) {
+        if !slots.contains(slot) {
+            slots.push(slot.clone());
+        }
+    }
+    slots
+}
+
+/// The slots of `resource` put back to what they were in `before`, but for those that later
+/// changes speak about.
+pub(super) fn taken_back(
+    resource: &Value,
+    before: &Value,
+    refused: &[Slot],
+    later: &[Slot],
+) -> Value {
+    let mut desired = resource.clone();
+    for slot in refused.iter().filter(|slot| !later.contains(slot)) {
+        slot.copy(before, &mut desired);
+    }
+    desired
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_change_takes_back_only_what_no_later_one_wants() {
+        let before = json!({"title": "Clerk", "active": true});
+        let resource = json!({"title": "Boss", "nickName": "B", "active": false});
+        let refused = [Slot::new(["title"]), Slot::new(["nickName"]), Slot::new(["active"])];
+        let later = [Slot::new(["active"])];
+        assert_eq!(
+            taken_back(&resource, &before, &refused, &later),
+            json!({"title": "Clerk", "active": false})
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! The keys by which a resource is found in the journal.
+
+use serde_json::Value;
+
+use crate::change::Kind;
+use crate::journal::ResourceKeys;
+
+/// The name that must be unique among living resources: folded `userName` or `displayName`.
+pub(super) fn natural_key(kind: Kind, resource: &Value) -> Option<String> {
+    let name = match kind {
+        Kind::User => "userName",
+        Kind::Group => "displayName",
+    };
+    text(resource, name).map(|name| fold(&name))
+}
+
+/// All keys of a resource as it is wanted (or shown).
+pub(super) fn keys_of(kind: Kind, resource: &Value) -> ResourceKeys {
+    ResourceKeys {
+        natural: natural_key(kind, resource),
+        external_id: text(resource, "externalId"),
+        display_name: text(resource, "displayName").map(|name| fold(&name)),
+        email: email(resource).map(|mail| fold(&mail)),
+        active: resource.get("active").and_then(Value::as_bool),
+    }
+}
+
+/// How names are compared: without case (RFC 7643 says so for userName).
+pub(super) fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+fn text(resource: &Value, name: &str) -> Option<String> {
+    resource.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// The primary address, else the first.
+fn email(resource: &Value) -> Option<String> {
+    let emails = resource.get("emails")?.as_array()?;
+    let primary = emails.iter().find(|email| email["primary"] == Value::Bool(true));
+    text(primary.or(emails.first())?, "value")
+}

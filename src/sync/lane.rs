@@ -1,0 +1,81 @@
+//! The scheduler of one app: claims lanes that can go on and runs them, a few at a time.
+//!
+//! One lane is one app record. Which lanes can go on, and in what order, is the journal's to
+//! say (deactivations first); at most `at_once` run together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::clock::until;
+use super::engine::{App, Engine, Pause};
+
+/// The journal is asked again at least that often, should a wake-up ever be missed.
+const LONGEST_NAP: Duration = Duration::from_secs(30);
+
+impl Engine {
+    /// Runs until the process ends; then waits for the lanes under way at most `drain`.
+    pub(super) async fn schedule(self: Arc<Self>, app: Arc<App>, drain: Duration) {
+        let mut lanes = JoinSet::new();
+        let mut ending = self.ending.subscribe();
+        let width = usize::try_from(app.mapping.connect().at_once).unwrap_or(usize::MAX);
+        while !*ending.borrow() {
+            let nap = match self.claim_some(&app, &mut lanes, width).await {
+                Ok(nap) => nap,
+                Err(error) => {
+                    tracing::error!(app = app.name(), code = "journal_failed", "claim: {error}");
+                    Duration::from_secs(1)
+                }
+            };
+            tokio::select! {
+                () = app.work.notified() => {}
+                Some(_) = lanes.join_next(), if !lanes.is_empty() => {}
+                () = tokio::time::sleep(nap.min(LONGEST_NAP)) => {}
+                _ = ending.wait_for(|ending| *ending) => {}
+            }
+        }
+        let drained = tokio::time::timeout(drain, async { while lanes.join_next().await.is_some() {} });
+        if drained.await.is_err() {
+            // What is cut off here is in doubt at the next start and looked for before it is
+            // sent again.
+            tracing::warn!(app = app.name(), "calls under way were cut off by the shutdown");
+            lanes.shutdown().await;
+        }
+    }
+
+    /// Claims and starts what can go on; says how long to sleep if nothing else wakes us.
+    async fn claim_some(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        lanes: &mut JoinSet<()>,
+        width: usize,
+    ) -> Result<Duration, crate::journal::JournalError> {
+        let now = self.clock.now();
+        if let Pause::Auth { until: then } = app.pause() {
+            if then > now {
+                return Ok(until(then, now));
+            }
+            app.set_pause(Pause::Running);
+        }
+        while lanes.try_join_next().is_some() {}
+        let free = width.saturating_sub(lanes.len());
+        if free == 0 {
+            return Ok(LONGEST_NAP);
+        }
+        let claimed = {
+            let _gate = self.accepting.write().await;
+            self.journal.claim(app.name(), u32::try_from(free).unwrap_or(u32::MAX), now).await?
+        };
+        let all_taken = claimed.len() == free;
+        for work in claimed {
+            let (engine, app) = (self.clone(), app.clone());
+            lanes.spawn(async move { engine.run_lane(&app, work).await });
+        }
+        if all_taken {
+            return Ok(LONGEST_NAP);
+        }
+        let due = self.journal.next_due(app.name()).await?;
+        Ok(due.map_or(LONGEST_NAP, |due| until(due, now)))
+    }
+}

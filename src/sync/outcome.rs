@@ -1,0 +1,172 @@
+//! From what happened inside to what the client is told.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::engine::{App, Engine};
+use super::view;
+use super::wait::Ended;
+use super::{Certainty, Shown};
+use crate::change::{ChangeId, Kind, ResourceId};
+use crate::journal::{By, JournalError, Resource};
+use crate::mapping::Late;
+use crate::scim::{ScimError, ScimType};
+
+/// Seconds after which a client may ask again when nothing better is known.
+const ASK_AGAIN: u32 = 30;
+
+impl Engine {
+    /// Waits for the end of a change until that moment; then the mapping's `late` decides.
+    pub(super) async fn await_end(
+        &self,
+        app: &App,
+        change: ChangeId,
+        mut end: watch::Receiver<Option<Ended>>,
+        until: Instant,
+    ) -> Result<Certainty, ScimError> {
+        let mut ending = self.ending.subscribe();
+        let ended = tokio::select! {
+            biased;
+            ended = end.wait_for(Option::is_some) => ended.ok().and_then(|ended| ended.clone()),
+            () = tokio::time::sleep_until(until) => None,
+            _ = ending.wait_for(|ending| *ending) => None,
+        };
+        drop(end);
+        self.waiters.forget(change);
+        match ended {
+            Some(Ended::Applied) => {
+                self.mark_answered(change, 200).await;
+                Ok(Certainty::Confirmed)
+            }
+            Some(Ended::Refused(error) | Ended::Parked(error)) => {
+                self.mark_answered(change, error.status).await;
+                Err(error)
+            }
+            None => match app.mapping.sync().late {
+                Late::Accept => {
+                    self.mark_answered(change, 202).await;
+                    Ok(Certainty::Pending(change))
+                }
+                // The repeat has the same fingerprint and joins the change that goes on.
+                Late::Retry => Err(ScimError::new(
+                    429,
+                    format!("{} has not finished this yet; it goes on.", app.name()),
+                )
+                .retry_after(ASK_AGAIN)),
+            },
+        }
+    }
+
+    /// Notes that the client was told; a 2xx before the end makes a later refusal a late one.
+    async fn mark_answered(&self, change: ChangeId, status: u16) {
+        if let Err(error) = self.journal.answered(change, status).await {
+            tracing::error!(code = "journal_failed", %change, "noting an answer: {error}");
+        }
+    }
+
+    /// The resource as it is shown now, from what is remembered.
+    pub(super) async fn shown(
+        &self,
+        app: &App,
+        kind: Kind,
+        id: &ResourceId,
+        certainty: Certainty,
+    ) -> Result<Shown, ScimError> {
+        let resource = self
+            .journal
+            .resource(app.name(), kind, id, self.lag_begin(app))
+            .await
+            .map_err(journal_failed)?
+            .ok_or_else(|| ScimError::not_found(kind.resource_type(), &id.0))?;
+        self.show(app, kind, &resource, certainty).await
+    }
+
+    /// A remembered resource in the form that goes out.
+    pub(super) async fn show(
+        &self,
+        app: &App,
+        kind: Kind,
+        resource: &Resource,
+        certainty: Certainty,
+    ) -> Result<Shown, ScimError> {
+        let attributes = self.with_relations(app, kind, resource).await?;
+        Ok(Shown {
+            resource: view::resource(app, kind, resource, attributes),
+            id: resource.id.0.clone(),
+            version: view::version(resource),
+            certainty,
+        })
+    }
+
+    /// A living resource.
+    pub(super) async fn existing(
+        &self,
+        app: &Arc<App>,
+        kind: Kind,
+        id: &str,
+    ) -> Result<Resource, ScimError> {
+        let not_found = || ScimError::not_found(kind.resource_type(), id);
+        let resource = self
+            .journal
+            .resource(app.name(), kind, &ResourceId(id.to_owned()), self.lag_begin(app))
+            .await
+            .map_err(journal_failed)?
+            .ok_or_else(not_found)?;
+        if view::is_gone(&resource) { Err(not_found()) } else { Ok(resource) }
+    }
+
+    /// Changes applied after this moment may not be visible in the app's own reads yet.
+    pub(super) fn lag_begin(&self, app: &App) -> jiff::Timestamp {
+        let now = self.clock.now();
+        jiff::SignedDuration::try_from(app.mapping.sync().lag)
+            .ok()
+            .and_then(|lag| now.checked_sub(lag).ok())
+            .unwrap_or(now)
+    }
+
+    /// What the journal has by that key.
+    pub(super) async fn find(
+        &self,
+        app: &App,
+        kind: Kind,
+        by: By,
+        value: &str,
+    ) -> Result<Vec<Resource>, ScimError> {
+        let since = self.lag_begin(app);
+        self.journal.find(app.name(), kind, by, value, since).await.map_err(journal_failed)
+    }
+
+    /// Living resources with that key.
+    pub(super) async fn living(
+        &self,
+        app: &App,
+        kind: Kind,
+        by: By,
+        value: &str,
+    ) -> Result<Vec<Resource>, ScimError> {
+        let mut found =
+            self.find(app, kind, by, value).await?;
+        found.retain(|resource| !view::is_gone(resource));
+        Ok(found)
+    }
+}
+
+/// 409 that names who has the key: Okta's admin looks for them by it.
+pub(super) fn taken(app: &App, kind: Kind, natural: &str, by: &Resource) -> ScimError {
+    let what = kind.resource_type();
+    let id = &by.id;
+    let inactive = if by.keys.active == Some(false) { ", which is not active" } else { "" };
+    ScimError::typed(
+        ScimType::Uniqueness,
+        format!("{} has a {what} '{natural}' already (id {id}{inactive}).", app.name()),
+    )
+}
+
+/// The journal did not take or give it: nothing is promised, Okta comes back by itself.
+pub(super) fn journal_failed(error: JournalError) -> ScimError {
+    tracing::error!(code = "journal_failed", "the journal failed: {error}");
+    ScimError::new(429, "The bridge cannot write its journal right now; nothing was changed.")
+        .retry_after(ASK_AGAIN)
+}

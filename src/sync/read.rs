@@ -1,0 +1,280 @@
+//! Reading one resource: from the app, and when that does not answer from what is remembered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::engine::{App, Engine, Pause};
+use super::exchange::SHOWN_DETAIL;
+use super::keys::keys_of;
+use super::outcome::journal_failed;
+use super::view;
+use super::{Caller, Certainty, Deadline, Shown};
+use crate::app::Exchange;
+use crate::change::Kind;
+use crate::journal::{By, Resource};
+use crate::mapping::{Answer, Ask, Classified, GetPlan, PlanError, PlannedRequest, Taken};
+use crate::observe::alarm;
+use crate::scim::ScimError;
+
+/// Kept back from a deadline, so that the answer still gets out in time.
+pub(super) const RESERVE: Duration = Duration::from_secs(1);
+
+/// Why a read brought nothing.
+#[derive(Debug)]
+pub(super) enum ReadFailure {
+    /// The app did not answer (in time), or not readably.
+    Silent(String),
+    /// The app refuses the bridge itself.
+    BridgeRefused(String),
+    /// A value does not fit into the call.
+    Unplannable(PlanError),
+}
+
+/// A plan that only reads.
+pub(super) trait ReadPlan {
+    /// What it gives in the end.
+    type Out;
+    fn next(&mut self, mapping: &crate::mapping::Mapping) -> Result<Ask<Self::Out>, PlanError>;
+    fn take(&mut self, mapping: &crate::mapping::Mapping, answer: &Answer) -> Taken;
+}
+
+macro_rules! read_plan {
+    ($plan:ty, $out:ty) => {
+        impl ReadPlan for $plan {
+            type Out = $out;
+            fn next(&mut self, m: &crate::mapping::Mapping) -> Result<Ask<$out>, PlanError> {
+                <$plan>::next(self, m)
+            }
+            fn take(&mut self, m: &crate::mapping::Mapping, answer: &Answer) -> Taken {
+                <$plan>::take(self, m, answer)
+            }
+        }
+    };
+}
+read_plan!(GetPlan, Option<Value>);
+read_plan!(crate::mapping::FindPlan, crate::mapping::Found);
+read_plan!(crate::mapping::MembersPlan, Option<Vec<Value>>);
+
+impl Engine {
+    /// One resource, as design section 6 says: the app's record, and over it only what is not
+    /// there yet.
+    ///
+    /// # Errors
+    /// 404, or why it cannot be told.
+    pub async fn get(
+        self: &Arc<Self>,
+        caller: &Caller,
+        kind: Kind,
+        id: &str,
+        deadline: Deadline,
+    ) -> Result<Shown, ScimError> {
+        let app = self.app(&caller.app)?.clone();
+        if app.mapping.side(kind).is_none() {
+            return Err(ScimError::not_found(kind.resource_type(), id));
+        }
+        let mut resource = self.existing(&app, kind, id).await?;
+        let wait = app.mapping.sync().read_wait;
+        let until = (deadline - RESERVE).min(Instant::now() + wait);
+        let certainty = match self.refresh(&app, kind, &mut resource, until).await {
+            Ok(()) => view::certainty(&resource),
+            Err(error) => return Err(error),
+        };
+        let mirror = certainty == Certainty::Confirmed && !resource_is_fresh(&resource, self);
+        let certainty = if mirror { Certainty::Mirror } else { certainty };
+        self.show(&app, kind, &resource, certainty).await
+    }
+
+    /// Reads the app's record into the remembered one, if the app answers in time.
+    async fn refresh(
+        &self,
+        app: &Arc<App>,
+        kind: Kind,
+        resource: &mut Resource,
+        until: Instant,
+    ) -> Result<(), ScimError> {
+        let Some(link) = resource.link.clone() else { return Ok(()) };
+        let plan = GetPlan::new(kind, link.app_id.clone());
+        match self.carry_read(app, plan, until).await {
+            Ok(Some(record)) => {
+                let Some(side) = app.mapping.side(kind) else { return Ok(()) };
+                if side.is_hidden(&record, &link.app_id) {
+                    return Err(ScimError::not_found(kind.resource_type(), &resource.id.0));
+                }
+                self.remember_reading(app, kind, resource, side.read_back(&record, &link.app_id))
+                    .await?;
+                if kind == Kind::Group {
+                    self.refresh_members(app, resource, &link.app_id, until).await?;
+                }
+                Ok(())
+            }
+            Ok(None) if view::certainty(resource) == Certainty::Confirmed => {
+                let name = app.name();
+                let what = kind.resource_type();
+                let id = &resource.id;
+                let detail = format!("{what} '{id}' no longer exists in {name}.");
+                Err(ScimError::new(404, detail))
+            }
+            // Gone, while a change is open that may bring it back.
+            Ok(None) => Ok(()),
+            Err(ReadFailure::Unplannable(error)) => Err(ScimError::new(500, error.to_string())),
+            // Okta reads an error here as "gone" or retries the whole task: what was last known
+            // is better, and said to be so.
+            Err(ReadFailure::Silent(_) | ReadFailure::BridgeRefused(_)) => {
+                resource.actual_at = None;
+                Ok(())
+            }
+        }
+    }
+
+    async fn remember_reading(
+        &self,
+        app: &App,
+        kind: Kind,
+        resource: &mut Resource,
+        shown: Value,
+    ) -> Result<(), ScimError> {
+        let now = self.clock.now();
+        let changed = resource.actual.as_ref() != Some(&shown);
+        resource.actual = Some(shown.clone());
+        resource.actual_at = Some(now);
+        if changed {
+            let keys = keys_of(kind, &view::attributes(app, resource));
+            resource.keys = keys.clone();
+            let read = self.journal.touch_actual(&resource.id, shown, Some(keys), now).await;
+            if let Some(other) = read.map_err(journal_failed)? {
+                tracing::warn!(app = app.name(), resource = %resource.id, %other,
+                    "the app shows a name that another resource has here");
+            }
+        }
+        Ok(())
+    }
+
+    async fn refresh_members(
+        &self,
+        app: &Arc<App>,
+        resource: &Resource,
+        group: &Value,
+        until: Instant,
+    ) -> Result<(), ScimError> {
+        let plan = crate::mapping::MembersPlan::new(&app.mapping, group.clone());
+        let Ok(Some(people)) = self.carry_read(app, plan, until).await else { return Ok(()) };
+        let mut users = Vec::with_capacity(people.len());
+        for person in &people {
+            let key = crate::mapping::id_text(person);
+            // People without a SCIM link are not shown: Okta could not name them.
+            users.extend(self.find(app, Kind::User, By::AppKey, &key).await?.pop().map(|u| u.id));
+        }
+        let now = self.clock.now();
+        self.journal.set_members_read(&resource.id, users, now).await.map_err(journal_failed)
+    }
+
+    /// Carries a plan that only reads out to its end.
+    pub(super) async fn carry_read<P: ReadPlan>(
+        &self,
+        app: &Arc<App>,
+        mut plan: P,
+        until: Instant,
+    ) -> Result<P::Out, ReadFailure> {
+        loop {
+            match plan.next(&app.mapping).map_err(ReadFailure::Unplannable)? {
+                Ask::Done(out) => return Ok(out),
+                Ask::Read(request) => {
+                    let answer = self.read_answer(app, &request, until).await?;
+                    match plan.take(&app.mapping, &answer) {
+                        Taken::Went => {}
+                        Taken::Stopped(said) => match self.stopped(app, &said) {
+                            Some(failure) => return Err(failure),
+                            None => continue,
+                        },
+                        Taken::Unreadable(why) => {
+                            let words = format!("call '{}': {why}", request.call);
+                            tracing::warn!(app = app.name(), "{words}");
+                            return Err(ReadFailure::Silent(words));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// One answer of the app.
+    pub(super) async fn read_answer(
+        &self,
+        app: &Arc<App>,
+        request: &PlannedRequest,
+        until: Instant,
+    ) -> Result<Answer, ReadFailure> {
+        if let Pause::Auth { .. } = app.pause() {
+            let words = "it refuses the bridge's own credential".to_owned();
+            return Err(ReadFailure::BridgeRefused(words));
+        }
+        match self.exchange(app, request, None, until).await {
+            Exchange::Answered(answer) => Ok(answer),
+            Exchange::NotSent(why) => Err(ReadFailure::Silent(why.to_string())),
+            Exchange::InDoubt(doubt) => Err(ReadFailure::Silent(doubt.to_string())),
+        }
+    }
+
+    /// What an answer that stopped a read means; `None`: a new credential was found, ask again.
+    pub(super) fn stopped(&self, app: &App, said: &Classified) -> Option<ReadFailure> {
+        use crate::change::AnswerClass as Class;
+        let words = app.redactor().text(&said.say, SHOWN_DETAIL);
+        match said.class {
+            Class::LoginAgain if app.secrets.reread() => None,
+            Class::LoginAgain | Class::Stop => {
+                let name = app.name();
+                let line = format!("{name} refuses the bridge's own credential: {words}");
+                alarm("app_refuses_bridge", &self.metrics, &line);
+                Some(ReadFailure::BridgeRefused(words))
+            }
+            _ => Some(ReadFailure::Silent(words)),
+        }
+    }
+
+    /// The attributes of a resource with what hangs on others: a group's members, a user's
+    /// groups.
+    pub(super) async fn with_relations(
+        &self,
+        app: &App,
+        kind: Kind,
+        resource: &Resource,
+    ) -> Result<Value, ScimError> {
+        /// Answers leave out members above that; nobody needs them in a list row.
+        const SHOWN_MEMBERS: u32 = 100_000;
+        let mut shown = view::attributes(app, resource);
+        if app.mapping.side(Kind::Group).is_none() {
+            return Ok(shown);
+        }
+        match kind {
+            Kind::Group => {
+                let members = self
+                    .journal
+                    .members(&resource.id, None, SHOWN_MEMBERS)
+                    .await
+                    .map_err(journal_failed)?;
+                shown["members"] = members
+                    .into_iter()
+                    .map(|m| json!({ "value": m.user.0, "display": m.display, "type": "User" }))
+                    .collect();
+            }
+            Kind::User => {
+                let groups =
+                    self.journal.groups_of(&resource.id).await.map_err(journal_failed)?;
+                if !groups.is_empty() {
+                    shown["groups"] = groups
+                        .into_iter()
+                        .map(|(id, display)| json!({ "value": id.0, "display": display }))
+                        .collect();
+                }
+            }
+        }
+        Ok(shown)
+    }
+}
+
+fn resource_is_fresh(resource: &Resource, _engine: &Engine) -> bool {
+    resource.link.is_none() || resource.actual_at.is_some()
+}

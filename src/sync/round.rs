@@ -1,0 +1,354 @@
+//! One round of work on a lane: the waiting changes become a goal, the goal is carried out.
+//!
+//! The only place that writes to the app. Every write has its intent on disk before the first
+//! byte leaves, and its outcome right after.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::clock::later;
+use super::engine::{App, Engine};
+use super::exchange::{
+    SHOWN_DETAIL, outcome_words, shown_answer, shown_payload, shown_target,
+};
+use crate::app::Exchange;
+use crate::change::{
+    AnswerClass, Decision, RefusedAs, Seen, StepClass, StepFacts, WaitReason, Waiting,
+    after_read, after_write, next_goal, settle_of_create, Schedule,
+};
+use crate::journal::{
+    By, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, StepEnd, StepIntent,
+    StepOutcome,
+};
+use crate::mapping::{
+    Classified, Converge, Next, PlanError, PlannedRequest, Reached, Taken,
+};
+
+/// Longer than any call may take; each call has its own limit.
+const ROUND_LIMIT: Duration = Duration::from_secs(600);
+
+/// How a round ended.
+#[derive(Debug)]
+pub(super) enum RoundEnd {
+    /// The plan is done.
+    Reached(Reached),
+    /// Later.
+    Wait { reason: WaitReason, until: Timestamp, words: String },
+    /// The app refuses it for good.
+    Refused { how: RefusedAs, words: String },
+    /// A value does not fit into a call; nothing was sent for it.
+    Unplannable(PlanError),
+    /// A write went to a record that the app does not know (any more).
+    Missing { words: String },
+    /// The app refuses the bridge itself.
+    BridgeRefused { words: String },
+    /// Nothing can tell what happened.
+    Parked { words: String },
+    /// The journal failed: nothing more may be sent.
+    JournalLost(JournalError),
+}
+
+/// What a round works on.
+pub(super) struct Round<'w> {
+    pub(super) app: &'w Arc<App>,
+    pub(super) work: &'w LaneWork,
+    /// The changes that form the goal; the others wait for the next round.
+    pub(super) changes: &'w [OpenChange],
+}
+
+impl Engine {
+    /// Carries out what waits on a lane, as one goal.
+    pub(super) async fn run_lane(self: Arc<Self>, app: &Arc<App>, work: LaneWork) {
+        let waiting: Vec<_> = work
+            .changes
+            .iter()
+            .map(|c| Waiting { ends_access: c.ends_access, milestone: c.milestone })
+            .collect();
+        let changes = &work.changes[..next_goal(&waiting)];
+        let round = Round { app, work: &work, changes };
+        let end = match self.goal(&round).await {
+            Ok(goal) => self.converge(&round, Converge::new(goal)).await,
+            Err(error) => RoundEnd::JournalLost(error),
+        };
+        if let Err(error) = self.conclude(&round, end).await {
+            // The lane stays claimed; the next start of the process frees it.
+            tracing::error!(app = app.name(), code = "journal_failed", "settling: {error}");
+        }
+    }
+
+    async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {
+        let mapping = round.app.mapping.clone();
+        let mut logged_in_again = false;
+        loop {
+            let decision = match plan.next(&mapping) {
+                Err(error) => return RoundEnd::Unplannable(error),
+                Ok(Next::Done(reached)) => return RoundEnd::Reached(reached),
+                Ok(Next::Who(ids)) => match self.who(round, &ids).await {
+                    Ok(known) => {
+                        plan.known(&mapping, &known);
+                        continue;
+                    }
+                    Err(error) => return RoundEnd::JournalLost(error),
+                },
+                Ok(Next::Read(request)) => self.read_step(round, &mut plan, &request).await,
+                Ok(Next::Write(request)) => {
+                    match self.write_step(round, &mut plan, &request).await {
+                        Ok(decision) => decision,
+                        Err(error) => return RoundEnd::JournalLost(error),
+                    }
+                }
+            };
+            match decision {
+                (Decision::Continue, _) => {}
+                (Decision::LoginAgain, _) if !logged_in_again && round.app.secrets.reread() => {
+                    // A rotated credential was found: the same plan asks for the same step again.
+                    logged_in_again = true;
+                }
+                (decision, words) => return self.end_of(round, decision, words),
+            }
+        }
+    }
+
+    fn end_of(&self, round: &Round<'_>, decision: Decision, words: String) -> RoundEnd {
+        let now = self.clock.now();
+        match decision {
+            Decision::Again(reason, after) => {
+                RoundEnd::Wait { reason, until: later(now, after), words }
+            }
+            Decision::Doubt => {
+                // A create is looked for at once; another write only after it can no longer land.
+                let settle = round.app.mapping.sync().settle;
+                let creating = round.work.resource.link.is_none();
+                let after = if creating { Duration::ZERO } else { settle };
+                RoundEnd::Wait { reason: WaitReason::Settle, until: later(now, after), words }
+            }
+            Decision::Missing => RoundEnd::Missing { words },
+            Decision::Refuse(how) => RoundEnd::Refused { how, words },
+            Decision::LoginAgain | Decision::PauseApp => RoundEnd::BridgeRefused { words },
+            Decision::Park => RoundEnd::Parked { words },
+            Decision::Continue => RoundEnd::Parked { words: "the plan stopped".into() },
+        }
+    }
+
+    /// A read of the plan: made, recorded, taken.
+    async fn read_step(
+        &self,
+        round: &Round<'_>,
+        plan: &mut Converge,
+        request: &PlannedRequest,
+    ) -> (Decision, String) {
+        let app = round.app;
+        let started_at = self.clock.now();
+        let change = round.changes.last().map(|c| c.change);
+        let limit = self.deadline_in(ROUND_LIMIT);
+        let exchange = self.exchange(app, request, change, limit).await;
+        let facts = facts_of(round, request);
+        let (_, words) = outcome_words(&exchange);
+        let mut class = AnswerClass::Ok;
+        let decided = match &exchange {
+            Exchange::Answered(answer) => match plan.take(&app.mapping, answer) {
+                Taken::Went => (Decision::Continue, words),
+                Taken::Stopped(classified) => {
+                    class = classified.class;
+                    let decision = after_read(&facts, seen(&classified));
+                    (decision, app.redactor().text(&classified.say, SHOWN_DETAIL))
+                }
+                Taken::Unreadable(why) => {
+                    let words = format!("call '{}': {why}", request.call);
+                    (after_read(&facts, Seen::InDoubt), words)
+                }
+            },
+            Exchange::NotSent(_) => (after_read(&facts, Seen::NotSent), words),
+            Exchange::InDoubt(_) => (after_read(&facts, Seen::InDoubt), words),
+        };
+        if let Some(change) = change {
+            let recorded = self.journal.record_read(ReadStep {
+                change,
+                call: request.call.clone(),
+                attempt: attempt(round),
+                method: request.method.as_str().to_owned(),
+                target: shown_target(app, request),
+                request: shown_payload(app, request),
+                outcome: step_outcome(app, request, &exchange, class),
+                started_at,
+                ended_at: self.clock.now(),
+            });
+            if let Err(error) = recorded.await {
+                // A read proves nothing; what it led to is recorded with the write.
+                tracing::warn!(app = app.name(), "a read could not be recorded: {error}");
+            }
+        }
+        decided
+    }
+
+    /// A write of the plan: intent on disk, call, outcome on disk.
+    async fn write_step(
+        &self,
+        round: &Round<'_>,
+        plan: &mut Converge,
+        request: &PlannedRequest,
+    ) -> Result<(Decision, String), JournalError> {
+        let app = round.app;
+        let Some((last, others)) = round.changes.split_last() else {
+            // Memberships that became possible: they belong to changes that have ended.
+            return self.edge_step(round, plan, request).await;
+        };
+        let step = self
+            .journal
+            .begin_step(StepIntent {
+                change: last.change,
+                also: others.iter().map(|c| c.change).collect(),
+                call: request.call.clone(),
+                attempt: attempt(round),
+                class: request.class,
+                rule: request.in_doubt,
+                method: request.method.as_str().to_owned(),
+                target: shown_target(app, request),
+                digest: None,
+                request: shown_payload(app, request),
+                now: self.clock.now(),
+            })
+            .await?;
+        let known_id = plan.id().cloned();
+        let limit = self.deadline_in(ROUND_LIMIT);
+        let exchange = self.exchange(app, request, Some(last.change), limit).await;
+        let (decision, words, class) = self.weigh_write(round, plan, request, &exchange);
+        let doubtful = matches!(decision, Decision::Doubt | Decision::Park)
+            || class == Some(AnswerClass::Unsure);
+        let outcome = match (&exchange, doubtful) {
+            (Exchange::Answered(answer), true) => StepOutcome::InDoubt {
+                words: words.clone(),
+                status: Some(answer.status),
+                answer: shown_answer(app, request, answer),
+            },
+            _ => step_outcome(app, request, &exchange, class.unwrap_or(AnswerClass::Ok)),
+        };
+        let link = plan.id().filter(|id| Some(*id) != known_id.as_ref()).map(link_to);
+        let saved = (!plan.saved().is_empty()).then(|| Value::Object(plan.saved().clone()));
+        let end = StepEnd { outcome, saved, link, now: self.clock.now() };
+        let ended = self.journal.end_step(step, end).await?;
+        if let Some(other) = ended.link_taken_by {
+            let words = format!("the app gave an id that belongs to {other} already");
+            return Ok((Decision::Park, words));
+        }
+        Ok((decision, words))
+    }
+
+    async fn edge_step(
+        &self,
+        round: &Round<'_>,
+        plan: &mut Converge,
+        request: &PlannedRequest,
+    ) -> Result<(Decision, String), JournalError> {
+        let limit = self.deadline_in(ROUND_LIMIT);
+        let exchange = self.exchange(round.app, request, None, limit).await;
+        let (decision, words, _) = self.weigh_write(round, plan, request, &exchange);
+        Ok((decision, words))
+    }
+
+    fn weigh_write(
+        &self,
+        round: &Round<'_>,
+        plan: &mut Converge,
+        request: &PlannedRequest,
+        exchange: &Exchange,
+    ) -> (Decision, String, Option<AnswerClass>) {
+        let facts = facts_of(round, request);
+        let (_, words) = outcome_words(exchange);
+        match exchange {
+            Exchange::NotSent(_) => (after_write(&facts, Seen::NotSent), words, None),
+            Exchange::InDoubt(_) => (after_write(&facts, Seen::InDoubt), words, None),
+            Exchange::Answered(answer) => match plan.take(&round.app.mapping, answer) {
+                Taken::Went => (Decision::Continue, words, Some(AnswerClass::Ok)),
+                Taken::Stopped(classified) => {
+                    let decision = after_write(&facts, seen(&classified));
+                    let words = round.app.redactor().text(&classified.say, SHOWN_DETAIL);
+                    (decision, words, Some(classified.class))
+                }
+                Taken::Unreadable(why) => {
+                    let words = format!("call '{}': {why}", request.call);
+                    (after_write(&facts, Seen::InDoubt), words, Some(AnswerClass::Unsure))
+                }
+            },
+        }
+    }
+
+    /// Which of these app ids have a SCIM link.
+    async fn who(&self, round: &Round<'_>, ids: &[Value]) -> Result<Vec<bool>, JournalError> {
+        let mut known = Vec::with_capacity(ids.len());
+        for id in ids {
+            let key = id_text(id);
+            let found = self
+                .journal
+                .find(round.app.name(), crate::change::Kind::User, By::AppKey, &key, self.clock.now())
+                .await?;
+            known.push(!found.is_empty());
+        }
+        Ok(known)
+    }
+
+    /// When a create whose outcome is unknown may be sent again; `None`: there is none.
+    pub(super) fn create_rests_until(&self, app: &App, steps: &[OpenStep]) -> Option<Timestamp> {
+        let sync = app.mapping.sync();
+        let settle = settle_of_create(sync.settle, !sync.unique.is_empty());
+        steps
+            .iter()
+            .filter(|step| step.class == StepClass::Create)
+            .map(|step| later(step.doubtful_since, settle))
+            .max()
+    }
+}
+
+/// A link to an app id.
+pub(super) fn link_to(id: &Value) -> Link {
+    Link { app_id: id.clone(), app_key: id_text(id) }
+}
+
+pub(super) fn id_text(id: &Value) -> String {
+    crate::mapping::id_text(id)
+}
+
+fn attempt(round: &Round<'_>) -> u32 {
+    u32::try_from(round.work.attempts).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+fn facts_of(round: &Round<'_>, request: &PlannedRequest) -> StepFacts {
+    StepFacts {
+        class: request.class,
+        rule: request.in_doubt,
+        attempts: attempt(round) - 1,
+        schedule: schedule_of(round.app),
+        seed: round.changes.last().map_or(0, |c| c.change.0.unsigned_abs()),
+    }
+}
+
+fn schedule_of(app: &App) -> Schedule {
+    let retries = app.mapping.connect().retries;
+    Schedule { first: retries.first_wait, longest: retries.longest_wait }
+}
+
+fn seen(classified: &Classified) -> Seen {
+    Seen::Answered(classified.class, classified.wait)
+}
+
+fn step_outcome(
+    app: &App,
+    request: &PlannedRequest,
+    exchange: &Exchange,
+    class: AnswerClass,
+) -> StepOutcome {
+    match exchange {
+        Exchange::Answered(answer) => StepOutcome::Answered {
+            status: answer.status,
+            class,
+            answer: shown_answer(app, request, answer),
+        },
+        Exchange::NotSent(why) => StepOutcome::NotSent(why.to_string()),
+        Exchange::InDoubt(doubt) => {
+            StepOutcome::InDoubt { words: doubt.to_string(), status: doubt.status, answer: None }
+        }
+    }
+}

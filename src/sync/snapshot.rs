@@ -1,0 +1,162 @@
+//! Walks over everything an app has, kept as the ids and order of one moment.
+//!
+//! `startIndex` is no cursor: without a snapshot a second client, or an account that is made
+//! meanwhile, would shift the pages under Okta's import.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::engine::{App, Engine, lock};
+use super::list::list_failed;
+use super::outcome::journal_failed;
+use super::read::{RESERVE, ReadFailure};
+use super::{Certainty, Deadline};
+use crate::change::ResourceId;
+use crate::journal::{SnapshotKey, SnapshotPage};
+use crate::mapping::ListPlan;
+use crate::scim::{Filter, ScimError};
+
+/// Rows that are written at once; acknowledgements pass between two batches.
+const BATCH: usize = 200;
+/// A walk that the app does not answer for that long is given up.
+const LONGEST_SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+type Outcome = Option<Result<(), ScimError>>;
+
+/// Walks under way, by what is asked; those who ask the same wait for the same walk.
+#[derive(Debug, Default)]
+pub struct Walks {
+    under_way: Mutex<HashMap<SnapshotKey, watch::Receiver<Outcome>>>,
+}
+
+impl Engine {
+    /// A page from the newest snapshot that this token began; the first page begins a new one.
+    pub(super) async fn snapshot_page(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        key: &SnapshotKey,
+        filter: Option<Filter>,
+        start: u64,
+        count: u64,
+        deadline: Deadline,
+    ) -> Result<SnapshotPage, ScimError> {
+        let start = start.max(1);
+        if start > 1
+            && let Some(page) = self.page(key, start, count).await?
+        {
+            return Ok(page);
+        }
+        let mut walk = self.walk(app, key, filter);
+        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().list_wait);
+        let ended = tokio::time::timeout_at(until, walk.wait_for(Option::is_some)).await;
+        let outcome = ended.ok().and_then(|outcome| outcome.ok()?.clone());
+        match outcome {
+            Some(outcome) => outcome?,
+            // The walk goes on; Okta comes back by itself.
+            None => {
+                let name = app.name();
+                let detail = format!("The list of {name} is still being read; ask again.");
+                return Err(ScimError::new(429, detail).retry_after(60));
+            }
+        }
+        self.page(key, start, count).await?.ok_or_else(|| {
+            ScimError::new(429, "The list was dropped meanwhile; ask again.").retry_after(1)
+        })
+    }
+
+    async fn page(
+        &self,
+        key: &SnapshotKey,
+        start: u64,
+        count: u64,
+    ) -> Result<Option<SnapshotPage>, ScimError> {
+        let now = self.clock.now();
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.journal.snapshot_page(key.clone(), start, count, now).await.map_err(journal_failed)
+    }
+
+    /// Joins the walk that is under way, or begins one in the background.
+    fn walk(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        key: &SnapshotKey,
+        filter: Option<Filter>,
+    ) -> watch::Receiver<Outcome> {
+        let mut under_way = lock(&self.walks.under_way);
+        if let Some(walk) = under_way.get(key) {
+            return walk.clone();
+        }
+        let (done, walk) = watch::channel(None);
+        under_way.insert(key.clone(), walk.clone());
+        drop(under_way);
+        let (engine, app, key) = (self.clone(), app.clone(), key.clone());
+        tokio::spawn(async move {
+            let outcome = engine.walk_to_end(&app, &key, filter).await;
+            if let Err(error) = &outcome {
+                tracing::warn!(app = app.name(), "the list could not be read: {error}");
+            }
+            lock(&engine.walks.under_way).remove(&key);
+            let _ = done.send(Some(outcome));
+        });
+        walk
+    }
+
+    async fn walk_to_end(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        key: &SnapshotKey,
+        filter: Option<Filter>,
+    ) -> Result<(), ScimError> {
+        let now = self.clock.now();
+        let snapshot = self.journal.snapshot_begin(key.clone(), now).await.map_err(journal_failed)?;
+        let mut plan = ListPlan::new(&app.mapping, key.kind);
+        let mut rows = Vec::new();
+        loop {
+            let until = Instant::now() + LONGEST_SILENCE;
+            let complete = match self.list_step(app, &mut plan, until).await {
+                Ok(complete) => complete,
+                Err(failure) => return Err(list_failed(app, failure)),
+            };
+            rows.extend(plan.drain());
+            while rows.len() >= BATCH || (complete && !rows.is_empty()) {
+                let rest = rows.split_off(rows.len().min(BATCH));
+                let batch = std::mem::replace(&mut rows, rest);
+                let ids = self.adopt(app, key.kind, batch).await?;
+                let ids = self.filtered(app, key, filter.as_ref(), ids).await?;
+                let added = self.journal.snapshot_append(snapshot, ids, self.clock.now()).await;
+                added.map_err(journal_failed)?;
+            }
+            if complete {
+                break;
+            }
+        }
+        if plan.total().is_some_and(|told| told > plan.read()) {
+            let (read, told) = (plan.read(), plan.total().unwrap_or_default());
+            let why = format!("it says there are {told} and gave {read}");
+            return Err(list_failed(app, ReadFailure::Silent(why)));
+        }
+        let finished = self.journal.snapshot_finish(snapshot, self.clock.now()).await;
+        finished.map(drop).map_err(journal_failed)
+    }
+
+    async fn filtered(
+        &self,
+        app: &App,
+        key: &SnapshotKey,
+        filter: Option<&Filter>,
+        ids: Vec<ResourceId>,
+    ) -> Result<Vec<ResourceId>, ScimError> {
+        let Some(filter) = filter else { return Ok(ids) };
+        let mut kept = Vec::new();
+        for resource in self.resources(app, &ids).await? {
+            let shown = self.show(app, key.kind, &resource, Certainty::Confirmed).await?;
+            if filter.matches(&shown.resource) {
+                kept.push(resource.id);
+            }
+        }
+        Ok(kept)
+    }
+}

@@ -1,0 +1,189 @@
+//! Starting the engine: journal open, links checked, schedulers running.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::clock::Clock;
+use super::command::AppCard;
+use super::engine::{App, Engine};
+use super::facade::Bridge;
+use super::mappings::Loaded;
+use crate::app::{self, AppClient, AppError, ClientCert, Connection};
+use crate::change::Kind;
+use crate::journal::{Journal, JournalError, Keys};
+use crate::mapping::{AppAuth, ClientAuth, Connect, Mapping, Reference, Regenerate};
+use crate::observe::{Feed, Metrics};
+
+/// What the engine is started with.
+pub struct BridgeConfig {
+    /// The open journal.
+    pub journal: Journal,
+    /// The operator's key.
+    pub keys: Keys,
+    /// The mappings.
+    pub mappings: Vec<Loaded>,
+    /// The time of day.
+    pub clock: Clock,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// What happens, for those who look on.
+    pub feed: Feed,
+    /// How long calls under way may go on after the end was asked for.
+    pub drain: Duration,
+}
+
+/// Why the engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The journal failed.
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    /// The HTTP client of an app cannot be made (trust file, address …).
+    #[error("app '{app}': {error}")]
+    App {
+        /// The app.
+        app: String,
+        /// Why.
+        error: AppError,
+    },
+    /// The mapping points to another app than the links in the journal.
+    #[error(
+        "{file}: the app '{app}' was {before} until now and would be {after}. The accounts that \
+         the journal knows belong to the former: a wrong link would change strangers. If the \
+         app really moved, run `scim-bridge app retarget {app}` first; all accounts are then \
+         looked up again by name."
+    )]
+    Retargeted {
+        /// The mapping file.
+        file: String,
+        /// The app.
+        app: String,
+        /// What the links belong to.
+        before: String,
+        /// What the mapping says now.
+        after: String,
+    },
+}
+
+impl Bridge {
+    /// Starts the engine; its schedulers run until [`Bridge::shutdown`].
+    ///
+    /// # Errors
+    /// When the journal, an app's client or a mapping's target does not allow it.
+    pub async fn start(config: BridgeConfig) -> Result<Self, StartError> {
+        let mut apps = BTreeMap::new();
+        for loaded in &config.mappings {
+            let app = open_app(loaded)?;
+            introduce(&config.journal, loaded).await?;
+            apps.insert(app.name().to_owned(), Arc::new(app));
+        }
+        let engine = Arc::new(Engine::new(
+            apps,
+            config.journal,
+            config.keys,
+            config.clock,
+            config.metrics,
+            config.feed,
+        ));
+        let mut schedulers = JoinSet::new();
+        for app in engine.apps.values() {
+            schedulers.spawn(engine.clone().schedule(app.clone(), config.drain));
+        }
+        Ok(Self { engine, schedulers: Arc::new(Mutex::new(Some(schedulers))) })
+    }
+}
+
+fn open_app(loaded: &Loaded) -> Result<App, StartError> {
+    let mapping = loaded.mapping.clone();
+    let connection = connection_of(mapping.connect());
+    let client = AppClient::new(connection, loaded.secrets.clone())
+        .map_err(|error| StartError::App { app: mapping.app().to_owned(), error })?;
+    Ok(App::new(mapping, client, loaded.secrets.clone()))
+}
+
+/// Tells the journal about the app: where its links belong, how its tokens look.
+async fn introduce(journal: &Journal, loaded: &Loaded) -> Result<(), StartError> {
+    let mapping = &loaded.mapping;
+    let origin = origin_of(mapping);
+    match journal.app_origin(mapping.app()).await? {
+        Some(before) if before != origin => {
+            return Err(StartError::Retargeted {
+                file: mapping.source_file().to_owned(),
+                app: mapping.app().to_owned(),
+                before,
+                after: origin,
+            });
+        }
+        Some(_) => {}
+        None => journal.set_app_origin(mapping.app(), &origin).await?,
+    }
+    let card = serde_json::to_value(card_of(mapping)).unwrap_or_default();
+    journal.set_app_card(mapping.app(), card).await?;
+    journal.mapping_text_put(mapping.digest(), mapping.app(), &loaded.text).await?;
+    Ok(())
+}
+
+/// What links belong to: the app's address, and which field is the key there.
+fn origin_of(mapping: &Mapping) -> String {
+    let key = |kind| {
+        let side = mapping.side(kind)?;
+        Some(side.id.names_of("record").join("+"))
+    };
+    let users = key(Kind::User).unwrap_or_default();
+    let base = &mapping.connect().base_url;
+    match key(Kind::Group) {
+        Some(groups) => format!("{base} (users by {users}, groups by {groups})"),
+        None => format!("{base} (users by {users})"),
+    }
+}
+
+fn card_of(mapping: &Mapping) -> AppCard {
+    let scim = mapping.scim();
+    let pair = matches!(scim.auth.first(), Some(ClientAuth::Basic | ClientAuth::BearerPair));
+    AppCard {
+        base_url: None,
+        pair,
+        tokens_are_final: scim.regenerate == Regenerate::Refused,
+    }
+}
+
+fn connection_of(connect: &Connect) -> Connection {
+    Connection {
+        base_url: connect.base_url.clone(),
+        insecure: connect.insecure,
+        auth: auth_of(&connect.auth),
+        at_once: usize::try_from(connect.at_once).unwrap_or(usize::MAX),
+        per_second: connect.per_second.map(f64::from),
+        max_answer: usize::try_from(connect.max_answer).unwrap_or(usize::MAX),
+        ca: connect.ca.as_ref().map(PathBuf::from),
+        client_cert: connect.client_cert.as_ref().map(|(cert, key)| ClientCert {
+            cert: PathBuf::from(cert),
+            key: PathBuf::from(key),
+        }),
+        proxy: connect.proxy.clone(),
+    }
+}
+
+/// The mapping's words for how the bridge proves itself, as the HTTP client takes them.
+fn auth_of(auth: &AppAuth) -> app::Auth {
+    let reference = |reference: &Reference| match reference {
+        Reference::Plain(text) => app::Reference::Constant(text.clone()),
+        Reference::Secret(name) => app::Reference::Secret(name.clone()),
+    };
+    match auth {
+        AppAuth::None => app::Auth::None,
+        AppAuth::Basic { user, password } => {
+            app::Auth::Basic { user: reference(user), password: reference(password) }
+        }
+        AppAuth::Bearer { value, word } => {
+            app::Auth::Bearer { value: reference(value), word: word.clone() }
+        }
+        AppAuth::Header { name, value } => {
+            app::Auth::Header { name: name.clone(), value: reference(value) }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How a remembered resource is shown: what the app holds, and over it what is not there yet.
+//!
+//! Settled desired values do not hide the app's (a hand edit would come back by Okta's echo).
+//! Over the app's lie only attributes of changes not yet applied, of changes applied less than
+//! `read.lag` ago, and those that the app cannot hold and the bridge keeps.
+
+use serde_json::{Value, json};
+
+use super::Certainty;
+use super::engine::App;
+use crate::change::{Kind, Verb};
+use crate::journal::{Resource, Touched};
+use crate::scim::{self, Slot};
+
+/// The SCIM attributes as shown, without `schemas`, `id`, `meta`.
+pub(super) fn attributes(app: &App, resource: &Resource) -> Value {
+    let desired = resource.desired.as_ref();
+    let Some(actual) = &resource.actual else {
+        return desired.cloned().unwrap_or_else(|| json!({}));
+    };
+    let mut shown = actual.clone();
+    let Some(desired) = desired else { return shown };
+    for slot in &app.mapping.scim().keep {
+        if slot.get(desired).is_some() {
+            slot.copy(desired, &mut shown);
+        }
+    }
+    for touched in &resource.pending {
+        for slot in Asserted::read(&touched.asserted).slots {
+            slot.copy(desired, &mut shown);
+        }
+    }
+    shown
+}
+
+/// How sure the bridge is of what it shows without asking the app.
+pub(super) fn certainty(resource: &Resource) -> Certainty {
+    let open = resource.pending.iter().find(|touched| !touched.state.is_end());
+    open.map_or(Certainty::Confirmed, |touched| Certainty::Pending(touched.change))
+}
+
+/// Deleted, or about to be: a delete that was accepted is shown at once.
+pub(super) fn is_gone(resource: &Resource) -> bool {
+    let deletion = |touched: &Touched| touched.verb == Verb::Delete && !touched.state.is_end();
+    resource.deleted_at.is_some() || resource.pending.iter().any(deletion)
+}
+
+/// The complete resource: `schemas`, `id`, attributes, `meta` without location.
+pub(super) fn resource(app: &App, kind: Kind, resource: &Resource, attributes: Value) -> Value {
+    let Some(rt) = app.mapping.resource_type(kind) else { return attributes };
+    let mut shown = attributes;
+    scim::finish(
+        &mut shown,
+        rt,
+        &resource.id.0,
+        &resource.created_at.to_string(),
+        &resource.modified_at.to_string(),
+        &version(resource),
+        None,
+    );
+    shown
+}
+
+/// The weak version of a resource.
+pub(super) fn version(resource: &Resource) -> String {
+    format!("W/\"{}\"", resource.version)
+}
+
+/// What a change asserts, as the journal keeps it for the engine.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct Asserted {
+    /// The slots the request spoke about.
+    pub slots: Vec<Slot>,
+    /// A hit of the look-up is ours, whatever `if_exists` says.
+    #[serde(default)]
+    pub ours: bool,
+    /// The membership list was complete (PUT, POST).
+    #[serde(default)]
+    pub whole_members: bool,
+    /// The resource must go (DELETE).
+    #[serde(default)]
+    pub gone: bool,
+    /// What was desired before, so that a refusal can take its effect back.
+    #[serde(default)]
+    pub before: Option<Value>,
+}
+
+impl Asserted {
+    /// From the journal; what cannot be read asserts nothing.
+    pub(super) fn read(stored: &Value) -> Self {
+        serde_json::from_value(stored.clone()).unwrap_or_default()
+    }
+
+    /// For the journal.
+    pub(super) fn store(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}

@@ -32,6 +32,8 @@ mod textpath;
 mod value;
 #[cfg(test)]
 mod tests;
+mod guard;
+mod plan;
 mod wire;
 
 pub use answer::Use;
@@ -65,4 +67,8 @@ pub use value::Val;
 pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,
     PlannedRequest, StepClass,
+};
+pub use plan::{
+    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, MemberGoal,
+    MembersPlan, MembersReached, Next, Person, PlanError, Reached, Taken, Want, id_text,
 };

@@ -56,10 +56,7 @@ pub fn cut(text: &str, chars: usize) -> Cow<'_, str> {
 /// Whether a character steers a terminal or the direction of the text.
 pub(super) fn is_steering(c: char) -> bool {
     c.is_control()
-        || matches!(
-            c,
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}'
-        )
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
         || ('\u{202a}'..='\u{202e}').contains(&c)
         || ('\u{2066}'..='\u{2069}').contains(&c)
 }
@@ -84,10 +81,7 @@ mod tests {
 
     #[test]
     fn texts_of_several_lines_keep_their_lines_only() {
-        assert_eq!(
-            escape_lines("a\n\n\tb\x1b[2J\r\nc"),
-            "a\n\n\tb\\u{1b}[2J\\r\nc"
-        );
+        assert_eq!(escape_lines("a\n\n\tb\x1b[2J\r\nc"), "a\n\n\tb\\u{1b}[2J\\r\nc");
         assert!(matches!(escape_lines("a\n\tb"), Cow::Borrowed(_)));
     }
 

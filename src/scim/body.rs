@@ -28,21 +28,15 @@ pub fn parse_body(bytes: &[u8]) -> Result<Value, ScimError> {
     })?;
     let text = text.trim_start_matches('\u{feff}');
     if text.trim().is_empty() {
-        return Err(ScimError::invalid_syntax(
-            "The body is empty: send a JSON object.",
-        ));
+        return Err(ScimError::invalid_syntax("The body is empty: send a JSON object."));
     }
     let not_json =
         |error| ScimError::invalid_syntax(format!("The body cannot be read as JSON: {error}."));
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Strict { depth: 0 }
-        .deserialize(&mut deserializer)
-        .map_err(not_json)?;
+    let value = Strict { depth: 0 }.deserialize(&mut deserializer).map_err(not_json)?;
     deserializer.end().map_err(not_json)?;
     if !value.is_object() {
-        return Err(ScimError::invalid_syntax(
-            "The body is JSON, but not an object.",
-        ));
+        return Err(ScimError::invalid_syntax("The body is JSON, but not an object."));
     }
     Ok(value)
 }
@@ -56,13 +50,9 @@ struct Strict {
 impl Strict {
     fn inside<E: Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
-            return Err(E::custom(format!(
-                "it is nested deeper than {MAX_DEPTH} levels"
-            )));
+            return Err(E::custom(format!("it is nested deeper than {MAX_DEPTH} levels")));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-        })
+        Ok(Self { depth: self.depth + 1 })
     }
 }
 
@@ -124,9 +114,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(key) = access.next_key_seed(Key)? {
             if object.contains_key(&key) {
                 let key = shown(&key);
-                return Err(A::Error::custom(format!(
-                    "the key '{key}' stands there twice"
-                )));
+                return Err(A::Error::custom(format!("the key '{key}' stands there twice")));
             }
             object.insert(key, access.next_value_seed(inside)?);
         }
@@ -156,10 +144,7 @@ mod tests {
 
     fn refused(bytes: &[u8]) -> String {
         let error = parse_body(bytes).unwrap_err();
-        assert_eq!(
-            (error.status, error.scim_type),
-            (400, Some(ScimType::InvalidSyntax))
-        );
+        assert_eq!((error.status, error.scim_type), (400, Some(ScimType::InvalidSyntax)));
         error.detail
     }
 
@@ -169,10 +154,7 @@ mod tests {
         let expected = json!({"a": [1, -2, 2.5, true, null, "x"], "b": {"a": u64::MAX}});
         assert_eq!(parse_body(text.as_bytes()).unwrap(), expected);
         assert_eq!(parse_body("\u{feff}{}".as_bytes()).unwrap(), json!({}));
-        assert_eq!(
-            parse_body(b"{\"a\":1,\"A\":2}").unwrap(),
-            json!({"a": 1, "A": 2})
-        );
+        assert_eq!(parse_body(b"{\"a\":1,\"A\":2}").unwrap(), json!({"a": 1, "A": 2}));
     }
 
     #[test]
@@ -190,27 +172,17 @@ mod tests {
             (b"{\"a\":1,}", "trailing comma"),
             (b"{\"a\":1", "EOF while parsing"),
             (b"{a:1}", "key must be a string"),
-            (
-                b"{\"a\":1,\"b\":{\"c\":1,\"c\":1}}",
-                "the key 'c' stands there twice at line 1",
-            ),
+            (b"{\"a\":1,\"b\":{\"c\":1,\"c\":1}}", "the key 'c' stands there twice at line 1"),
             (b"{\"a\":1,\"\\u0061\":1}", "the key 'a' stands there twice"),
             (b"{\"a\":\"\\ud800\"}", "The body cannot be read as JSON"),
-            (
-                b"{\"a\":\"\\udc00\\ud800\"}",
-                "The body cannot be read as JSON",
-            ),
+            (b"{\"a\":\"\\udc00\\ud800\"}", "The body cannot be read as JSON"),
             (b"{\"a\":1e999}", "number out of range"),
             (b"{\"a\":NaN}", "expected value"),
             (b"{\"a\":\"\t\"}", "control character"),
             (b"<html>", "expected value at line 1 column 1"),
         ] {
             let detail = refused(body);
-            assert!(
-                detail.contains(reason),
-                "{}: {detail}",
-                String::from_utf8_lossy(body)
-            );
+            assert!(detail.contains(reason), "{}: {detail}", String::from_utf8_lossy(body));
         }
     }
 

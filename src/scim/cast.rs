@@ -59,9 +59,7 @@ fn converted(kind: AttributeType, value: &Value) -> Option<Value> {
             text.to_ascii_lowercase().parse().ok().map(Value::Bool)
         }
         (AttributeType::Integer, Value::Number(number)) => {
-            let float = number
-                .as_f64()
-                .filter(|f| f.fract() == 0.0 && f.abs() < 9.0e15)?;
+            let float = number.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9.0e15)?;
             // In range, by the line above.
             Some(Value::from(float as i64))
         }
@@ -77,8 +75,7 @@ fn converted(kind: AttributeType, value: &Value) -> Option<Value> {
 /// Base64 in either alphabet, wrapped or not.
 fn is_base64(text: &str) -> bool {
     let body = text.trim_end().trim_end_matches('=');
-    body.bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"+/-_\r\n".contains(&b))
+    body.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/-_\r\n".contains(&b))
 }
 
 /// The elements of a list; none if it is cleared. One value where a list is expected is a
@@ -101,9 +98,7 @@ pub(crate) fn list(
         };
         result.extend(one);
     }
-    let primaries = result
-        .iter()
-        .filter(|e| e.get("primary") == Some(&Value::Bool(true)));
+    let primaries = result.iter().filter(|e| e.get("primary") == Some(&Value::Bool(true)));
     if primaries.count() > 1 {
         return Err(ScimError::invalid_value(format!(
             "'{name}' has more than one value with primary true; at most one may be."
@@ -121,21 +116,14 @@ pub(crate) fn element(
     let Parts::Each(parts) = parts(attribute, value, name)? else {
         return Ok(None);
     };
-    let cleared: Vec<&str> = parts
-        .iter()
-        .filter(|(_, value)| value.is_none())
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let cleared: Vec<&str> =
+        parts.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.as_str()).collect();
     let cleared_value = cleared.contains(&"value");
     let was_cleared = !cleared.is_empty();
-    let object: Map<String, Value> = parts
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect();
+    let object: Map<String, Value> =
+        parts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     // Okta and Entra clear an address by sending it with an empty value.
-    let is_bare = object
-        .keys()
-        .all(|key| ["type", "primary"].contains(&key.as_str()));
+    let is_bare = object.keys().all(|key| ["type", "primary"].contains(&key.as_str()));
     let is_nothing = cleared_value || object.is_empty() || (was_cleared && is_bare);
     Ok((!is_nothing).then_some(Value::Object(object)))
 }
@@ -193,11 +181,7 @@ pub(crate) fn given_twice(name: &str) -> ScimError {
 pub(crate) fn wrong_type(name: &str, expected: &str, value: &Value) -> ScimError {
     let (expected, got) = (words(expected), words(kind_of(value)));
     let name = shown(name);
-    let got = if expected == got {
-        "a different text".to_owned()
-    } else {
-        got
-    };
+    let got = if expected == got { "a different text".to_owned() } else { got };
     ScimError::invalid_value(format!("'{name}' must be {expected}, but {got} was sent."))
 }
 
@@ -252,26 +236,12 @@ mod tests {
             (T::Decimal, json!(4), json!(4)),
             (T::String, json!(["one"]), json!("one")),
             (T::String, json!(" padded "), json!(" padded ")),
-            (
-                T::DateTime,
-                json!("2024-02-29T00:00:00Z"),
-                json!("2024-02-29T00:00:00Z"),
-            ),
+            (T::DateTime, json!("2024-02-29T00:00:00Z"), json!("2024-02-29T00:00:00Z")),
             (T::Binary, json!("TUlJ\r\nQg=="), json!("TUlJ\r\nQg==")),
         ] {
-            assert_eq!(
-                of(kind, sent.clone()),
-                Ok(Some(expected)),
-                "{kind:?} {sent}"
-            );
+            assert_eq!(of(kind, sent.clone()), Ok(Some(expected)), "{kind:?} {sent}");
         }
-        for empty in [
-            json!(null),
-            json!(""),
-            json!([]),
-            json!([null]),
-            json!([""]),
-        ] {
+        for empty in [json!(null), json!(""), json!([]), json!([null]), json!([""])] {
             assert_eq!(of(T::Boolean, empty), Ok(None));
         }
     }
@@ -280,51 +250,15 @@ mod tests {
     fn wrong_types_are_named() {
         use AttributeType as T;
         for (kind, sent, expected) in [
-            (
-                T::String,
-                json!(5),
-                "'x' must be a string, but a number was sent.",
-            ),
-            (
-                T::String,
-                json!({}),
-                "'x' must be a string, but an object was sent.",
-            ),
-            (
-                T::String,
-                json!(["a", "b"]),
-                "'x' must be a string, but a list was sent.",
-            ),
-            (
-                T::Boolean,
-                json!("maybe"),
-                "'x' must be true or false, but a string was sent.",
-            ),
-            (
-                T::Boolean,
-                json!(1),
-                "'x' must be true or false, but a number was sent.",
-            ),
-            (
-                T::Integer,
-                json!(1.5),
-                "'x' must be a whole number, but a number was sent.",
-            ),
-            (
-                T::Integer,
-                json!(1e300),
-                "'x' must be a whole number, but a number was sent.",
-            ),
-            (
-                T::DateTime,
-                json!("today"),
-                "'x' must be a date and time like",
-            ),
-            (
-                T::Binary,
-                json!("ä"),
-                "'x' must be base64, but a string was sent.",
-            ),
+            (T::String, json!(5), "'x' must be a string, but a number was sent."),
+            (T::String, json!({}), "'x' must be a string, but an object was sent."),
+            (T::String, json!(["a", "b"]), "'x' must be a string, but a list was sent."),
+            (T::Boolean, json!("maybe"), "'x' must be true or false, but a string was sent."),
+            (T::Boolean, json!(1), "'x' must be true or false, but a number was sent."),
+            (T::Integer, json!(1.5), "'x' must be a whole number, but a number was sent."),
+            (T::Integer, json!(1e300), "'x' must be a whole number, but a number was sent."),
+            (T::DateTime, json!("today"), "'x' must be a date and time like"),
+            (T::Binary, json!("ä"), "'x' must be base64, but a string was sent."),
         ] {
             let detail = of(kind, sent.clone()).unwrap_err();
             assert!(detail.starts_with(expected), "{kind:?} {sent}: {detail}");
@@ -348,27 +282,15 @@ mod tests {
                 json!({"value": "a", "primary": "True"}),
                 json!([{"value": "a", "primary": true}]),
             ),
-            (
-                emails,
-                json!([{"type": "work", "primary": true, "value": ""}]),
-                json!([]),
-            ),
-            (
-                emails,
-                json!([{"type": "work", "value": null, "display": "x"}]),
-                json!([]),
-            ),
+            (emails, json!([{"type": "work", "primary": true, "value": ""}]), json!([])),
+            (emails, json!([{"type": "work", "value": null, "display": "x"}]), json!([])),
             (emails, json!([null, "", {}, []]), json!([])),
             (
                 emails,
                 json!([{"type": "work", "display": null, "value": "a"}]),
                 json!([{"type": "work", "value": "a"}]),
             ),
-            (
-                addresses,
-                json!([{"type": "work", "region": "", "locality": null}]),
-                json!([]),
-            ),
+            (addresses, json!([{"type": "work", "region": "", "locality": null}]), json!([])),
             (
                 addresses,
                 json!([{"type": "work", "region": "", "locality": "Oslo"}]),
@@ -381,15 +303,9 @@ mod tests {
         }
         for (sent, detail) in [
             (json!([{"value": 5}]), "'emails.value' must be a string"),
-            (
-                json!([5]),
-                "'emails' must be an object, but a number was sent.",
-            ),
+            (json!([5]), "'emails' must be an object, but a number was sent."),
             (json!([[["a"]]]), "'emails' must be an object"),
-            (
-                json!([{"value": "a", "VALUE": "b"}]),
-                "'emails.value' is given twice",
-            ),
+            (json!([{"value": "a", "VALUE": "b"}]), "'emails.value' is given twice"),
             (
                 json!([{"value": "a", "primary": true}, {"value": "b", "primary": "true"}]),
                 "'emails' has more than one value with primary true",

@@ -152,10 +152,7 @@ fn attribute_document(attribute: &Attribute) -> Value {
     if !attribute.canonical_values.is_empty() {
         put("canonicalValues", attribute.canonical_values.clone().into());
     }
-    if !matches!(
-        attribute.kind,
-        AttributeType::Complex | AttributeType::Boolean
-    ) {
+    if !matches!(attribute.kind, AttributeType::Complex | AttributeType::Boolean) {
         put("caseExact", attribute.case_exact.into());
     }
     put("mutability", attribute.mutability.keyword().into());
@@ -184,20 +181,14 @@ mod tests {
         };
         let document = service_provider_config(&features, "https://b.example/altr/scim/v2/");
         assert_eq!(document["patch"], json!({"supported": true}));
-        assert_eq!(
-            document["filter"],
-            json!({"supported": true, "maxResults": 200})
-        );
+        assert_eq!(document["filter"], json!({"supported": true, "maxResults": 200}));
         let bulk = json!({"supported": false, "maxOperations": 0, "maxPayloadSize": 0});
         assert_eq!(document["bulk"], bulk);
         for no in ["changePassword", "sort"] {
             assert_eq!(document[no], json!({"supported": false}));
         }
         assert_eq!(document["pagination"]["cursor"], false);
-        assert_eq!(
-            document["authenticationSchemes"][0]["type"],
-            "oauthbearertoken"
-        );
+        assert_eq!(document["authenticationSchemes"][0]["type"], "oauthbearertoken");
         assert_eq!(document["authenticationSchemes"][1]["primary"], false);
         assert_eq!(
             document["meta"],
@@ -208,15 +199,8 @@ mod tests {
 
     #[test]
     fn cursors_are_advertised_with_their_limits() {
-        let cursor = CursorFeatures {
-            default_page_size: 100,
-            max_page_size: 500,
-            timeout: 1800,
-        };
-        let features = Features {
-            cursor: Some(cursor),
-            ..Features::default()
-        };
+        let cursor = CursorFeatures { default_page_size: 100, max_page_size: 500, timeout: 1800 };
+        let features = Features { cursor: Some(cursor), ..Features::default() };
         assert_eq!(
             service_provider_config(&features, "")["pagination"],
             json!({"cursor": true, "index": true, "defaultPaginationMethod": "index",
@@ -256,25 +240,17 @@ mod tests {
                 "uniqueness": "none",
             }])
         );
-        assert_eq!(
-            document["meta"]["location"],
-            "https://b/Schemas/ALTR_ADMIN_LEVEL"
-        );
+        assert_eq!(document["meta"]["location"], "https://b/Schemas/ALTR_ADMIN_LEVEL");
         let user = schema_document(&core::user(), "https://b");
         let name = |name: &str| {
             let list = user["attributes"].as_array().cloned().unwrap_or_default();
-            list.into_iter()
-                .find(|a| a["name"] == name)
-                .unwrap_or_default()
+            list.into_iter().find(|a| a["name"] == name).unwrap_or_default()
         };
         assert_eq!(name("userName")["uniqueness"], "server");
         assert_eq!(name("userName")["required"], true);
         assert_eq!(name("active").get("caseExact"), None);
         assert_eq!(name("password")["returned"], "never");
-        assert_eq!(
-            name("groups")["subAttributes"][1]["referenceTypes"],
-            json!(["User", "Group"])
-        );
+        assert_eq!(name("groups")["subAttributes"][1]["referenceTypes"], json!(["User", "Group"]));
         assert_eq!(
             name("emails")["subAttributes"][2]["canonicalValues"],
             json!(["work", "home", "other"])

@@ -81,20 +81,14 @@ mod tests {
             )
         );
         let empty = list_response(0, 1, Vec::new());
-        assert_eq!(
-            (&empty["itemsPerPage"], &empty["Resources"]),
-            (&json!(0), &json!([]))
-        );
+        assert_eq!((&empty["itemsPerPage"], &empty["Resources"]), (&json!(0), &json!([])));
     }
 
     #[test]
     fn schemas_name_the_extensions_in_use() {
         let rt = altr_user();
         let of = |resource: Value| schemas_of(&resource, &rt);
-        assert_eq!(
-            of(json!({"userName": "x", ENTERPRISE_USER: {"manager": {}}})),
-            [USER]
-        );
+        assert_eq!(of(json!({"userName": "x", ENTERPRISE_USER: {"manager": {}}})), [USER]);
         let both = json!({"ALTR_ADMIN_LEVEL": {"ALTR_ADMIN_LEVEL": "X"}, ENTERPRISE_USER: {"department": "F"}});
         assert_eq!(of(both), [USER, ENTERPRISE_USER, "ALTR_ADMIN_LEVEL"]);
     }
@@ -113,11 +107,7 @@ mod tests {
             "W/\"a\"",
             Some("https://b/Users/1"),
         );
-        let keys: Vec<_> = user
-            .as_object()
-            .into_iter()
-            .flat_map(|o| o.keys())
-            .collect();
+        let keys: Vec<_> = user.as_object().into_iter().flat_map(|o| o.keys()).collect();
         assert_eq!(keys, ["schemas", "id", "userName", "title", "meta"]);
         assert_eq!(
             user["meta"],
@@ -125,10 +115,7 @@ mod tests {
                    "lastModified": "2026-01-02T00:00:00Z", "version": "W/\"a\"",
                    "location": "https://b/Users/1"})
         );
-        assert_eq!(
-            (&user["id"], &user["schemas"]),
-            (&json!("1"), &json!([USER]))
-        );
+        assert_eq!((&user["id"], &user["schemas"]), (&json!("1"), &json!([USER])));
         finish(&mut user, &rt, "1", "c", "m", "v", None);
         assert_eq!(user["meta"].get("location"), None);
     }

@@ -39,9 +39,7 @@ pub fn take_members(incoming: &mut Value) -> Result<Option<Vec<String>>, ScimErr
     let Some(key) = body.keys().find(|key| is_members(key)).cloned() else {
         return Ok(None);
     };
-    body.shift_remove(&key)
-        .map(|members| ids(&members))
-        .transpose()
+    body.shift_remove(&key).map(|members| ids(&members)).transpose()
 }
 
 impl Patch {
@@ -91,16 +89,10 @@ fn members_path(path: &str) -> Result<Option<RawTarget>, ScimError> {
         });
         return parsed.map(Some);
     }
-    if name
-        .rsplit_once('.')
-        .is_some_and(|(list, _)| is_members(list))
-    {
+    if name.rsplit_once('.').is_some_and(|(list, _)| is_members(list)) {
         return Err(ScimError::typed(
             ScimType::InvalidPath,
-            format!(
-                "'{}' does not say which member: use members[value eq \"…\"].",
-                shown(path)
-            ),
+            format!("'{}' does not say which member: use members[value eq \"…\"].", shown(path)),
         ));
     }
     Ok(None)
@@ -132,10 +124,7 @@ fn by_path(
         (None, PatchOp::Replace) => {
             let new = value.map(ids).transpose()?.unwrap_or_default();
             let add = (!new.is_empty()).then_some(MemberOp::Add(new));
-            Ok([MemberOp::Remove(selected)]
-                .into_iter()
-                .chain(add)
-                .collect())
+            Ok([MemberOp::Remove(selected)].into_iter().chain(add).collect())
         }
         (Some(sub), PatchOp::Remove) if sub.text.eq_ignore_ascii_case("value") => {
             Ok(vec![MemberOp::Remove(selected)])
@@ -168,15 +157,9 @@ fn without_path(
             _ => members.push(MemberOp::Add(ids)),
         }
     }
-    let operation = Operation {
-        op,
-        path: None,
-        value: Some(Value::Object(rest)),
-    };
-    let is_left = operation
-        .value
-        .as_ref()
-        .is_some_and(|v| v.as_object().is_some_and(|o| !o.is_empty()));
+    let operation = Operation { op, path: None, value: Some(Value::Object(rest)) };
+    let is_left =
+        operation.value.as_ref().is_some_and(|v| v.as_object().is_some_and(|o| !o.is_empty()));
     // An operation that said nothing at all is kept as it was.
     Ok((is_left || object.is_empty()).then_some(operation))
 }
@@ -192,10 +175,7 @@ fn ids(value: &Value) -> Result<Vec<String>, ScimError> {
     let id = |element: &Value| -> Option<String> {
         let id = match element {
             Value::Object(member) => member.get("value").or_else(|| {
-                member
-                    .iter()
-                    .find(|(k, _)| k.eq_ignore_ascii_case("value"))
-                    .map(|(_, v)| v)
+                member.iter().find(|(k, _)| k.eq_ignore_ascii_case("value")).map(|(_, v)| v)
             })?,
             other => other,
         };
@@ -216,21 +196,14 @@ fn ids(value: &Value) -> Result<Vec<String>, ScimError> {
 fn once(ids: Vec<String>) -> Vec<String> {
     let mut seen = HashSet::with_capacity(ids.len());
     let first: Vec<bool> = ids.iter().map(|id| seen.insert(id.as_str())).collect();
-    ids.into_iter()
-        .zip(first)
-        .filter_map(|(id, is_first)| is_first.then_some(id))
-        .collect()
+    ids.into_iter().zip(first).filter_map(|(id, is_first)| is_first.then_some(id)).collect()
 }
 
 /// The ids a filter selects: `value eq "x"`, several by `or`; a type beside it is ignored.
 fn selected_by(filter: &Expr, ids: &mut Vec<String>) -> Result<(), ScimError> {
     let named = |path: &syntax::RawPath, name: &str| path.text.eq_ignore_ascii_case(name);
     match filter {
-        Expr::Compare {
-            path,
-            op: CompareOp::Eq,
-            right: Operand::Literal(literal),
-        } => {
+        Expr::Compare { path, op: CompareOp::Eq, right: Operand::Literal(literal) } => {
             let text = match literal {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),

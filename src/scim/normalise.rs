@@ -130,9 +130,7 @@ impl<'a> Draft<'a> {
             (Value::Object(object), _) => self.inside(extension, object),
             (value, Some(own)) => self.attribute(Some(id), own, value),
             (value, None) if super::compare::is_empty(&value) => {
-                slots_of_extension(extension)
-                    .into_iter()
-                    .for_each(|slot| self.give(slot, None));
+                slots_of_extension(extension).into_iter().for_each(|slot| self.give(slot, None));
             }
             (value, None) => self.faults.push(cast::wrong_type(id, "complex", &value)),
         }
@@ -162,9 +160,7 @@ impl<'a> Draft<'a> {
         } else if attribute.is_complex() {
             cast::parts(attribute, value, &name).map(|parts| match parts {
                 Parts::Cleared => {
-                    slots_of(namespace, attribute)
-                        .into_iter()
-                        .for_each(|s| self.give(s, None));
+                    slots_of(namespace, attribute).into_iter().for_each(|s| self.give(s, None));
                 }
                 Parts::Each(parts) => {
                     for (part, value) in parts {
@@ -184,11 +180,7 @@ impl<'a> Draft<'a> {
         if of.multi_valued || !writable {
             return;
         }
-        let slot = Slot::new(
-            namespace
-                .into_iter()
-                .chain([of.name.as_str(), sub.name.as_str()]),
-        );
+        let slot = Slot::new(namespace.into_iter().chain([of.name.as_str(), sub.name.as_str()]));
         match cast::part(sub, value, &slot.to_string()) {
             Ok(value) => self.give(slot, value),
             Err(fault) => self.faults.push(fault),
@@ -212,8 +204,7 @@ impl<'a> Draft<'a> {
         if let Some(fault) = self.faults.first().filter(|_| !ends_access) {
             return Err(fault.clone());
         }
-        self.left_out
-            .extend(self.faults.into_iter().map(|fault| fault.detail));
+        self.left_out.extend(self.faults.into_iter().map(|fault| fault.detail));
         let mut incoming = Incoming {
             resource: Value::Object(Map::new()),
             password: self.password,

@@ -112,11 +112,7 @@ fn a_namespace_of_one_word_in_all_its_forms() {
     ] {
         let incoming = taken(body.clone());
         assert_eq!(incoming.resource, expected, "{body}");
-        assert_eq!(
-            names(&incoming.present),
-            ["ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL"],
-            "{body}"
-        );
+        assert_eq!(names(&incoming.present), ["ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL"], "{body}");
     }
     for body in [
         json!({"ALTR_ADMIN_LEVEL": null}),
@@ -126,11 +122,7 @@ fn a_namespace_of_one_word_in_all_its_forms() {
     ] {
         let incoming = taken(body.clone());
         assert_eq!(incoming.resource, json!({}), "{body}");
-        assert_eq!(
-            names(&incoming.cleared),
-            ["ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL"],
-            "{body}"
-        );
+        assert_eq!(names(&incoming.cleared), ["ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL"], "{body}");
     }
     assert_eq!(taken(json!({"ALTR_ADMIN_LEVEL": {}})), taken(json!({})));
 }
@@ -175,31 +167,13 @@ fn wrong_values_are_refused_by_name() {
     for (body, detail) in [
         (json!({"userName": 5}), "'userName' must be a string"),
         (json!({"active": "maybe"}), "'active' must be true or false"),
-        (
-            json!({"name": "Maya"}),
-            "'name' must be an object, but a string was sent.",
-        ),
-        (
-            json!({"name": {"givenName": {}}}),
-            "'name.givenName' must be a string",
-        ),
-        (
-            json!({"emails": [{"value": true}]}),
-            "'emails.value' must be a string",
-        ),
+        (json!({"name": "Maya"}), "'name' must be an object, but a string was sent."),
+        (json!({"name": {"givenName": {}}}), "'name.givenName' must be a string"),
+        (json!({"emails": [{"value": true}]}), "'emails.value' must be a string"),
         (json!({E: "x"}), "must be an object, but a string was sent."),
-        (
-            json!({E: {"department": 7}}),
-            "department' must be a string",
-        ),
-        (
-            json!({"ALTR_ADMIN_LEVEL": 7}),
-            "'ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL' must be a string",
-        ),
-        (
-            json!({"userName": "a", "USERNAME": "b"}),
-            "'userName' is given twice",
-        ),
+        (json!({E: {"department": 7}}), "department' must be a string"),
+        (json!({"ALTR_ADMIN_LEVEL": 7}), "'ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL' must be a string"),
+        (json!({"userName": "a", "USERNAME": "b"}), "'userName' is given twice"),
         (
             json!({"name.givenName": "a", "name": {"givenName": "b"}}),
             "'name.givenName' is given twice",
@@ -210,11 +184,7 @@ fn wrong_values_are_refused_by_name() {
         ),
     ] {
         let error = normalise(body.clone(), &altr_user(), None).unwrap_err();
-        assert_eq!(
-            (error.status, error.scim_type),
-            (400, Some(ScimType::InvalidValue)),
-            "{body}"
-        );
+        assert_eq!((error.status, error.scim_type), (400, Some(ScimType::InvalidValue)), "{body}");
         assert!(error.detail.contains(detail), "{body}: {}", error.detail);
     }
     let error = normalise(json!([]), &user(), None).unwrap_err();
@@ -227,10 +197,7 @@ fn a_body_that_ends_access_is_never_refused() {
         "userName": "maya", "active": "False", "title": 5,
         "emails": [{"value": "a", "primary": true}, {"value": "b", "primary": true}],
     }));
-    assert_eq!(
-        incoming.resource,
-        json!({"userName": "maya", "active": false})
-    );
+    assert_eq!(incoming.resource, json!({"userName": "maya", "active": false}));
     assert_eq!(names(&incoming.present), ["userName", "active"]);
     assert_eq!(incoming.left_out.len(), 2, "{:?}", incoming.left_out);
     assert!(normalise(json!({"active": true, "title": 5}), &user(), None).is_err());

@@ -43,11 +43,7 @@ fn whole_number(name: &str, text: Option<&str>) -> Result<Option<u64>, ScimError
         )));
     }
     // All digits: parsing fails only beyond the largest number.
-    Ok(Some(if negative {
-        0
-    } else {
-        digits.parse().unwrap_or(u64::MAX)
-    }))
+    Ok(Some(if negative { 0 } else { digits.parse().unwrap_or(u64::MAX) }))
 }
 
 #[cfg(test)]
@@ -78,14 +74,11 @@ mod tests {
     #[test]
     fn what_is_no_number_is_refused() {
         for text in ["x", "1.5", "1e3", "-", "+", "0x1", "1 2", "١", "\"1\""] {
-            for (start, count, name) in [
-                (Some(text), None, "startIndex"),
-                (None, Some(text), "count"),
-            ] {
+            for (start, count, name) in
+                [(Some(text), None, "startIndex"), (None, Some(text), "count")]
+            {
                 let error = Paging::parse(start, count).map_err(|e| (e.scim_type, e.detail));
-                let Err((kind, detail)) = error else {
-                    panic!("{text}")
-                };
+                let Err((kind, detail)) = error else { panic!("{text}") };
                 assert_eq!(kind, Some(ScimType::InvalidValue));
                 assert!(detail.contains(name), "{detail}");
             }

@@ -79,13 +79,7 @@ impl AttrPath {
     /// The place in the resource; for a list the whole list, whatever filter and part say.
     pub fn slot(&self) -> Slot {
         let sub = self.sub.iter().filter(|_| !self.multi_valued);
-        Slot::new(
-            self.schema
-                .iter()
-                .chain([&self.attribute])
-                .chain(sub)
-                .cloned(),
-        )
+        Slot::new(self.schema.iter().chain([&self.attribute]).chain(sub).cloned())
     }
 
     /// All values at the path. The elements of lists, and parts of them, one by one.
@@ -112,11 +106,7 @@ impl AttrPath {
             return false;
         };
         each(value).iter().any(|element| {
-            if self
-                .filter
-                .as_ref()
-                .is_some_and(|filter| !filter.matches(element))
-            {
+            if self.filter.as_ref().is_some_and(|filter| !filter.matches(element)) {
                 return false;
             }
             match &self.sub {
@@ -157,11 +147,7 @@ fn each(value: &Value) -> &[Value] {
 pub(crate) fn own_path(id: &str, rt: &ResourceType) -> Option<AttrPath> {
     let extension = rt.extension(id)?;
     let attribute = extension.own_attribute()?;
-    Some(AttrPath::of(&Found {
-        extension: Some(extension),
-        attribute,
-        sub: None,
-    }))
+    Some(AttrPath::of(&Found { extension: Some(extension), attribute, sub: None }))
 }
 
 /// What a PATCH path means: the whole text is tried as a name before it is taken apart.
@@ -175,14 +161,8 @@ pub(crate) fn locate(text: &str, rt: &ResourceType) -> Result<Target, PathError>
     }
     let raw = syntax::parse_path(text).map_err(|error| {
         // RFC 7644 table 9: a wrong filter in a path is invalidFilter.
-        let in_filter = text
-            .get(..error.at)
-            .is_some_and(|before| before.contains('['));
-        let kind = if in_filter {
-            ScimType::InvalidFilter
-        } else {
-            ScimType::InvalidPath
-        };
+        let in_filter = text.get(..error.at).is_some_and(|before| before.contains('['));
+        let kind = if in_filter { ScimType::InvalidFilter } else { ScimType::InvalidPath };
         PathError::Invalid(ScimError::typed(
             kind,
             format!(
@@ -212,10 +192,7 @@ fn elements(raw: &RawTarget, rt: &ResourceType, text: &str) -> Result<AttrPath, 
     if !attribute.multi_valued || path.sub.is_some() {
         return Err(PathError::Invalid(ScimError::typed(
             ScimType::InvalidPath,
-            format!(
-                "'{}' is not a list, so a filter in brackets cannot follow it.",
-                shown(name)
-            ),
+            format!("'{}' is not a list, so a filter in brackets cannot follow it.", shown(name)),
         )));
     }
     let filter = Filter::resolve(filter, Scope::Element(attribute), text);
@@ -237,11 +214,7 @@ pub(crate) fn not_an_attribute(name: &str, rt: &ResourceType) -> ScimError {
 /// A text from outside as it may stand in a message: cut, without control characters.
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 100;
-    let mut shown: String = text
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST)
-        .collect();
+    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
     if text.chars().count() > LONGEST {
         shown.push('…');
     }
@@ -285,16 +258,8 @@ mod tests {
             ("name", "name", &["name"]),
             ("Emails", "emails", &["emails"]),
             ("emails.VALUE", "emails.value", &["emails"]),
-            (
-                "emails[TYPE EQ work].Value",
-                r#"emails[type eq "work"].value"#,
-                &["emails"],
-            ),
-            (
-                "emails[primary eq \"True\"]",
-                "emails[primary eq true]",
-                &["emails"],
-            ),
+            ("emails[TYPE EQ work].Value", r#"emails[type eq "work"].value"#, &["emails"]),
+            ("emails[primary eq \"True\"]", "emails[primary eq true]", &["emails"]),
             ("externalid", "externalId", &["externalId"]),
             ("department", &department, &[E, "department"]),
             (&department, &department, &[E, "department"]),
@@ -310,20 +275,8 @@ mod tests {
             assert_eq!(path.slot(), Slot::new(slot.to_vec()), "{text}");
             assert_eq!(AttrPath::parse(printed, &rt).unwrap(), path, "{text}");
         }
-        for text in [
-            "",
-            "nosuch",
-            E,
-            "emails[",
-            "emails[type eq 1",
-            "name[givenName pr]",
-            "a b",
-        ] {
-            assert_eq!(
-                AttrPath::parse(text, &rt).unwrap_err().status,
-                400,
-                "{text}"
-            );
+        for text in ["", "nosuch", E, "emails[", "emails[type eq 1", "name[givenName pr]", "a b"] {
+            assert_eq!(AttrPath::parse(text, &rt).unwrap_err().status, 400, "{text}");
         }
     }
 
@@ -334,23 +287,12 @@ mod tests {
             {"value": "a", "type": "work"}, {"type": "home"}, {"value": "b", "type": "work"},
         ]});
         let values = |text: &str| -> Vec<Value> {
-            AttrPath::parse(text, &rt)
-                .unwrap()
-                .values(&user)
-                .into_iter()
-                .cloned()
-                .collect()
+            AttrPath::parse(text, &rt).unwrap().values(&user).into_iter().cloned().collect()
         };
         assert_eq!(values("userName"), [json!("m")]);
         assert_eq!(values("emails.value"), [json!("a"), json!("b")]);
-        assert_eq!(
-            values("emails[type eq \"home\"]"),
-            [json!({"type": "home"})]
-        );
-        assert_eq!(
-            values("emails[type eq \"home\"].value"),
-            Vec::<Value>::new()
-        );
+        assert_eq!(values("emails[type eq \"home\"]"), [json!({"type": "home"})]);
+        assert_eq!(values("emails[type eq \"home\"].value"), Vec::<Value>::new());
         assert_eq!(values("ALTR_ADMIN_LEVEL"), Vec::<Value>::new());
     }
 }

@@ -23,10 +23,7 @@ impl Projection {
     /// Both parameters together work one after the other.
     pub fn parse(attributes: Option<&str>, excluded: Option<&str>) -> Self {
         let attributes = attributes.map(names).filter(|names| !names.is_empty());
-        Self {
-            attributes,
-            excluded: excluded.map(names).unwrap_or_default(),
-        }
+        Self { attributes, excluded: excluded.map(names).unwrap_or_default() }
     }
 
     /// Whether a resource will show this top-level attribute of the core schema, such as
@@ -41,10 +38,7 @@ impl Projection {
 }
 
 fn names(list: &str) -> Vec<String> {
-    list.split(',')
-        .map(|n| n.trim().to_owned())
-        .filter(|n| !n.is_empty())
-        .collect()
+    list.split(',').map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect()
 }
 
 /// The resource as the answer shows it, in the order it has.
@@ -96,11 +90,9 @@ fn attribute_of(
         return Some(value);
     }
     match value {
-        Value::Array(list) => Some(
-            list.into_iter()
-                .filter_map(|e| parts_of(&wish, attribute, e))
-                .collect(),
-        ),
+        Value::Array(list) => {
+            Some(list.into_iter().filter_map(|e| parts_of(&wish, attribute, e)).collect())
+        }
         one => parts_of(&wish, attribute, one),
     }
 }
@@ -206,16 +198,10 @@ fn resolved<'a>(name: &str, rt: &'a ResourceType) -> Option<Name<'a>> {
             attribute: Some(&found.attribute.name),
             sub: found.sub.map(|sub| sub.name.as_str()),
         }),
-        Named::Extension(extension) => Some(Name {
-            namespace: Some(&extension.schema.id),
-            attribute: None,
-            sub: None,
-        }),
-        Named::Core => Some(Name {
-            namespace: None,
-            attribute: None,
-            sub: None,
-        }),
+        Named::Extension(extension) => {
+            Some(Name { namespace: Some(&extension.schema.id), attribute: None, sub: None })
+        }
+        Named::Core => Some(Name { namespace: None, attribute: None, sub: None }),
     }
 }
 
@@ -229,9 +215,7 @@ mod tests {
 
     fn rt() -> ResourceType {
         let mut rt = altr_user();
-        rt.schema
-            .attributes
-            .push(Attribute::text("secretNote", "").returned(Returned::Request));
+        rt.schema.attributes.push(Attribute::text("secretNote", "").returned(Returned::Request));
         rt
     }
 
@@ -265,16 +249,10 @@ mod tests {
 
     #[test]
     fn by_default_what_the_schema_shows() {
-        for (attributes, excluded) in [
-            (None, None),
-            (Some(""), Some("")),
-            (None, Some("nosuch,id,schemas,secretNote")),
-        ] {
-            assert_eq!(
-                shown(attributes, excluded),
-                everything(),
-                "{attributes:?} {excluded:?}"
-            );
+        for (attributes, excluded) in
+            [(None, None), (Some(""), Some("")), (None, Some("nosuch,id,schemas,secretNote"))]
+        {
+            assert_eq!(shown(attributes, excluded), everything(), "{attributes:?} {excluded:?}");
         }
     }
 
@@ -284,29 +262,17 @@ mod tests {
         let manager = format!("{E}:manager.value");
         for (names, expected) in [
             ("userName", json!({"userName": "maya"})),
-            (
-                " USERNAME , secretNote,",
-                json!({"userName": "maya", "secretNote": "n"}),
-            ),
+            (" USERNAME , secretNote,", json!({"userName": "maya", "secretNote": "n"})),
             ("password,nosuch", json!({})),
-            (
-                "name",
-                json!({"name": {"givenName": "M", "familyName": "L"}}),
-            ),
+            ("name", json!({"name": {"givenName": "M", "familyName": "L"}})),
             ("name.givenname", json!({"name": {"givenName": "M"}})),
             ("emails.value", json!({"emails": [{"value": "a"}]})),
-            (
-                "emails[type eq \"work\"].value",
-                json!({"emails": maya()["emails"]}),
-            ),
+            ("emails[type eq \"work\"].value", json!({"emails": maya()["emails"]})),
             ("meta.version", json!({"meta": {"version": "v"}})),
             (E, json!({E: maya()[E]})),
             (urn.as_str(), json!({E: {"department": "F"}})),
             (manager.as_str(), json!({E: {"manager": {"value": "m"}}})),
-            (
-                "ALTR_ADMIN_LEVEL",
-                json!({"ALTR_ADMIN_LEVEL": {"ALTR_ADMIN_LEVEL": "X"}}),
-            ),
+            ("ALTR_ADMIN_LEVEL", json!({"ALTR_ADMIN_LEVEL": {"ALTR_ADMIN_LEVEL": "X"}})),
             (
                 "ALTR_ADMIN_LEVEL:ALTR_ADMIN_LEVEL",
                 json!({"ALTR_ADMIN_LEVEL": {"ALTR_ADMIN_LEVEL": "X"}}),
@@ -316,11 +282,7 @@ mod tests {
             let mut is = shown(Some(names), None);
             if let Value::Object(object) = &mut is {
                 assert_eq!(object.shift_remove("id"), Some(json!("1")), "{names}");
-                assert_eq!(
-                    object.shift_remove("schemas"),
-                    Some(json!(["s"])),
-                    "{names}"
-                );
+                assert_eq!(object.shift_remove("schemas"), Some(json!(["s"])), "{names}");
             }
             assert_eq!(is, expected, "{names}");
         }
@@ -328,10 +290,7 @@ mod tests {
 
     #[test]
     fn excluded_attributes_go_unless_always_shown() {
-        let is = shown(
-            None,
-            Some("id,schemas,emails,name.familyName,ALTR_ADMIN_LEVEL,meta"),
-        );
+        let is = shown(None, Some("id,schemas,emails,name.familyName,ALTR_ADMIN_LEVEL,meta"));
         let expected = json!({
             "schemas": ["s"], "id": "1", "userName": "maya", "title": "T",
             "name": {"givenName": "M"},
@@ -340,10 +299,7 @@ mod tests {
         assert_eq!(is, expected);
         assert_eq!(shown(None, Some(E)).get(E), None);
         let both = shown(Some("userName,title"), Some("title"));
-        assert_eq!(
-            both,
-            json!({"schemas": ["s"], "id": "1", "userName": "maya"})
-        );
+        assert_eq!(both, json!({"schemas": ["s"], "id": "1", "userName": "maya"}));
     }
 
     #[test]

@@ -57,12 +57,7 @@ pub fn replace(
     let members = Slot::new(["members"]);
     let mut desired = base.clone();
     let mut asserted = Vec::new();
-    for slot in incoming
-        .present
-        .iter()
-        .chain(&incoming.cleared)
-        .filter(|slot| **slot != members)
-    {
+    for slot in incoming.present.iter().chain(&incoming.cleared).filter(|slot| **slot != members) {
         slot.copy(&incoming.resource, &mut desired);
         asserted.push(slot.clone());
     }
@@ -107,20 +102,12 @@ mod tests {
 
     fn put(body: Value, on_absent: &dyn Fn(&Slot) -> Absent) -> Written {
         let rt = altr_user();
-        replace(
-            &base(),
-            &normalise(body, &rt, Some("1")).unwrap(),
-            &rt,
-            on_absent,
-        )
+        replace(&base(), &normalise(body, &rt, Some("1")).unwrap(), &rt, on_absent)
     }
 
     #[test]
     fn what_is_absent_is_kept_and_not_asserted() {
-        let written = put(
-            json!({"userName": "b", "name": {"givenName": "C"}}),
-            &|_| Absent::Keep,
-        );
+        let written = put(json!({"userName": "b", "name": {"givenName": "C"}}), &|_| Absent::Keep);
         let mut expected = base();
         expected["userName"] = json!("b");
         expected["name"]["givenName"] = json!("C");
@@ -137,11 +124,7 @@ mod tests {
             json!({"id": "1", "userName": "a", "name": {"givenName": "A"},
                    "emails": [{"value": "a@x"}], "active": true})
         );
-        let expected = [
-            "title",
-            "name.familyName",
-            "ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL",
-        ];
+        let expected = ["title", "name.familyName", "ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL"];
         assert_eq!(slots(&written), expected);
     }
 
@@ -155,13 +138,7 @@ mod tests {
         let written = put(json!({"userName": "a", "name": {"givenName": "A"}}), &rule);
         assert_eq!(
             slots(&written),
-            [
-                "userName",
-                "name.givenName",
-                "externalId",
-                "name.familyName",
-                "emails"
-            ]
+            ["userName", "name.givenName", "externalId", "name.familyName", "emails"]
         );
         assert_eq!(written.desired["name"], json!({"givenName": "A"}));
         assert_eq!(written.desired.get("emails"), None);
@@ -175,10 +152,7 @@ mod tests {
         let body = json!({"displayName": "h", "members": [{"value": "u2"}]});
         let incoming = normalise(body, &rt, None).unwrap();
         let written = replace(&base, &incoming, &rt, &|_| Absent::Clear);
-        assert_eq!(
-            written.desired,
-            json!({"displayName": "h", "members": [{"value": "u1"}]})
-        );
+        assert_eq!(written.desired, json!({"displayName": "h", "members": [{"value": "u1"}]}));
         assert_eq!(slots(&written), ["displayName", "externalId"]);
     }
 

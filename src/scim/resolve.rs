@@ -44,8 +44,7 @@ impl ResourceType {
     /// What `name` stands for in a path or filter: as in a body, and also an extension's
     /// attribute without its namespace, if only one extension has it (Entra writes `manager`).
     pub(crate) fn resolve(&self, name: &str) -> Option<Named<'_>> {
-        self.resolve_in_body(name)
-            .or_else(|| self.unqualified(name))
+        self.resolve_in_body(name).or_else(|| self.unqualified(name))
     }
 
     /// What `name` stands for as a key of a resource, in this order: a core or common
@@ -76,10 +75,8 @@ impl ResourceType {
     /// The longest namespace that `name` begins with and that knows the rest.
     fn qualified(&self, name: &str) -> Option<Named<'_>> {
         let core = std::iter::once((self.schema.id.as_str(), None));
-        let extensions = self
-            .extensions
-            .iter()
-            .flat_map(|ext| ext.namespaces().map(move |n| (n, Some(ext))));
+        let extensions =
+            self.extensions.iter().flat_map(|ext| ext.namespaces().map(move |n| (n, Some(ext))));
         let mut candidates: Vec<_> = core
             .chain(extensions)
             .filter_map(|(namespace, ext)| Some((namespace, ext, below(name, namespace)?)))
@@ -92,10 +89,7 @@ impl ResourceType {
     }
 
     fn unqualified(&self, name: &str) -> Option<Named<'_>> {
-        let mut having = self
-            .extensions
-            .iter()
-            .filter_map(|ext| Some((ext, ext.named(name)?)));
+        let mut having = self.extensions.iter().filter_map(|ext| Some((ext, ext.named(name)?)));
         let (ext, (attribute, sub)) = having.next()?;
         let is_only = having.next().is_none();
         is_only.then(|| found(Some(ext), attribute, sub))
@@ -114,11 +108,7 @@ fn found<'a>(
     attribute: &'a Attribute,
     sub: Option<&'a Attribute>,
 ) -> Named<'a> {
-    Named::Attribute(Found {
-        extension,
-        attribute,
-        sub,
-    })
+    Named::Attribute(Found { extension, attribute, sub })
 }
 
 /// `name` without `namespace` and the separator behind it.
@@ -127,8 +117,7 @@ fn below<'n>(name: &'n str, namespace: &str) -> Option<&'n str> {
     if !start.eq_ignore_ascii_case(namespace) {
         return None;
     }
-    rest.strip_prefix([':', '.'])
-        .filter(|rest| !rest.is_empty())
+    rest.strip_prefix([':', '.']).filter(|rest| !rest.is_empty())
 }
 
 /// `attribute` or `attribute.part` among the attributes that `get` knows.
@@ -166,11 +155,7 @@ mod tests {
             Some(Named::Extension(ext)) => format!("extension {}", ext.schema.id),
             Some(Named::Attribute(f)) => {
                 let sub = f.sub.map(|s| format!(" . {}", s.name)).unwrap_or_default();
-                format!(
-                    "{} | {}{sub}",
-                    f.namespace().unwrap_or("-"),
-                    f.attribute.name
-                )
+                format!("{} | {}{sub}", f.namespace().unwrap_or("-"), f.attribute.name)
             }
         }
     }
@@ -186,14 +171,8 @@ mod tests {
             ("externalid", "- | externalId"),
             ("meta.lastModified", "- | meta . lastModified"),
             (USER, "core"),
-            (
-                "urn:ietf:params:scim:schemas:core:2.0:User:userName",
-                "- | userName",
-            ),
-            (
-                "urn:ietf:params:scim:schemas:core:2.0:User:name.givenName",
-                "- | name . givenName",
-            ),
+            ("urn:ietf:params:scim:schemas:core:2.0:User:userName", "- | userName"),
+            ("urn:ietf:params:scim:schemas:core:2.0:User:name.givenName", "- | name . givenName"),
             ("", "nothing"),
             (".", "nothing"),
             ("name.", "nothing"),
@@ -220,31 +199,19 @@ mod tests {
             assert_eq!(shown(rt.resolve(&name)), department, "{name}");
         }
         let manager = format!("{ENTERPRISE_USER} | manager . value");
-        assert_eq!(
-            shown(rt.resolve(&format!("{ENTERPRISE_USER}:manager.value"))),
-            manager
-        );
+        assert_eq!(shown(rt.resolve(&format!("{ENTERPRISE_USER}:manager.value"))), manager);
         assert_eq!(shown(rt.resolve("manager.value")), manager);
-        assert_eq!(
-            shown(rt.resolve(ENTERPRISE_USER)),
-            format!("extension {ENTERPRISE_USER}")
-        );
+        assert_eq!(shown(rt.resolve(ENTERPRISE_USER)), format!("extension {ENTERPRISE_USER}"));
     }
 
     #[test]
     fn a_namespace_may_be_a_bare_word() {
         let rt = altr_user();
         let level = "ALTR_ADMIN_LEVEL | ALTR_ADMIN_LEVEL";
-        for name in [
-            "ALTR_ADMIN_LEVEL:ALTR_ADMIN_LEVEL",
-            "ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL",
-        ] {
+        for name in ["ALTR_ADMIN_LEVEL:ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL"] {
             assert_eq!(shown(rt.resolve(name)), level);
         }
-        assert_eq!(
-            shown(rt.resolve("ALTR_ADMIN_LEVEL")),
-            "extension ALTR_ADMIN_LEVEL"
-        );
+        assert_eq!(shown(rt.resolve("ALTR_ADMIN_LEVEL")), "extension ALTR_ADMIN_LEVEL");
     }
 
     #[test]

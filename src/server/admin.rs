@@ -51,10 +51,7 @@ where
                 panicked.0
             );
             alarm("request-panic", &site.metrics, &words);
-            error(
-                500,
-                "the request failed by a mistake in scim-bridge; see its log",
-            )
+            error(500, "the request failed by a mistake in scim-bridge; see its log")
         }
     }
 }

@@ -44,10 +44,7 @@ impl Conversation {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         // hyper cannot have more requests than it was given; if it had, they would be strange
         // enough to end the connection.
-        requests.begun.pop_front().unwrap_or_else(|| Begun {
-            at: Instant::now(),
-            must_close: true,
-        })
+        requests.begun.pop_front().unwrap_or_else(|| Begun { at: Instant::now(), must_close: true })
     }
 
     /// The service has answered one.

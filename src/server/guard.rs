@@ -106,9 +106,7 @@ impl<S> Guard<S> {
                     Err(refusal) => self.refuse(refusal, since),
                 },
                 State::Body { left } => {
-                    let here = usize::try_from(left)
-                        .unwrap_or(usize::MAX)
-                        .min(self.incoming.len());
+                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(self.incoming.len());
                     self.passed.extend(self.incoming.drain(..here));
                     // `here` came from a u64 or is smaller.
                     match left - here as u64 {
@@ -164,11 +162,7 @@ impl<S> Guard<S> {
             }
             if self.incoming[..at].ends_with(b"\r\n\r") {
                 let end = at + 1;
-                return if end > self.limits.max {
-                    Err(Refusal::TooLarge)
-                } else {
-                    Ok(Some(end))
-                };
+                return if end > self.limits.max { Err(Refusal::TooLarge) } else { Ok(Some(end)) };
             }
         }
         self.searched = self.incoming.len();
@@ -180,10 +174,7 @@ impl<S> Guard<S> {
 
     fn pass_head(&mut self, end: usize, framing: Framing, since: Instant) {
         self.passed.extend(self.incoming.drain(..end));
-        self.conversation.begin(Begun {
-            at: since,
-            must_close: framing == Framing::Chunked,
-        });
+        self.conversation.begin(Begun { at: since, must_close: framing == Framing::Chunked });
         match framing {
             Framing::Chunked => self.state = State::Chunked,
             Framing::Length(0) => self.await_next(),
@@ -198,10 +189,7 @@ impl<S> Guard<S> {
 
     fn refuse(&mut self, refusal: Refusal, since: Instant) {
         self.passed.extend_from_slice(refusal.stand_in().as_bytes());
-        self.conversation.begin(Begun {
-            at: since,
-            must_close: true,
-        });
+        self.conversation.begin(Begun { at: since, must_close: true });
         self.state = State::Refused;
         self.incoming = Vec::new();
     }
@@ -295,9 +283,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             self.stalled = None;
             return written;
         }
-        let timer = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + STALLED)));
+        let timer =
+            self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + STALLED)));
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,

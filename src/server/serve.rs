@@ -101,11 +101,10 @@ impl From<Refused> for Answer {
             Refused::Denied(denied) => denied.into(),
             Refused::Miss(Miss::Method(allow)) => Self::not_allowed(allow),
             // The same words inside and outside of an app's root: they tell no app's name.
-            Refused::Miss(Miss::Unknown) => ScimError::new(
-                404,
-                "There is no such SCIM endpoint here. Check the base URL.",
-            )
-            .into(),
+            Refused::Miss(Miss::Unknown) => {
+                ScimError::new(404, "There is no such SCIM endpoint here. Check the base URL.")
+                    .into()
+            }
         }
     }
 }
@@ -248,8 +247,7 @@ fn record(site: &Site, began: Instant, parts: &Parts, notes: &Notes, answer: &An
     let method = method_label(&parts.method);
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let (path, status) = (parts.uri.path(), answer.status);
-    site.metrics
-        .request(app, method, resource, status, took.as_secs_f64());
+    site.metrics.request(app, method, resource, status, took.as_secs_f64());
     tracing::info!(app, method, path, status, millis, "scim");
     if let Some(query) = parts.uri.query() {
         tracing::debug!(app, method, path, query, "scim query");
@@ -260,11 +258,7 @@ fn record(site: &Site, began: Instant, parts: &Parts, notes: &Notes, answer: &An
         status,
         app: notes.app.get().cloned(),
         millis,
-        request: notes
-            .request
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(),
+        request: notes.request.lock().unwrap_or_else(PoisonError::into_inner).take(),
         response: answer.body.as_ref().map(redacted),
     });
 }

@@ -90,11 +90,7 @@ pub(super) async fn start_with(
     let (scim, scim_addr) = bind("--listen", config.listen).await?;
     let (admin, admin_addr) = bind("--admin-listen", config.admin_listen).await?;
     let is_local = admin_addr.ip().is_loopback();
-    let control = if is_local {
-        None
-    } else {
-        Some(bind_control().await?)
-    };
+    let control = if is_local { None } else { Some(bind_control().await?) };
     let (drain_delay, drain) = (config.drain_delay, config.drain);
     let site = Arc::new(site(config, public, engine, metrics, feed));
     let (stop_scim, stopped_scim) = watch::channel(false);
@@ -110,10 +106,7 @@ pub(super) async fn start_with(
     if let Some(tls) = &tls {
         admins.spawn(watch_tls(tls.clone(), stopped_admin));
     }
-    let listener = Listener {
-        tcp: scim,
-        serves: Serves::Scim(tls.clone()),
-    };
+    let listener = Listener { tcp: scim, serves: Serves::Scim(tls.clone()) };
     Ok(Running {
         scim_addr,
         admin_addr,
@@ -139,10 +132,7 @@ fn site(
         engine,
         metrics,
         feed,
-        address: Address {
-            public,
-            trusted: config.trust_proxy,
-        },
+        address: Address { public, trusted: config.trust_proxy },
         waiting: Waiting::new(config.limits.waiting_per_app),
         budget: body::budget(&config.limits),
         limits: config.limits,
@@ -218,11 +208,7 @@ async fn bind(
     option: &'static str,
     address: SocketAddr,
 ) -> Result<(TcpListener, SocketAddr), ServerError> {
-    let error = |source| ServerError::Bind {
-        option,
-        address,
-        source,
-    };
+    let error = |source| ServerError::Bind { option, address, source };
     let listener = TcpListener::bind(address).await.map_err(error)?;
     let bound = listener.local_addr().map_err(error)?;
     Ok((listener, bound))
@@ -234,9 +220,7 @@ async fn bind_control() -> Result<(TcpListener, SocketAddr), ServerError> {
     match bind(option, (Ipv4Addr::LOCALHOST, 0).into()).await {
         Ok(bound) => Ok(bound),
         // A machine with IPv6 only.
-        Err(error) => bind(option, (Ipv6Addr::LOCALHOST, 0).into())
-            .await
-            .map_err(|_| error),
+        Err(error) => bind(option, (Ipv6Addr::LOCALHOST, 0).into()).await.map_err(|_| error),
     }
 }
 

@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use super::clock::Clock;
 use super::tokens::{mint, moment_in};
 use crate::change::{ChangeId, ChangeState};
-use crate::journal::{
-    ChangeQuery, ChangeRow, CredentialKind, Journal, JournalError, Token,
-};
+use crate::journal::{ChangeQuery, ChangeRow, CredentialKind, Journal, JournalError, Token};
 
 /// A command of the operator.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -123,10 +121,7 @@ pub async fn carry_out(
         }
         Command::TokenRevoke { app, id } => {
             let token = token_of(journal, &app, &id).await?;
-            journal
-                .token_revoke(&token.credential.id, now)
-                .await
-                .map_err(CommandError::journal)?;
+            journal.token_revoke(&token.credential.id, now).await.map_err(CommandError::journal)?;
             Ok(json!({ "revoked": id }))
         }
         Command::ChangesList { app, state, user, since, limit } => {
@@ -382,7 +377,9 @@ fn moment_since(text: &str, now: Timestamp) -> Result<Timestamp, CommandError> {
         return Ok(at);
     }
     let then = moment_in(text, now).map_err(|_| {
-        CommandError::usage(&format!("'{text}' is neither a time (RFC 3339) nor a duration like 24h"))
+        CommandError::usage(&format!(
+            "'{text}' is neither a time (RFC 3339) nor a duration like 24h"
+        ))
     })?;
     Ok(now.checked_sub(then.duration_since(now)).unwrap_or(Timestamp::MIN))
 }

@@ -31,7 +31,9 @@ mod tokens;
 mod view;
 mod wait;
 
-pub use api::{Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written};
+pub use api::{
+    Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written,
+};
 pub use clock::Clock;
 pub use command::{Command, CommandError, carry_out};
 pub use facade::{Bridge, Readiness};

@@ -146,8 +146,7 @@ impl Engine {
         by: By,
         value: &str,
     ) -> Result<Vec<Resource>, ScimError> {
-        let mut found =
-            self.find(app, kind, by, value).await?;
+        let mut found = self.find(app, kind, by, value).await?;
         found.retain(|resource| !view::is_gone(resource));
         Ok(found)
     }

@@ -111,7 +111,8 @@ impl Engine {
         filter: Option<Filter>,
     ) -> Result<(), ScimError> {
         let now = self.clock.now();
-        let snapshot = self.journal.snapshot_begin(key.clone(), now).await.map_err(journal_failed)?;
+        let snapshot =
+            self.journal.snapshot_begin(key.clone(), now).await.map_err(journal_failed)?;
         let mut plan = ListPlan::new(&app.mapping, key.kind);
         let mut rows = Vec::new();
         loop {

@@ -144,11 +144,7 @@ fn origin_of(mapping: &Mapping) -> String {
 fn card_of(mapping: &Mapping) -> AppCard {
     let scim = mapping.scim();
     let pair = matches!(scim.auth.first(), Some(ClientAuth::Basic | ClientAuth::BearerPair));
-    AppCard {
-        base_url: None,
-        pair,
-        tokens_are_final: scim.regenerate == Regenerate::Refused,
-    }
+    AppCard { base_url: None, pair, tokens_are_final: scim.regenerate == Regenerate::Refused }
 }
 
 fn connection_of(connect: &Connect) -> Connection {
@@ -160,10 +156,10 @@ fn connection_of(connect: &Connect) -> Connection {
         per_second: connect.per_second.map(f64::from),
         max_answer: usize::try_from(connect.max_answer).unwrap_or(usize::MAX),
         ca: connect.ca.as_ref().map(PathBuf::from),
-        client_cert: connect.client_cert.as_ref().map(|(cert, key)| ClientCert {
-            cert: PathBuf::from(cert),
-            key: PathBuf::from(key),
-        }),
+        client_cert: connect
+            .client_cert
+            .as_ref()
+            .map(|(cert, key)| ClientCert { cert: PathBuf::from(cert), key: PathBuf::from(key) }),
         proxy: connect.proxy.clone(),
     }
 }

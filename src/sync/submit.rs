@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::engine::{App, Engine};
 use super::draft::{self, Draft, side_of};
+use super::engine::{App, Engine};
 use super::keys::{keys_of, natural_key};
 use super::membership::MemberWish;
 use super::outcome::{journal_failed, taken};
@@ -266,12 +266,7 @@ impl Engine {
     }
 
     /// The draft as the journal takes it.
-    async fn prepare(
-        &self,
-        app: &App,
-        caller: &Caller,
-        draft: Draft,
-    ) -> Result<Accept, ScimError> {
+    async fn prepare(&self, app: &App, caller: &Caller, draft: Draft) -> Result<Accept, ScimError> {
         let resource = match &draft.verb {
             Verb::Create => None,
             _ => Some(draft.target.id()),
@@ -284,8 +279,7 @@ impl Engine {
             _ => None,
         };
         let gone = draft.verb == Verb::Delete;
-        let milestone =
-            gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
+        let milestone = gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
         Ok(Accept {
             app: app.name().to_owned(),
             kind: draft.kind,

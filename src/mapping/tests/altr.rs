@@ -56,7 +56,10 @@ fn a_phone_number_is_taken_apart_and_shown_as_altr_has_it() {
     assert_eq!(split("+49 30 123-45 67"), Ok((json!(49), json!(301234567))));
     assert!(split("call me").is_err());
     let shown = side().read_back(&record(), &json!(100));
-    assert_eq!(shown["phoneNumbers"], json!([{ "value": "+11115555555", "primary": true, "type": "work" }]));
+    assert_eq!(
+        shown["phoneNumbers"],
+        json!([{ "value": "+11115555555", "primary": true, "type": "work" }])
+    );
 }
 
 #[test]
@@ -97,7 +100,10 @@ fn altr_19_the_schema_shows_the_level() {
     let rt = altr.resource_type(Kind::User).unwrap();
     let level = rt.attribute_at(&Slot::new(["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"])).unwrap();
     assert!(level.case_exact);
-    assert_eq!(level.canonical_values, ["ADMINISTRATOR", "SUPERADMINISTRATOR", "DATA_CONSUMER"].map(Value::from));
+    assert_eq!(
+        level.canonical_values,
+        ["ADMINISTRATOR", "SUPERADMINISTRATOR", "DATA_CONSUMER"].map(Value::from)
+    );
     assert!(!level.required);
     assert!(rt.attribute("title").is_some() && rt.attribute("nickName").is_none());
     assert!(rt.attribute("emails").unwrap().required);
@@ -116,7 +122,8 @@ fn differing(user: Value, current: &Value, carried: &Carried) -> Vec<String> {
     let roots = Roots::new().with("user", user).with("current", current.clone());
     let app = side.app_record(&roots, false, carried).unwrap();
     let change = altr.call(side.update[0]);
-    let differs = change.fields().iter().filter(|field| side.differs(**field, &app, current, carried));
+    let differs =
+        change.fields().iter().filter(|field| side.differs(**field, &app, current, carried));
     differs.map(|field| side.row(*field).unwrap().field.text().to_owned()).collect()
 }
 
@@ -126,7 +133,11 @@ fn altr_15_only_the_level_differs_and_only_it_is_sent() {
     let side = altr.side(Kind::User).unwrap();
     let mut user = side.read_back(&record(), &json!(100));
     user["ALTR_ADMIN_LEVEL"]["ALTR_ADMIN_LEVEL"] = json!("SUPERADMINISTRATOR");
-    let carried = carried(&[&["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"], &["name", "givenName"], &["phoneNumbers"]]);
+    let carried = carried(&[
+        &["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"],
+        &["name", "givenName"],
+        &["phoneNumbers"],
+    ]);
     assert_eq!(differing(user.clone(), &record(), &carried), ["role"]);
 
     let roots = Roots::new().with("user", user).with("current", record()).with("id", json!(100));
@@ -172,7 +183,9 @@ fn altr_13_14_a_write_is_checked_before_any_call() {
     let base = side.read_back(&record(), &json!(100));
     let mut renamed = base.clone();
     renamed["userName"] = json!("Fred");
-    let error = side.check_write(Some(&base), &mut write(renamed.clone(), &[&["userName"]]), false).unwrap_err();
+    let error = side
+        .check_write(Some(&base), &mut write(renamed.clone(), &[&["userName"]]), false)
+        .unwrap_err();
     assert_eq!((error.status, error.scim_type), (400, Some(ScimType::Mutability)));
 
     // userName ignores case in SCIM: the same name in another case is no rename.
@@ -185,7 +198,10 @@ fn altr_13_14_a_write_is_checked_before_any_call() {
     mail["emails"][0]["value"] = json!("new@altr.example");
     let mut written = write(mail, &[&["emails"]]);
     assert_eq!(side.check_write(Some(&base), &mut written, false).unwrap().len(), 1);
-    assert_eq!((written.desired["emails"] == base["emails"], written.asserted.is_empty()), (true, true));
+    assert_eq!(
+        (written.desired["emails"] == base["emails"], written.asserted.is_empty()),
+        (true, true)
+    );
 }
 
 #[test]
@@ -197,7 +213,12 @@ fn a_leaver_is_never_refused_for_another_attribute() {
     desired["userName"] = json!("Fred");
     desired["ALTR_ADMIN_LEVEL"]["ALTR_ADMIN_LEVEL"] = json!("nonsense");
     desired["name"].as_object_mut().unwrap().shift_remove("familyName");
-    let asserted = [&["active"][..], &["userName"], &["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"], &["name", "familyName"]];
+    let asserted = [
+        &["active"][..],
+        &["userName"],
+        &["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"],
+        &["name", "familyName"],
+    ];
     let mut written = Written {
         desired,
         asserted: asserted.iter().map(|keys| Slot::new(keys.iter().copied())).collect(),
@@ -274,7 +295,10 @@ fn searches_are_paged() {
     let page = search.first_page().unwrap();
     let roots = Roots::new().with("wanted", json!("a&b=c"));
     let request = search.request(&roots, Pick::Create, Some(&page)).unwrap();
-    assert_eq!(request.target, "/administrators?username=a%26b%3Dc&sortBy=username&orderBy=asc&limit=50&offset=0");
+    assert_eq!(
+        request.target,
+        "/administrators?username=a%26b%3Dc&sortBy=username&orderBy=asc&limit=50&offset=0"
+    );
     assert_eq!(request.class, StepClass::Read);
     let rows: Vec<Value> = (0..50).map(|id| json!({ "id": id })).collect();
     let reply = answer(200, json!({ "data": { "administrators": rows, "count": 120 } }));
@@ -289,16 +313,23 @@ fn altr_28_answers_mean_what_the_mapping_says() {
     let side = altr.side(Kind::User).unwrap();
     let add = altr.call(side.create[0]);
     let class = |status: u16, message: &str, used: Use| {
-        let body = json!({ "data": { "message": message, "statusCode": status }, "success": false });
+        let body =
+            json!({ "data": { "message": message, "statusCode": status }, "success": false });
         altr.classify(add, &answer(status, body), used, &Roots::new())
     };
     let taken = class(400, "An administrator with that username already exists", Use::Write);
     assert_eq!(taken.class, AnswerClass::Conflict);
     assert_eq!(taken.say, "An administrator with that username already exists");
-    assert_eq!(class(400, "'id' does not match an administrator", Use::Write).class, AnswerClass::NotFound);
+    assert_eq!(
+        class(400, "'id' does not match an administrator", Use::Write).class,
+        AnswerClass::NotFound
+    );
     assert_eq!(class(400, "'phone' must be a number", Use::Write).class, AnswerClass::Rejected);
     let forbidden = class(403, "Resource is forbidden", Use::Write);
-    assert_eq!((forbidden.class, forbidden.say.as_str()), (AnswerClass::Forbidden, "Resource is forbidden"));
+    assert_eq!(
+        (forbidden.class, forbidden.say.as_str()),
+        (AnswerClass::Forbidden, "Resource is forbidden")
+    );
     assert_eq!(class(403, "x", Use::List).class, AnswerClass::Stop);
     assert_eq!(class(401, "x", Use::Write).class, AnswerClass::LoginAgain);
 }
@@ -310,12 +341,21 @@ fn the_settings_are_those_of_the_file() {
     assert_eq!(altr.scim().path, "/altr/scim/v2");
     assert_eq!(altr.scim().auth, [ClientAuth::Bearer]);
     assert_eq!(altr.scim().regenerate, Regenerate::Refused);
-    assert_eq!(altr.scim().keep, [Slot::new(["title"]), Slot::new(["locale"]), Slot::new(["externalId"])]);
+    assert_eq!(
+        altr.scim().keep,
+        [Slot::new(["title"]), Slot::new(["locale"]), Slot::new(["externalId"])]
+    );
     assert_eq!(altr.connect().base_url, "https://app.example/api");
     let secret = |name: &str| Reference::Secret(name.to_owned());
-    assert_eq!(altr.connect().auth, AppAuth::Basic { user: secret("key_name"), password: secret("key_secret") });
+    assert_eq!(
+        altr.connect().auth,
+        AppAuth::Basic { user: secret("key_name"), password: secret("key_secret") }
+    );
     let probe = altr.call(altr.connect().probe.unwrap());
-    assert_eq!(probe.request(&Roots::new(), Pick::Create, None).unwrap().target, "/administrators?limit=1");
+    assert_eq!(
+        probe.request(&Roots::new(), Pick::Create, None).unwrap().target,
+        "/administrators?limit=1"
+    );
     assert_eq!(altr.sync().unique, ["username"]);
     assert_eq!(altr.secrets().len(), 2);
     assert_eq!(altr.digest().len(), 64);

@@ -31,18 +31,11 @@ impl Patch {
     /// operations that are too costly. A request that makes `active` false is never refused
     /// for another attribute: what is wrong is left out and named in `left_out`.
     pub fn apply(&self, base: &Value, rt: &ResourceType) -> Result<Written, ScimError> {
-        let steps: Vec<_> = self
-            .operations
-            .iter()
-            .flat_map(|op| steps(op, rt))
-            .collect();
+        let steps: Vec<_> = self.operations.iter().flat_map(|op| steps(op, rt)).collect();
         let ends_access = ends_access(&steps, rt);
         let mut state = State {
             rt,
-            written: Written {
-                desired: base.clone(),
-                ..Written::default()
-            },
+            written: Written { desired: base.clone(), ..Written::default() },
             asserted: HashSet::new(),
             work: WORK,
         };
@@ -66,11 +59,7 @@ fn ends_access(steps: &[Result<Step, ScimError>], rt: &ResourceType) -> bool {
         _ => None,
     });
     last.and_then(|change| change.value.clone())
-        .and_then(|value| {
-            cast::simple(active, unwrapped(value), "active")
-                .ok()
-                .flatten()
-        })
+        .and_then(|value| cast::simple(active, unwrapped(value), "active").ok().flatten())
         .is_some_and(|value| value == Value::Bool(false))
 }
 
@@ -99,18 +88,11 @@ impl State<'_> {
         let Some(attribute) = change.path.attribute_in(rt) else {
             return Ok(());
         };
-        let sub = change
-            .path
-            .sub
-            .as_deref()
-            .and_then(|name| attribute.sub(name));
+        let sub = change.path.sub.as_deref().and_then(|name| attribute.sub(name));
         if attribute.is_named("schemas") {
             return Ok(());
         }
-        if let Some(fixed) = [Some(attribute), sub]
-            .into_iter()
-            .flatten()
-            .find(|a| !a.is_writable())
+        if let Some(fixed) = [Some(attribute), sub].into_iter().flatten().find(|a| !a.is_writable())
         {
             return self.read_only(&change, sub.unwrap_or(attribute), fixed);
         }
@@ -130,25 +112,15 @@ impl State<'_> {
         leaf: &Attribute,
         fixed: &Attribute,
     ) -> Result<(), ScimError> {
-        let is_now = change
-            .path
-            .slot()
-            .get(&self.written.desired)
-            .unwrap_or(&Value::Null);
+        let is_now = change.path.slot().get(&self.written.desired).unwrap_or(&Value::Null);
         let asks_for_it = change.op != PatchOp::Remove
-            && change
-                .value
-                .as_ref()
-                .is_some_and(|value| values_equal(value, is_now, leaf));
+            && change.value.as_ref().is_some_and(|value| values_equal(value, is_now, leaf));
         if !change.by_path || asks_for_it {
             return Ok(());
         }
         Err(ScimError::typed(
             ScimType::Mutability,
-            format!(
-                "'{}' cannot be changed: '{}' is read-only.",
-                change.path, fixed.name
-            ),
+            format!("'{}' cannot be changed: '{}' is read-only.", change.path, fixed.name),
         ))
     }
 
@@ -161,11 +133,7 @@ impl State<'_> {
     ) -> Result<(), ScimError> {
         let value = match change.value {
             Some(value) if change.op != PatchOp::Remove => {
-                let value = if leaf.multi_valued {
-                    value
-                } else {
-                    unwrapped(value)
-                };
+                let value = if leaf.multi_valued { value } else { unwrapped(value) };
                 cast::part(leaf, value, &change.path.to_string())?
             }
             _ => None,
@@ -225,10 +193,7 @@ impl State<'_> {
         let Some((_, top)) = slot.0.split_last() else {
             return;
         };
-        let derived = of
-            .sub_attributes
-            .iter()
-            .filter(|s| s.name == "$ref" || !s.is_writable());
+        let derived = of.sub_attributes.iter().filter(|s| s.name == "$ref" || !s.is_writable());
         for sub in derived {
             let slot = Slot::new(top.iter().chain([&sub.name]).cloned());
             slot.remove(&mut self.written.desired);
@@ -244,10 +209,7 @@ impl State<'_> {
             Some(one) => std::slice::from_ref(one),
         };
         self.work = self.work.checked_sub(list.len() + 1).ok_or_else(|| {
-            ScimError::new(
-                413,
-                "The PATCH is too large: send fewer operations at a time.",
-            )
+            ScimError::new(413, "The PATCH is too large: send fewer operations at a time.")
         })?;
         let after = elements::change(list.to_vec(), change, attribute, &mut self.work)?;
         if let Some(list) = after {

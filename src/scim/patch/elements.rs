@@ -22,9 +22,7 @@ pub(super) fn change(
     attribute: &Attribute,
     work: &mut usize,
 ) -> Result<Option<Vec<Value>>, ScimError> {
-    let Change {
-        op, path, value, ..
-    } = change;
+    let Change { op, path, value, .. } = change;
     let sub = path.sub.as_deref().and_then(|name| attribute.sub(name));
     match (&path.filter, sub, op) {
         (None, None, PatchOp::Add) => {
@@ -38,25 +36,12 @@ pub(super) fn change(
         (None, Some(sub), _) => {
             // Clearing means all of them: clearing one at a time, a repeat would take another.
             let clears = op == PatchOp::Remove || value.as_ref().is_none_or(is_empty);
-            let meant = if clears {
-                (0..list.len()).collect()
-            } else {
-                the_one(&list, &path)?
-            };
-            part(
-                list,
-                &meant,
-                (attribute, sub),
-                (op, value),
-                Map::new(),
-                &path,
-            )
-            .map(Some)
+            let meant = if clears { (0..list.len()).collect() } else { the_one(&list, &path)? };
+            part(list, &meant, (attribute, sub), (op, value), Map::new(), &path).map(Some)
         }
         (Some(filter), sub, _) => {
-            let meant: Vec<usize> = (0..list.len())
-                .filter(|at| filter.matches(&list[*at]))
-                .collect();
+            let meant: Vec<usize> =
+                (0..list.len()).filter(|at| filter.matches(&list[*at])).collect();
             if meant.is_empty() && op == PatchOp::Remove {
                 // Taking away what is not there is done already (Okta repeats removals).
                 return Ok(Some(list));
@@ -101,12 +86,7 @@ fn no_target(path: &AttrPath) -> ScimError {
 /// What an element must have to match: the equalities of the filter, if it has no other.
 fn seed(filter: &Filter) -> Option<Map<String, Value>> {
     let equalities = filter.as_equalities()?;
-    Some(
-        equalities
-            .into_iter()
-            .map(|(path, value)| (path.attribute, value))
-            .collect(),
-    )
+    Some(equalities.into_iter().map(|(path, value)| (path.attribute, value)).collect())
 }
 
 /// Sets or takes away a part of elements (`meant` in ascending order); without one, makes it from `seed` (Entra sets
@@ -134,9 +114,7 @@ fn part(
             let Value::Object(object) = element else {
                 return false;
             };
-            object
-                .keys()
-                .any(|key| !["type", "primary", "display", "$ref"].contains(&key.as_str()))
+            object.keys().any(|key| !["type", "primary", "display", "$ref"].contains(&key.as_str()))
         };
         let mut at = 0..;
         list.retain(|element| {

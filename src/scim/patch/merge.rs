@@ -32,15 +32,9 @@ pub(super) fn append(mut list: Vec<Value>, new: Vec<Value>, attribute: &Attribut
             continue;
         }
         let value = value_of(&element, attribute);
-        let same = value
-            .as_ref()
-            .and_then(|value| by_value.get(value))
-            .and_then(|places| {
-                places
-                    .iter()
-                    .copied()
-                    .find(|at| types_agree(&list[*at], &element, attribute))
-            });
+        let same = value.as_ref().and_then(|value| by_value.get(value)).and_then(|places| {
+            places.iter().copied().find(|at| types_agree(&list[*at], &element, attribute))
+        });
         let becomes_primary = is_primary(&element);
         let at = match (same, element) {
             (Some(at), Value::Object(new)) => {
@@ -52,9 +46,7 @@ pub(super) fn append(mut list: Vec<Value>, new: Vec<Value>, attribute: &Attribut
             (_, element) => {
                 list.push(element);
                 let at = list.len() - 1;
-                value
-                    .into_iter()
-                    .for_each(|v| by_value.entry(v).or_default().push(at));
+                value.into_iter().for_each(|v| by_value.entry(v).or_default().push(at));
                 at
             }
         };
@@ -111,18 +103,12 @@ pub(super) fn take_away(
     }
     let cost = list.len().saturating_mul(others.len());
     *work = work.checked_sub(cost).ok_or_else(|| {
-        ScimError::new(
-            413,
-            "The PATCH is too large: take away fewer values at a time.",
-        )
+        ScimError::new(413, "The PATCH is too large: take away fewer values at a time.")
     })?;
     list.retain(|element| {
         let named = value_of(element, attribute).and_then(|value| by_value.get(&value));
-        let by_value = named.is_some_and(|unwanted| {
-            unwanted
-                .iter()
-                .any(|one| same_type(one, element, attribute))
-        });
+        let by_value = named
+            .is_some_and(|unwanted| unwanted.iter().any(|one| same_type(one, element, attribute)));
         !by_value && !others.iter().any(|one| has_all_of(element, one, attribute))
     });
     Ok(Some(list))
@@ -145,8 +131,6 @@ fn has_all_of(element: &Value, asked: &Value, attribute: &Attribute) -> bool {
     };
     asked.iter().all(|(name, value)| {
         let is = element.get(name).unwrap_or(&Value::Null);
-        attribute
-            .sub(name)
-            .is_some_and(|sub| values_equal(value, is, sub))
+        attribute.sub(name).is_some_and(|sub| values_equal(value, is, sub))
     })
 }

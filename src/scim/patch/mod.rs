@@ -41,10 +41,7 @@ impl std::fmt::Debug for Operation {
     /// Without the value: it may hold a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { op, path, .. } = self;
-        f.debug_struct("Operation")
-            .field("op", op)
-            .field("path", path)
-            .finish_non_exhaustive()
+        f.debug_struct("Operation").field("op", op).field("path", path).finish_non_exhaustive()
     }
 }
 
@@ -77,9 +74,7 @@ impl Patch {
         };
         let numbered = operations.iter().enumerate();
         let parsed = numbered.map(|(index, one)| operation(one, index + 1));
-        Ok(Self {
-            operations: parsed.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { operations: parsed.collect::<Result<_, _>>()? })
     }
 }
 
@@ -88,18 +83,12 @@ fn operation(value: &Value, number: usize) -> Result<Operation, ScimError> {
     let Value::Object(operation) = value else {
         return Err(wrong("it is no object"));
     };
-    let op = match field(operation, "op")
-        .and_then(Value::as_str)
-        .map(str::trim)
-    {
+    let op = match field(operation, "op").and_then(Value::as_str).map(str::trim) {
         Some(word) if word.eq_ignore_ascii_case("add") => PatchOp::Add,
         Some(word) if word.eq_ignore_ascii_case("remove") => PatchOp::Remove,
         Some(word) if word.eq_ignore_ascii_case("replace") => PatchOp::Replace,
         Some(word) => {
-            return Err(wrong(&format!(
-                "'op' is '{}', not add, remove or replace",
-                shown(word)
-            )));
+            return Err(wrong(&format!("'op' is '{}', not add, remove or replace", shown(word))));
         }
         None => return Err(wrong("'op' is missing: add, remove or replace")),
     };
@@ -110,9 +99,7 @@ fn operation(value: &Value, number: usize) -> Result<Operation, ScimError> {
     };
     let value = field(operation, "value").cloned();
     if value.is_none() && op != PatchOp::Remove {
-        return Err(ScimError::invalid_value(format!(
-            "Operation {number}: 'value' is missing."
-        )));
+        return Err(ScimError::invalid_value(format!("Operation {number}: 'value' is missing.")));
     }
     Ok(Operation { op, path, value })
 }
@@ -121,8 +108,6 @@ fn operation(value: &Value, number: usize) -> Result<Operation, ScimError> {
 fn field<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     object.get(name).or_else(|| {
         let mut fields = object.iter();
-        fields
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        fields.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     })
 }

@@ -39,10 +39,9 @@ pub(super) fn steps(operation: &Operation, rt: &ResourceType) -> Vec<Result<Step
     let Operation { op, path, value } = operation;
     let Some(path) = path else {
         return match (op, value) {
-            (PatchOp::Remove, _) => vec![Err(ScimError::typed(
-                ScimType::NoTarget,
-                "A remove operation needs a path.",
-            ))],
+            (PatchOp::Remove, _) => {
+                vec![Err(ScimError::typed(ScimType::NoTarget, "A remove operation needs a path."))]
+            }
             (_, Some(Value::Object(object))) => keys(*op, object, rt),
             _ => vec![Err(ScimError::invalid_value(
                 "An operation without a path needs an object as its value.",
@@ -51,10 +50,7 @@ pub(super) fn steps(operation: &Operation, rt: &ResourceType) -> Vec<Result<Step
     };
     if is_password(path) {
         let password = value.clone().filter(|_| *op != PatchOp::Remove);
-        return password
-            .map(|password| Ok(Step::Password(password)))
-            .into_iter()
-            .collect();
+        return password.map(|password| Ok(Step::Password(password))).into_iter().collect();
     }
     match locate(path, rt) {
         Ok(target) => at_target(*op, target, value.clone(), true, rt),
@@ -66,11 +62,7 @@ pub(super) fn steps(operation: &Operation, rt: &ResourceType) -> Vec<Result<Step
 /// body; Entra sends all changes in one request, which must not fail for one of them.
 fn unresolved(path: &str, error: PathError, rt: &ResourceType) -> Result<Step, ScimError> {
     if locate(path, &complete(rt)).is_ok() {
-        let note = format!(
-            "{}: not an attribute of this {}",
-            path::shown(path),
-            rt.name
-        );
+        let note = format!("{}: not an attribute of this {}", path::shown(path), rt.name);
         return Ok(Step::LeftOut(note));
     }
     Err(match error {
@@ -84,9 +76,7 @@ fn complete(rt: &ResourceType) -> ResourceType {
     let mut complete = rt.clone();
     if rt.schema.id == core::USER {
         complete.schema = core::user();
-        complete
-            .extensions
-            .retain(|ext| ext.schema.id != core::ENTERPRISE_USER);
+        complete.extensions.retain(|ext| ext.schema.id != core::ENTERPRISE_USER);
         complete.extensions.push(Extension {
             schema: core::enterprise_user(),
             required: false,
@@ -126,12 +116,7 @@ fn at_target(
 ) -> Vec<Result<Step, ScimError>> {
     let id = match target {
         Target::Path(path) => {
-            return vec![Ok(Step::Change(Change {
-                op,
-                path,
-                value,
-                by_path,
-            }))];
+            return vec![Ok(Step::Change(Change { op, path, value, by_path }))];
         }
         Target::Core => {
             return match value {
@@ -155,29 +140,15 @@ fn at_target(
                     sub: sub.map(|sub| sub.name.clone()),
                     multi_valued: attribute.multi_valued,
                 };
-                Some(Ok(Step::Change(Change {
-                    op,
-                    path,
-                    value: Some(value),
-                    by_path: false,
-                })))
+                Some(Ok(Step::Change(Change { op, path, value: Some(value), by_path: false })))
             });
             named.collect()
         }
-        (op, value, Some(path)) => vec![Ok(Step::Change(Change {
-            op,
-            path,
-            value,
-            by_path,
-        }))],
+        (op, value, Some(path)) => vec![Ok(Step::Change(Change { op, path, value, by_path }))],
         (PatchOp::Remove, _, None) => removal(&id, rt),
         (_, Some(value), None) if compare::is_empty(&value) => removal(&id, rt),
         (_, value, None) => {
-            vec![Err(cast::wrong_type(
-                &id,
-                "complex",
-                &value.unwrap_or_default(),
-            ))]
+            vec![Err(cast::wrong_type(&id, "complex", &value.unwrap_or_default()))]
         }
     }
 }
@@ -196,12 +167,7 @@ fn removal(id: &str, rt: &ResourceType) -> Vec<Result<Step, ScimError>> {
             sub: None,
             multi_valued: attribute.multi_valued,
         };
-        Ok(Step::Change(Change {
-            op: PatchOp::Remove,
-            path,
-            value: None,
-            by_path: false,
-        }))
+        Ok(Step::Change(Change { op: PatchOp::Remove, path, value: None, by_path: false }))
     });
     steps.collect()
 }

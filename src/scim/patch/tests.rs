@@ -11,9 +11,7 @@ use crate::scim::{Attribute, ResourceType, ScimError, ScimType, Slot, Written, v
 
 fn rt() -> ResourceType {
     let mut rt = altr_user();
-    rt.schema
-        .attributes
-        .push(Attribute::text("tags", "").multi());
+    rt.schema.attributes.push(Attribute::text("tags", "").multi());
     rt
 }
 
@@ -48,10 +46,7 @@ fn names(written: &Written) -> Vec<String> {
 fn one(operation: Value, slot: &str, expected: Value) {
     let written = done(json!([operation]));
     assert_eq!(names(&written), [slot], "{operation}");
-    let is = written.asserted[0]
-        .get(&written.desired)
-        .cloned()
-        .unwrap_or_default();
+    let is = written.asserted[0].get(&written.desired).cloned().unwrap_or_default();
     assert_eq!(is, expected, "{operation}");
     // Nothing else changed.
     let mut rest = written.desired;
@@ -62,16 +57,8 @@ fn one(operation: Value, slot: &str, expected: Value) {
 #[track_caller]
 fn refused(operation: Value, kind: ScimType, detail: &str) {
     let error = patched(&lena(), json!([operation])).expect_err(&operation.to_string());
-    assert_eq!(
-        (error.status, error.scim_type),
-        (400, Some(kind)),
-        "{operation}: {error}"
-    );
-    assert!(
-        error.detail.contains(detail),
-        "{operation}: {}",
-        error.detail
-    );
+    assert_eq!((error.status, error.scim_type), (400, Some(kind)), "{operation}: {error}");
+    assert!(error.detail.contains(detail), "{operation}: {}", error.detail);
 }
 
 #[test]
@@ -84,10 +71,7 @@ fn okta_activates_and_deactivates_without_a_path() {
     assert_eq!(written.desired["active"], false);
     assert_eq!(names(&written), ["active"]);
     let written = done(json!([{"op": "replace", "value": {"active": true}}]));
-    assert_eq!(
-        (written.desired, written.asserted),
-        (lena(), vec![Slot::new(["active"])])
-    );
+    assert_eq!((written.desired, written.asserted), (lena(), vec![Slot::new(["active"])]));
 }
 
 #[test]
@@ -101,10 +85,7 @@ fn okta_sends_the_password_without_a_path() {
         assert_eq!(written.password.as_deref(), Some("s3cret"));
         assert_eq!((written.desired, written.asserted), (lena(), vec![]));
     }
-    assert_eq!(
-        done(json!([{"op": "remove", "path": "password"}])).password,
-        None
-    );
+    assert_eq!(done(json!([{"op": "remove", "path": "password"}])).password, None);
 }
 
 #[test]
@@ -123,20 +104,10 @@ fn entra_updates_with_capitalised_ops() {
     assert_eq!(is["emails"][1]["value"], "lena@home.example");
     assert_eq!(is["name"]["familyName"], "Vogel-Krüger");
     assert_eq!(is["title"], "Controller");
-    assert_eq!(
-        is[E],
-        json!({"department": "Finance", "employeeNumber": "E-1042"})
-    );
+    assert_eq!(is[E], json!({"department": "Finance", "employeeNumber": "E-1042"}));
     let department = format!("{E}.department");
     let number = format!("{E}.employeeNumber");
-    let expected = [
-        "displayName",
-        "emails",
-        "name.familyName",
-        "title",
-        &department,
-        &number,
-    ];
+    let expected = ["displayName", "emails", "name.familyName", "title", &department, &number];
     assert_eq!(names(&written), expected);
 }
 
@@ -160,10 +131,7 @@ fn entra_updates_with_dotted_and_urn_keys() {
         (&is["emails"][0]["value"], &is["emails"][1]["value"]),
         (&json!("l@x"), &json!("h@x"))
     );
-    assert_eq!(
-        (&is["id"], &is["groups"]),
-        (&json!("2819"), &json!([{"value": "g1"}]))
-    );
+    assert_eq!((&is["id"], &is["groups"]), (&json!("2819"), &json!([{"value": "g1"}])));
     assert_eq!(written.asserted.len(), 5);
 }
 
@@ -196,26 +164,16 @@ fn entra_sets_and_takes_away_the_manager() {
         ("MANAGER", json!([{"value": "mgr-0001"}])),
         (urn.as_str(), json!({"value": "mgr-0001"})),
         ("manager.value", json!("mgr-0001")),
-        (
-            urn.as_str(),
-            json!({"Value": "mgr-0001", "displayName": "ignored", "x": 1}),
-        ),
+        (urn.as_str(), json!({"Value": "mgr-0001", "displayName": "ignored", "x": 1})),
     ] {
-        one(
-            json!({"op": "Add", "path": path, "value": sent}),
-            &value,
-            json!("mgr-0001"),
-        );
+        one(json!({"op": "Add", "path": path, "value": sent}), &value, json!("mgr-0001"));
     }
     let mut base = lena();
     base[E] = json!({"manager": {"value": "m1", "$ref": "https://b/m1", "displayName": "Boss"}});
     let reference = json!([{"$ref": "https://b/m2", "value": "m2"}]);
     let add = json!([{"op": "Add", "path": "manager", "value": reference}]);
     let written = patched(&base, add).unwrap();
-    assert_eq!(
-        written.desired[E]["manager"],
-        json!({"value": "m2", "$ref": "https://b/m2"})
-    );
+    assert_eq!(written.desired[E]["manager"], json!({"value": "m2", "$ref": "https://b/m2"}));
     // What belonged to the old manager goes, also if only the value is said.
     let add = json!([{"op": "Replace", "path": urn, "value": "m2"}]);
     let written = patched(&base, add).unwrap();
@@ -230,32 +188,18 @@ fn entra_sets_and_takes_away_the_manager() {
     ] {
         let written = patched(&base, json!([operation])).unwrap();
         assert_eq!(written.desired, lena(), "{operation}");
-        assert_eq!(
-            names(&written),
-            [value.clone(), format!("{E}.manager.$ref")]
-        );
+        assert_eq!(names(&written), [value.clone(), format!("{E}.manager.$ref")]);
     }
 }
 
 #[test]
 fn entra_sends_booleans_as_texts_and_wrapped() {
-    for value in [
-        json!("False"),
-        json!("false"),
-        json!(false),
-        json!([{"$ref": null, "value": "False"}]),
-    ] {
-        one(
-            json!({"op": "Replace", "path": "active", "value": value}),
-            "active",
-            json!(false),
-        );
+    for value in
+        [json!("False"), json!("false"), json!(false), json!([{"$ref": null, "value": "False"}])]
+    {
+        one(json!({"op": "Replace", "path": "active", "value": value}), "active", json!(false));
     }
-    one(
-        json!({"op": "Replace", "path": "ACTIVE", "value": "True"}),
-        "active",
-        json!(true),
-    );
+    one(json!({"op": "Replace", "path": "ACTIVE", "value": "True"}), "active", json!(true));
 }
 
 #[test]
@@ -266,17 +210,9 @@ fn empty_values_clear() {
             "displayName",
             json!(null),
         );
-        one(
-            json!({"op": "Replace", "path": "emails", "value": value}),
-            "emails",
-            json!(null),
-        );
+        one(json!({"op": "Replace", "path": "emails", "value": value}), "emails", json!(null));
     }
-    one(
-        json!({"op": "remove", "path": "userName"}),
-        "userName",
-        json!(null),
-    );
+    one(json!({"op": "remove", "path": "userName"}), "userName", json!(null));
     let written = done(json!([{"op": "remove", "path": "name"}]));
     assert_eq!(written.desired.get("name"), None);
     assert_eq!(written.asserted.len(), 6);
@@ -307,10 +243,7 @@ fn a_namespace_of_one_word_in_all_its_forms() {
         json!({"op": "replace", "value": {"ALTR_ADMIN_LEVEL": null}}),
     ] {
         let written = patched(&base, json!([operation])).unwrap();
-        assert_eq!(
-            (&written.desired, names(&written)),
-            (&lena(), vec![slot.to_owned()])
-        );
+        assert_eq!((&written.desired, names(&written)), (&lena(), vec![slot.to_owned()]));
     }
 }
 
@@ -331,11 +264,7 @@ fn whole_extensions() {
     base[E] = json!({"department": "F", "manager": {"value": "m"}});
     let written = patched(&base, json!([{"op": "remove", "path": E}])).unwrap();
     assert_eq!((written.desired, written.asserted.len()), (lena(), 7));
-    refused(
-        json!({"op": "add", "path": E, "value": "x"}),
-        ScimType::InvalidValue,
-        "an object",
-    );
+    refused(json!({"op": "add", "path": E, "value": "x"}), ScimType::InvalidValue, "an object");
 }
 
 #[test]
@@ -349,10 +278,7 @@ fn add_to_lists() {
             json!([{"value": "LENA@corp.example", "type": "work", "primary": true}, home]),
         ),
         (json!({"value": "lena@home.example"}), json!([work, home])),
-        (
-            json!([{"value": "n@x"}, {"value": "n@x"}]),
-            json!([work, home, {"value": "n@x"}]),
-        ),
+        (json!([{"value": "n@x"}, {"value": "n@x"}]), json!([work, home, {"value": "n@x"}])),
         (json!("n@x"), json!([work, home, {"value": "n@x"}])),
         // The same value of another type is another one.
         (
@@ -374,33 +300,19 @@ fn add_to_lists() {
         ),
     ];
     for (value, expected) in cases {
-        one(
-            json!({"op": "add", "path": "emails", "value": value}),
-            "emails",
-            expected.clone(),
-        );
-        one(
-            json!({"op": "add", "value": {"emails": value}}),
-            "emails",
-            expected,
-        );
+        one(json!({"op": "add", "path": "emails", "value": value}), "emails", expected.clone());
+        one(json!({"op": "add", "value": {"emails": value}}), "emails", expected);
     }
     one(
         json!({"op": "add", "path": "tags", "value": ["RED", "blue"]}),
         "tags",
         json!(["red", "blue"]),
     );
-    assert_eq!(
-        done(json!([{"op": "add", "path": "emails", "value": []}])).asserted,
-        []
-    );
+    assert_eq!(done(json!([{"op": "add", "path": "emails", "value": []}])).asserted, []);
     let address =
         json!({"op": "add", "path": "addresses", "value": {"region": "X", "primary": true}});
     let twice = done(json!([address, address]));
-    assert_eq!(
-        twice.desired["addresses"],
-        json!([{"region": "X", "primary": true}])
-    );
+    assert_eq!(twice.desired["addresses"], json!([{"region": "X", "primary": true}]));
 }
 
 #[test]
@@ -455,22 +367,10 @@ fn remove_from_lists() {
     let home = json!({"value": "lena@home.example", "type": "home"});
     for (operation, expected) in [
         (json!({"op": "remove", "path": "emails"}), json!(null)),
-        (
-            json!({"op": "remove", "path": "emails[type eq \"home\"]"}),
-            json!([work]),
-        ),
-        (
-            json!({"op": "remove", "path": "emails[type eq \"other\"]"}),
-            json!([work, home]),
-        ),
-        (
-            json!({"op": "remove", "path": "emails[value pr]"}),
-            json!(null),
-        ),
-        (
-            json!({"op": "remove", "path": "emails[type eq \"home\"].value"}),
-            json!([work]),
-        ),
+        (json!({"op": "remove", "path": "emails[type eq \"home\"]"}), json!([work])),
+        (json!({"op": "remove", "path": "emails[type eq \"other\"]"}), json!([work, home])),
+        (json!({"op": "remove", "path": "emails[value pr]"}), json!(null)),
+        (json!({"op": "remove", "path": "emails[type eq \"home\"].value"}), json!([work])),
         (
             json!({"op": "remove", "path": "emails[type eq \"home\"].type"}),
             json!([work, {"value": "lena@home.example"}]),
@@ -491,10 +391,7 @@ fn remove_from_lists() {
             json!({"op": "remove", "path": "emails", "value": {"value": "lena@home.example", "type": "work"}}),
             json!([work, home]),
         ),
-        (
-            json!({"op": "remove", "path": "emails", "value": {"type": "home"}}),
-            json!([work]),
-        ),
+        (json!({"op": "remove", "path": "emails", "value": {"type": "home"}}), json!([work])),
         (
             json!({"op": "remove", "path": "emails", "value": ["lena@corp.example", "lena@home.example"]}),
             json!(null),
@@ -502,20 +399,9 @@ fn remove_from_lists() {
     ] {
         one(operation, "emails", expected);
     }
-    one(
-        json!({"op": "remove", "path": "tags[value eq \"red\"]"}),
-        "tags",
-        json!(null),
-    );
-    one(
-        json!({"op": "remove", "path": "tags", "value": ["RED"]}),
-        "tags",
-        json!(null),
-    );
-    assert_eq!(
-        done(json!([{"op": "remove", "path": "emails", "value": []}])).asserted,
-        []
-    );
+    one(json!({"op": "remove", "path": "tags[value eq \"red\"]"}), "tags", json!(null));
+    one(json!({"op": "remove", "path": "tags", "value": ["RED"]}), "tags", json!(null));
+    assert_eq!(done(json!([{"op": "remove", "path": "emails", "value": []}])).asserted, []);
 }
 
 #[test]
@@ -523,15 +409,9 @@ fn complex_attributes_are_merged() {
     let written = done(
         json!([{"op": "replace", "path": "name", "value": {"GivenName": "L", "familyName": null}}]),
     );
-    assert_eq!(
-        written.desired["name"],
-        json!({"formatted": "Lena Vogel", "givenName": "L"})
-    );
+    assert_eq!(written.desired["name"], json!({"formatted": "Lena Vogel", "givenName": "L"}));
     assert_eq!(names(&written), ["name.givenName", "name.familyName"]);
-    assert_eq!(
-        done(json!([{"op": "add", "path": "name", "value": {}}])).asserted,
-        []
-    );
+    assert_eq!(done(json!([{"op": "add", "path": "name", "value": {}}])).asserted, []);
 }
 
 #[test]
@@ -542,10 +422,7 @@ fn later_operations_see_earlier_ones() {
         {"op": "replace", "path": "emails[type eq \"work\"].value", "value": "b"},
         {"op": "add", "path": "emails[type eq \"work\"].primary", "value": true},
     ]));
-    assert_eq!(
-        written.desired["emails"],
-        json!([{"value": "b", "type": "work", "primary": true}])
-    );
+    assert_eq!(written.desired["emails"], json!([{"value": "b", "type": "work", "primary": true}]));
     assert_eq!(names(&written), ["emails"]);
 }
 
@@ -553,96 +430,42 @@ fn later_operations_see_earlier_ones() {
 fn errors() {
     use ScimType as T;
     let set = |path: &str| json!({"op": "replace", "path": path, "value": "x"});
-    refused(
-        set("nosuch"),
-        T::InvalidPath,
-        "'nosuch' is not an attribute of User.",
-    );
-    refused(
-        set("name.nosuch"),
-        T::InvalidPath,
-        "'name.nosuch' is not an attribute",
-    );
-    refused(
-        set("emails[type eq \"work\"].nosuch"),
-        T::InvalidPath,
-        "'emails.nosuch'",
-    );
+    refused(set("nosuch"), T::InvalidPath, "'nosuch' is not an attribute of User.");
+    refused(set("name.nosuch"), T::InvalidPath, "'name.nosuch' is not an attribute");
+    refused(set("emails[type eq \"work\"].nosuch"), T::InvalidPath, "'emails.nosuch'");
     refused(set("urn:x:y:attr"), T::InvalidPath, "'urn:x:y:attr'");
-    refused(
-        set("a b"),
-        T::InvalidPath,
-        "at position 3: expected the end of the path",
-    );
-    refused(
-        set("emails[type eq \"work\"] x"),
-        T::InvalidFilter,
-        "expected the end",
-    );
+    refused(set("a b"), T::InvalidPath, "at position 3: expected the end of the path");
+    refused(set("emails[type eq \"work\"] x"), T::InvalidFilter, "expected the end");
     refused(
         set("emails[type = \"work\"].value"),
         T::InvalidFilter,
         "at position 13: expected an operator",
     );
-    refused(
-        set("emails[nosuch eq \"work\"].value"),
-        T::InvalidFilter,
-        "at position 8: 'nosuch'",
-    );
-    refused(
-        set("name[givenName eq \"x\"]"),
-        T::InvalidPath,
-        "'name' is not a list",
-    );
+    refused(set("emails[nosuch eq \"work\"].value"), T::InvalidFilter, "at position 8: 'nosuch'");
+    refused(set("name[givenName eq \"x\"]"), T::InvalidPath, "'name' is not a list");
     refused(set(core::USER), T::InvalidPath, "is not an attribute");
-    refused(
-        set("active"),
-        T::InvalidValue,
-        "'active' must be true or false",
-    );
+    refused(set("active"), T::InvalidValue, "'active' must be true or false");
     refused(set("name"), T::InvalidValue, "'name' must be an object");
     refused(set("id"), T::Mutability, "'id' is read-only");
     refused(set("meta.version"), T::Mutability, "'meta' is read-only");
     refused(set("groups"), T::Mutability, "'groups' is read-only");
-    refused(
-        set(&format!("{E}:manager.displayName")),
-        T::Mutability,
-        "'displayName' is read-only",
-    );
-    refused(
-        json!({"op": "remove", "path": "id"}),
-        T::Mutability,
-        "'id' is read-only",
-    );
+    refused(set(&format!("{E}:manager.displayName")), T::Mutability, "'displayName' is read-only");
+    refused(json!({"op": "remove", "path": "id"}), T::Mutability, "'id' is read-only");
     refused(
         set("emails[type ne \"x\" and value eq \"y\"].display"),
         T::NoTarget,
         "No value matches",
     );
-    refused(
-        set("emails[not (value pr)]"),
-        T::NoTarget,
-        "No value matches",
-    );
+    refused(set("emails[not (value pr)]"), T::NoTarget, "No value matches");
     refused(json!({"op": "remove"}), T::NoTarget, "needs a path");
-    refused(
-        json!({"op": "add", "value": "x"}),
-        T::InvalidValue,
-        "needs an object",
-    );
+    refused(json!({"op": "add", "value": "x"}), T::InvalidValue, "needs an object");
     let primary = json!({"op": "replace", "path": "emails[value pr].primary", "value": true});
     refused(primary, T::InvalidValue, "more than one value primary");
     let none = json!([{"op": "replace", "path": "emails[type eq \"work\"].primary", "value": false},
                       {"op": "replace", "path": "emails.value", "value": "x"}]);
-    assert_eq!(
-        patched(&lena(), none).unwrap_err().scim_type,
-        Some(T::NoTarget)
-    );
+    assert_eq!(patched(&lena(), none).unwrap_err().scim_type, Some(T::NoTarget));
     // What is there may be said again.
-    assert_eq!(
-        done(json!([{"op": "replace", "path": "id", "value": "2819"}])).asserted,
-        []
-    );
+    assert_eq!(done(json!([{"op": "replace", "path": "id", "value": "2819"}])).asserted, []);
 }
 
 #[test]
@@ -652,22 +475,10 @@ fn messages_that_are_none() {
         (json!({}), "needs 'Operations'"),
         (json!({"Operations": []}), "at least one operation"),
         (json!({"Operations": "x"}), "needs 'Operations'"),
-        (
-            json!({"Operations": ["x"]}),
-            "Operation 1: it is no object.",
-        ),
-        (
-            json!({"Operations": [{"path": "x"}]}),
-            "Operation 1: 'op' is missing",
-        ),
-        (
-            json!({"Operations": [{"op": "move"}]}),
-            "'op' is 'move', not add",
-        ),
-        (
-            json!({"Operations": [{"op": "add", "path": 5, "value": 1}]}),
-            "'path' must be a string",
-        ),
+        (json!({"Operations": ["x"]}), "Operation 1: it is no object."),
+        (json!({"Operations": [{"path": "x"}]}), "Operation 1: 'op' is missing"),
+        (json!({"Operations": [{"op": "move"}]}), "'op' is 'move', not add"),
+        (json!({"Operations": [{"op": "add", "path": 5, "value": 1}]}), "'path' must be a string"),
         (
             json!({"Operations": [{"op": "remove", "path": "x"}, {"op": "add", "path": "x"}]}),
             "Operation 2: 'value' is missing.",
@@ -686,13 +497,10 @@ fn messages_that_are_none() {
 fn attributes_the_mapping_does_not_have_are_left_out() {
     let mut small = rt();
     small.extensions.clear();
-    small.schema = small
-        .schema
-        .restricted_to(&|name| ["userName", "active", "emails.value"].contains(&name));
+    small.schema =
+        small.schema.restricted_to(&|name| ["userName", "active", "emails.value"].contains(&name));
     let apply = |operations: Value| {
-        Patch::parse(&json!({"Operations": operations}))
-            .unwrap()
-            .apply(&lena(), &small)
+        Patch::parse(&json!({"Operations": operations})).unwrap().apply(&lena(), &small)
     };
     let written = apply(json!([
         {"op": "Replace", "path": "phoneNumbers[type eq \"mobile\"].value", "value": "1"},
@@ -764,11 +572,7 @@ fn too_much_work_is_refused() {
 
 #[test]
 fn hostile_operations_are_refused() {
-    let deep = format!(
-        "emails[{}value pr{}]",
-        "(".repeat(50_000),
-        ")".repeat(50_000)
-    );
+    let deep = format!("emails[{}value pr{}]", "(".repeat(50_000), ")".repeat(50_000));
     for path in [
         &deep,
         &"x".repeat(100_000),
@@ -849,11 +653,7 @@ fn some_operation() -> impl Strategy<Value = Value> {
         Just(json!([])),
         emails().prop_map(Value::from),
     ];
-    (
-        prop::sample::select(vec!["add", "remove", "replace"]),
-        path,
-        value,
-    )
+    (prop::sample::select(vec!["add", "remove", "replace"]), path, value)
         .prop_map(|(op, path, value)| json!({"op": op, "path": path, "value": value}))
 }
 

@@ -8,10 +8,7 @@ use crate::server::conversation::{Begun, Conversation};
 use crate::server::guard::{Guard, HeadLimits, IDLE};
 use crate::server::smuggle::Refusal;
 
-const LIMITS: HeadLimits = HeadLimits {
-    max: 200,
-    timeout: Duration::from_secs(10),
-};
+const LIMITS: HeadLimits = HeadLimits { max: 200, timeout: Duration::from_secs(10) };
 
 fn guard() -> (DuplexStream, Guard<DuplexStream>, Arc<Conversation>) {
     let (client, server) = duplex(1 << 16);
@@ -24,10 +21,7 @@ fn guard() -> (DuplexStream, Guard<DuplexStream>, Arc<Conversation>) {
 async fn passes(pieces: &[&str]) -> String {
     let (mut client, mut guard, conversation) = guard();
     // As if a request were in work all the time, so that idle time does not end it.
-    conversation.begin(Begun {
-        at: Instant::now(),
-        must_close: false,
-    });
+    conversation.begin(Begun { at: Instant::now(), must_close: false });
     let mut all = Vec::new();
     for piece in pieces {
         client.write_all(piece.as_bytes()).await.unwrap();
@@ -64,10 +58,8 @@ async fn the_head_after_a_body_is_checked_too() {
 #[tokio::test(start_paused = true)]
 async fn a_body_is_never_taken_for_a_head() {
     let body = "GET /x HTTP/1.1\nHost: evil\n\n";
-    let post = format!(
-        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let post =
+        format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     assert_eq!(passes(&[&post]).await, post);
 }
 
@@ -88,10 +80,7 @@ async fn too_long_bare_line_feeds_and_tls_are_refused_at_once() {
     assert_eq!(passes(&[&long]).await, Refusal::TooLarge.stand_in());
     let bare = "GET / HTTP/1.1\nHost: h\n";
     assert_eq!(passes(&[bare]).await, Refusal::LineEnd.stand_in());
-    assert_eq!(
-        passes(&["\u{16}\u{3}\u{1}"]).await,
-        Refusal::RequestLine.stand_in()
-    );
+    assert_eq!(passes(&["\u{16}\u{3}\u{1}"]).await, Refusal::RequestLine.stand_in());
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,11 +117,7 @@ async fn a_request_begins_with_its_first_byte() {
     client.write_all(first.as_bytes()).await.unwrap();
     let began = Instant::now();
     let pause = Duration::from_secs(7);
-    assert!(
-        tokio::time::timeout(pause, guard.read(&mut space))
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(pause, guard.read(&mut space)).await.is_err());
     client.write_all(rest.as_bytes()).await.unwrap();
     assert_eq!(guard.read(&mut space).await.unwrap(), A.len());
     assert_eq!(conversation.next().at, began);

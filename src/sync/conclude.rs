@@ -1,5 +1,7 @@
 //! What a round's end means: for its changes, for what is remembered, for those who wait.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value, json};
 
 use super::clock::later;
@@ -32,7 +34,7 @@ impl Engine {
         end: RoundEnd,
     ) -> Result<(), JournalError> {
         match end {
-            RoundEnd::Reached(Reached::Applied(applied)) => self.applied(round, applied).await,
+            RoundEnd::Reached(Reached::Applied(applied)) => self.applied(round, *applied).await,
             RoundEnd::Reached(Reached::Gone { keeps_account }) => {
                 self.gone(round, keeps_account).await
             }
@@ -58,16 +60,22 @@ impl Engine {
                 let internal = "protected by never_touch".to_owned();
                 self.refuse(round, error, Some(internal)).await
             }
-            RoundEnd::Refused { how, words } => {
-                self.refuse(round, refusal(how, words), None).await
+            RoundEnd::Reached(Reached::Unchanged { attributes }) => {
+                let (app, names) = (round.app.name(), attributes.join(", "));
+                let detail = format!("{app} answered that it worked and did not change {names}.");
+                self.refuse(round, ScimError::invalid_value(detail), None).await
             }
+            RoundEnd::Reached(Reached::OnlyLinks) => {
+                let app = round.app.name();
+                let detail = format!("{app} has no group of that name, and none is made here.");
+                self.refuse(round, ScimError::invalid_value(detail), None).await
+            }
+            RoundEnd::Refused { how, words } => self.refuse(round, refusal(how, words), None).await,
             RoundEnd::Unplannable(error) => {
                 let told = ScimError::invalid_value(error.to_string());
                 self.refuse(round, told, None).await
             }
-            RoundEnd::Wait { reason, until, words } => {
-                self.wait(round, reason, until, words).await
-            }
+            RoundEnd::Wait { reason, until, words } => self.wait(round, reason, until, words).await,
             RoundEnd::BridgeRefused { words } => self.bridge_refused(round, words).await,
             RoundEnd::Parked { words } => self.park(round, words).await,
             RoundEnd::JournalLost(error) => Err(error),
@@ -135,9 +143,10 @@ impl Engine {
     ) -> Result<Vec<EdgeEnd>, JournalError> {
         let group = &round.work.resource.id;
         let refused = |id: &Value| {
-            members.refused.iter().find(|(other, _)| {
-                crate::mapping::id_text(other) == crate::mapping::id_text(id)
-            })
+            members
+                .refused
+                .iter()
+                .find(|(other, _)| crate::mapping::id_text(other) == crate::mapping::id_text(id))
         };
         let pending = self.journal.pending_edges(group, EDGES_AT_ONCE).await?;
         Ok(pending
@@ -302,7 +311,11 @@ impl Engine {
         alarm(
             "change_parked",
             &self.metrics,
-            &format!("{name}: {} '{}' waits for a person: {words}", resource.kind.resource_type(), resource.id),
+            &format!(
+                "{name}: {} '{}' waits for a person: {words}",
+                resource.kind.resource_type(),
+                resource.id
+            ),
         );
         let detail = format!(
             "{name} gave no certain answer and nothing can tell what it did; an operator of the \
@@ -324,6 +337,10 @@ impl Engine {
     }
 
     fn tell(&self, round: &Round<'_>, ends: Vec<(ChangeId, Ended)>) {
+        let ended = ends.len() as u64;
+        let less = |waiting: u64| Some(waiting.saturating_sub(ended));
+        let backlog = &round.app.backlog;
+        let _ = backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         for (change, ended) in ends {
             let open = round.changes.iter().find(|open| open.change == change);
             if let (Ended::Refused(error), Some(open)) = (&ended, open)

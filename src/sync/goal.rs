@@ -40,8 +40,16 @@ impl Engine {
             link: resource.link.as_ref().map(|link| link.app_id.clone()),
             password: self.password(round),
             claim: if ours { Claim::Ours } else { Claim::AsMapped },
+            reading: self.reading(round),
             may_create: rests.is_none_or(|until| until <= now),
         })
+    }
+
+    /// What a GET of a moment ago brought; nothing while a call is in doubt.
+    fn reading(&self, round: &Round<'_>) -> Option<Value> {
+        let fresh_for = round.app.mapping.sync().read_fresh_for;
+        let reading = self.readings.take(&round.work.resource.id, fresh_for);
+        reading.filter(|_| round.work.open_steps.is_empty() && round.work.attempts == 0)
     }
 
     /// The newest password that a change of the round carries.
@@ -91,8 +99,7 @@ impl Engine {
             let members = self.journal.members(group, after.as_ref(), SLICE).await?;
             after = members.last().map(|member| member.user.clone());
             let full = members.len() == SLICE as usize;
-            everybody
-                .extend(members.into_iter().filter_map(|m| m.app_id).map(|id| Person { id }));
+            everybody.extend(members.into_iter().filter_map(|m| m.app_id).map(|id| Person { id }));
             if !full {
                 return Ok(everybody);
             }

@@ -23,15 +23,16 @@ mod outward;
 mod paging;
 mod path;
 mod raw;
+mod record;
 mod roots;
 mod side;
 mod source;
 mod table;
 mod template;
-mod textpath;
-mod value;
 #[cfg(test)]
 mod tests;
+mod textpath;
+mod value;
 mod wire;
 
 pub use answer::Use;
@@ -52,10 +53,11 @@ pub use model::{
 };
 pub use paging::Page;
 pub use path::JsonPath;
+pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
 pub use side::{
-    AppRecord, Asserted, Carried, DeleteRule, FieldState, FindEntry, GroupCreate, GroupDelete,
-    GroupPolicy, IfExists, Inactive, ListEntry, MembersRule, Membership, Side,
+    DeleteRule, FindEntry, GroupCreate, GroupDelete, GroupPolicy, IfExists, Inactive, ListEntry,
+    MembersRule, Membership, Side,
 };
 pub use source::Source;
 pub use table::Table;

@@ -16,7 +16,7 @@ use super::schema::{Extension, ResourceType, slots_of, slots_of_extension};
 use super::slot::Slot;
 
 /// A POST or PUT body in canonical form.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Incoming {
     /// The values, without `schemas`, `id`, `meta` and `password`.
     pub resource: Value,
@@ -24,11 +24,24 @@ pub struct Incoming {
     pub cleared: Vec<Slot>,
     /// Slots that have a value.
     pub present: Vec<Slot>,
-    /// The password, if one was sent. Never log it.
+    /// The password, if one was sent. `Debug` hides it.
     pub password: Option<String>,
     /// What was left out although it was sent, for log and journal: a different `id`, and
     /// what would be an error if the body did not make `active` false.
     pub left_out: Vec<String>,
+}
+
+impl std::fmt::Debug for Incoming {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming")
+            .field("resource", &self.resource)
+            .field("cleared", &self.cleared)
+            .field("present", &self.present)
+            .field("has_password", &self.password.is_some())
+            .field("left_out", &self.left_out)
+            .finish()
+    }
 }
 
 /// Makes a body canonical. Names get the schema's spelling; unknown and read-only

@@ -126,8 +126,8 @@ impl AttrPath {
         })
     }
 
-    /// The attribute in the resource type.
-    pub(crate) fn attribute_in<'a>(&self, rt: &'a ResourceType) -> Option<&'a Attribute> {
+    /// The attribute in the resource type, without regard to `sub`.
+    pub fn attribute_in<'a>(&self, rt: &'a ResourceType) -> Option<&'a Attribute> {
         match &self.schema {
             None => rt.attribute(&self.attribute),
             Some(id) => rt.extension(id)?.schema.attribute(&self.attribute),
@@ -261,5 +261,96 @@ impl std::fmt::Display for AttrPath {
             Some(sub) => write!(f, ".{sub}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::scim::core::ENTERPRISE_USER as E;
+    use crate::scim::testing::altr_user;
+
+    #[test]
+    fn paths_are_resolved_printed_and_have_slots() {
+        let rt = altr_user();
+        let department = format!("{E}:department");
+        let manager = format!("{E}:manager.value");
+        for (text, printed, slot) in [
+            ("USERNAME", "userName", &["userName"][..]),
+            (" name.GivenName ", "name.givenName", &["name", "givenName"]),
+            ("name", "name", &["name"]),
+            ("Emails", "emails", &["emails"]),
+            ("emails.VALUE", "emails.value", &["emails"]),
+            (
+                "emails[TYPE EQ work].Value",
+                r#"emails[type eq "work"].value"#,
+                &["emails"],
+            ),
+            (
+                "emails[primary eq \"True\"]",
+                "emails[primary eq true]",
+                &["emails"],
+            ),
+            ("externalid", "externalId", &["externalId"]),
+            ("department", &department, &[E, "department"]),
+            (&department, &department, &[E, "department"]),
+            (&manager, &manager, &[E, "manager", "value"]),
+            (
+                "ALTR_ADMIN_LEVEL",
+                "ALTR_ADMIN_LEVEL:ALTR_ADMIN_LEVEL",
+                &["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"],
+            ),
+        ] {
+            let path = AttrPath::parse(text, &rt).unwrap();
+            assert_eq!(path.to_string(), printed, "{text}");
+            assert_eq!(path.slot(), Slot::new(slot.to_vec()), "{text}");
+            assert_eq!(AttrPath::parse(printed, &rt).unwrap(), path, "{text}");
+        }
+        for text in [
+            "",
+            "nosuch",
+            E,
+            "emails[",
+            "emails[type eq 1",
+            "name[givenName pr]",
+            "a b",
+        ] {
+            assert_eq!(
+                AttrPath::parse(text, &rt).unwrap_err().status,
+                400,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn values_are_those_of_all_elements_that_match() {
+        let rt = altr_user();
+        let user = json!({"userName": "m", "emails": [
+            {"value": "a", "type": "work"}, {"type": "home"}, {"value": "b", "type": "work"},
+        ]});
+        let values = |text: &str| -> Vec<Value> {
+            AttrPath::parse(text, &rt)
+                .unwrap()
+                .values(&user)
+                .into_iter()
+                .cloned()
+                .collect()
+        };
+        assert_eq!(values("userName"), [json!("m")]);
+        assert_eq!(values("emails.value"), [json!("a"), json!("b")]);
+        assert_eq!(
+            values("emails[type eq \"home\"]"),
+            [json!({"type": "home"})]
+        );
+        assert_eq!(
+            values("emails[type eq \"home\"].value"),
+            Vec::<Value>::new()
+        );
+        assert_eq!(values("ALTR_ADMIN_LEVEL"), Vec::<Value>::new());
     }
 }

@@ -21,17 +21,29 @@ pub enum Absent {
 }
 
 /// The outcome of a PUT or PATCH.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Written {
     /// The whole resource as it shall be.
     pub desired: Value,
     /// Every slot the request spoke about, changed or not, and no other: only these are
     /// enforced in the app. `password` is no slot.
     pub asserted: Vec<Slot>,
-    /// The new password, if one was sent. Never log it.
+    /// The new password, if one was sent. `Debug` hides it.
     pub password: Option<String>,
     /// What the request asked for and is left out, for log and journal.
     pub left_out: Vec<String>,
+}
+
+impl std::fmt::Debug for Written {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Written")
+            .field("desired", &self.desired)
+            .field("asserted", &self.asserted)
+            .field("has_password", &self.password.is_some())
+            .field("left_out", &self.left_out)
+            .finish()
+    }
 }
 
 /// Applies a PUT to what the resource shows now. Members of groups are not handled here;

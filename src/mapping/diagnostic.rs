@@ -126,6 +126,11 @@ impl<'s> Report<'s> {
         }
     }
 
+    /// Whether a finding of this code was made.
+    pub fn has(&self, code: &str) -> bool {
+        self.found.iter().any(|d| d.code == code)
+    }
+
     /// Whether anything stops the loading.
     pub fn has_errors(&self) -> bool {
         self.found.iter().any(|d| d.severity == Severity::Error)

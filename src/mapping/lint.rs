@@ -2,7 +2,7 @@
 
 use super::compile::{CallUse, Cx};
 use super::model::Mapping;
-use super::raw::Span;
+use super::raw::{RawCall, Span};
 use super::side::{DeleteRule, GroupCreate, GroupDelete, IfExists, Side};
 use super::value::Val;
 use super::wire::{AnswerClass, Kind, Method};
@@ -18,34 +18,40 @@ pub(crate) fn lint(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
 }
 
 fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
-    let Some(at) = cx.raw.users.as_ref().map(|users| users.span.clone()) else {
+    let Some(raw) = cx.raw.users.as_ref() else {
         return;
     };
+    let at = raw.span.clone();
+    // Rows that could not be compiled were reported; what they would have given is not known.
+    let complete = raw
+        .attributes
+        .as_ref()
+        .is_none_or(|a| a.0.len() == mapping.users.attributes.len());
     let side = &mapping.users;
     let missing = [
         (
             "find",
-            side.find.is_empty(),
+            is_missing(raw.find.as_ref(), &side.find),
             "Okta looks for the user before it creates one",
         ),
         (
             "create",
-            side.create.is_empty(),
+            is_missing(raw.create.as_ref(), &side.create),
             "Okta assigns people to the app",
         ),
         (
             "get",
-            side.get.is_empty(),
+            is_missing(raw.get.as_ref(), &side.get),
             "Okta reads a user after every change",
         ),
         (
             "list",
-            side.list.is_empty(),
+            is_missing(raw.list.as_ref(), &side.list),
             "Okta imports all users, and a full list shows what is gone",
         ),
         (
             "update",
-            side.update.is_empty(),
+            is_missing(raw.update.as_ref(), &side.update),
             "Okta pushes changed profiles",
         ),
     ];
@@ -93,7 +99,7 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
             "give the calls that take the access away",
         );
     }
-    if side.deactivate.is_empty() && !has("active") {
+    if complete && side.deactivate.is_empty() && !has("active") {
         let message = "nothing takes a leaver's access away: `active` is not mapped and there is no `deactivate`";
         cx.report.error_help(
             "M0612",
@@ -114,7 +120,7 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
         .shows
         .iter()
         .any(|(source, _)| source.slot.0 == ["userName"]);
-    if !has("userName") && !kept("userName") && !shown {
+    if complete && !has("userName") && !kept("userName") && !shown {
         let message = "no field, `keep` or `shows` gives `userName`; Okta needs it";
         cx.report.error_help(
             "M0613",
@@ -146,19 +152,19 @@ fn group_operations(cx: &mut Cx<'_, '_>, side: &Side) {
         && side.members.remove.is_empty()
         && side.members.set.is_empty());
     let mut missing: Vec<(&str, &str)> = Vec::new();
-    if side.list.is_empty() {
+    if is_missing(raw.list.as_ref(), &side.list) {
         missing.push(("list", "Okta imports groups"));
     }
-    if side.get.is_empty() {
+    if is_missing(raw.get.as_ref(), &side.get) {
         missing.push(("get", "a group is read before it is changed"));
     }
-    if policy.create != GroupCreate::Refuse && side.find.is_empty() {
+    if policy.create != GroupCreate::Refuse && is_missing(raw.find.as_ref(), &side.find) {
         missing.push((
             "find",
             "a group of that name must be found before one is made",
         ));
     }
-    if policy.create == GroupCreate::Allowed && side.create.is_empty() {
+    if policy.create == GroupCreate::Allowed && is_missing(raw.create.as_ref(), &side.create) {
         missing.push(("create", "`policy.create` allows it"));
     }
     let removes = matches!(
@@ -168,7 +174,7 @@ fn group_operations(cx: &mut Cx<'_, '_>, side: &Side) {
     if removes && !matches!(&side.delete, DeleteRule::Calls(calls) if !calls.is_empty()) {
         missing.push(("delete", "`policy.delete` says so"));
     }
-    if changes && side.members.read.is_none() {
+    if changes && raw.members.is_none() {
         missing.push((
             "members",
             "what is there must be known before it is changed",
@@ -199,7 +205,11 @@ fn group_operations(cx: &mut Cx<'_, '_>, side: &Side) {
             .shows
             .iter()
             .any(|(source, _)| source.slot.0 == ["displayName"]);
-    if !named {
+    let complete = raw
+        .attributes
+        .as_ref()
+        .is_none_or(|a| a.0.len() == side.attributes.len());
+    if complete && !named {
         cx.report.error_help(
             "M0613",
             at.clone(),
@@ -221,11 +231,15 @@ fn group_operations(cx: &mut Cx<'_, '_>, side: &Side) {
 /// Calls one by one: used at all, and what their answers must give.
 fn calls(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
     let raw = cx.raw;
-    for (name, _) in raw.calls.iter().flat_map(|calls| calls.0.iter()) {
+    for (name, written) in raw.calls.iter().flat_map(|calls| calls.0.iter()) {
         let uses = cx.uses.get(name);
         let Some(call) = mapping.call_named(name).map(|id| mapping.call(id)) else {
             continue;
         };
+        if uses.is_empty() && cx.report.has("M0301") {
+            // A name that was written wrongly may be the use.
+            continue;
+        }
         if uses.is_empty() {
             let message = format!("call `{}` is used nowhere", name.value);
             cx.report.warning(
@@ -238,7 +252,7 @@ fn calls(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
         }
         let at = name.span.clone();
         for used in uses {
-            answers(cx, call, used, &at);
+            answers(cx, written, used, &name.value, &at);
         }
         if call.method == Method::Get && (call.body.is_some() || call.send.is_some()) {
             cx.report.error_help(
@@ -252,7 +266,7 @@ fn calls(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
             .paging
             .as_ref()
             .is_some_and(|paging| paging.size.is_some());
-        if call.paging.is_some() && !call.has_records() {
+        if call.paging.is_some() && written.records.is_none() {
             cx.report.error_help(
                 "M0508",
                 name.span.clone(),
@@ -333,23 +347,32 @@ fn mentions_page(call: &super::call::Call) -> bool {
     call.query.iter().any(|(_, value)| cursor(value)) || call.body.as_ref().is_some_and(cursor)
 }
 
-fn answers(cx: &mut Cx<'_, '_>, call: &super::call::Call, used: CallUse, at: &Span) {
+/// Whether the file itself gives no such calls; wrong names were reported where they stand.
+fn is_missing<R, C>(written: Option<&Vec<R>>, compiled: &[C]) -> bool {
+    compiled.is_empty() && written.is_none_or(Vec::is_empty)
+}
+
+fn answers(cx: &mut Cx<'_, '_>, call: &RawCall, used: CallUse, name: &str, at: &Span) {
+    let (record, records) = (call.record.is_some(), call.records.is_some());
+    let saves_id = call
+        .save
+        .iter()
+        .flat_map(|save| save.0.iter())
+        .any(|(name, _)| name.value == "id");
     let (fits, needed) = match used {
-        CallUse::List(_) => (call.has_records(), "`records`"),
-        CallUse::Members => (call.has_records(), "`records`"),
+        CallUse::List(_) => (records, "`records`"),
+        CallUse::Members => (records, "`records`"),
         CallUse::Find(_) => (
-            call.has_records() || call.has_record() || call.saves("id"),
+            records || record || saves_id,
             "`records`, `record` or `save: { id }`",
         ),
-        CallUse::Get(_) | CallUse::CompleteBy(_) => {
-            (call.has_record() || call.has_records(), "`record`")
-        }
+        CallUse::Get(_) | CallUse::CompleteBy(_) => (record || records, "`record`"),
         _ => return,
     };
     if !fits {
         let message = format!(
             "call `{}` is used for {} and reads nothing from the answer",
-            call.name(),
+            name,
             used.key()
         );
         cx.report.error_help(

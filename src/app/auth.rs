@@ -70,9 +70,7 @@ pub(super) fn resolve(
 /// # Errors
 /// In words, when it has none.
 pub(super) fn secret(name: &str, secrets: &dyn SecretStore) -> Result<Zeroizing<String>, String> {
-    secrets
-        .get(name)
-        .ok_or_else(|| format!("the secret '{name}' has no value"))
+    secrets.get(name).ok_or_else(|| format!("the secret '{name}' has no value"))
 }
 
 /// Standard base64 with padding (RFC 4648 section 4).
@@ -138,51 +136,27 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_header() {
-        let basic = Auth::Basic {
-            user: constant("ALTR-BRIDGE"),
-            password: secret("password"),
-        };
+        let basic = Auth::Basic { user: constant("ALTR-BRIDGE"), password: secret("password") };
         let (name, value) = header(&basic, &Store).unwrap().unwrap();
         assert_eq!(name, AUTHORIZATION);
         assert_eq!(value.as_bytes(), b"Basic QUxUUi1CUklER0U6czNjcmV0LWE=");
         assert!(value.is_sensitive());
-        let bearer = Auth::Bearer {
-            value: secret("password"),
-            word: "token".to_owned(),
-        };
-        assert_eq!(
-            header(&bearer, &Store).unwrap().unwrap().1.as_bytes(),
-            b"token s3cret-a"
-        );
-        let own = Auth::Header {
-            name: "X-Api-Key".to_owned(),
-            value: secret("password"),
-        };
+        let bearer = Auth::Bearer { value: secret("password"), word: "token".to_owned() };
+        assert_eq!(header(&bearer, &Store).unwrap().unwrap().1.as_bytes(), b"token s3cret-a");
+        let own = Auth::Header { name: "X-Api-Key".to_owned(), value: secret("password") };
         let (name, value) = header(&own, &Store).unwrap().unwrap();
-        assert_eq!(
-            (name.as_str(), value.as_bytes()),
-            ("x-api-key", &b"s3cret-a"[..])
-        );
+        assert_eq!((name.as_str(), value.as_bytes()), ("x-api-key", &b"s3cret-a"[..]));
         assert!(header(&Auth::None, &Store).unwrap().is_none());
     }
 
     #[test]
     fn what_cannot_be_sent_is_named_without_its_value() {
-        let bearer = |value| Auth::Bearer {
-            value,
-            word: "Bearer".to_owned(),
-        };
+        let bearer = |value| Auth::Bearer { value, word: "Bearer".to_owned() };
         let missing = header(&bearer(secret("gone")), &Store).unwrap_err();
         assert!(missing.contains("'gone'"), "{missing}");
         let broken = header(&bearer(secret("broken")), &Store).unwrap_err();
-        assert!(
-            broken.contains("authorization") && !broken.contains("line"),
-            "{broken}"
-        );
-        let colon = Auth::Basic {
-            user: constant("a:b"),
-            password: constant("x"),
-        };
+        assert!(broken.contains("authorization") && !broken.contains("line"), "{broken}");
+        let colon = Auth::Basic { user: constant("a:b"), password: constant("x") };
         assert!(header(&colon, &Store).is_err());
     }
 }

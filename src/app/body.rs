@@ -26,10 +26,7 @@ pub(super) fn encode(payload: &Payload) -> Result<(&'static str, Vec<u8>), Strin
                 brackets: payload.bracket_lists,
             };
             form.root(&payload.tree)?;
-            Ok((
-                "application/x-www-form-urlencoded",
-                form.text.finish().into_bytes(),
-            ))
+            Ok(("application/x-www-form-urlencoded", form.text.finish().into_bytes()))
         }
         Format::Text => match &payload.tree {
             Value::Array(_) | Value::Object(_) => {
@@ -60,9 +57,7 @@ impl Form {
         match tree {
             Value::Null => Ok(()),
             Value::Object(fields) => {
-                fields
-                    .iter()
-                    .for_each(|(key, value)| self.field(key, value));
+                fields.iter().for_each(|(key, value)| self.field(key, value));
                 Ok(())
             }
             _ => Err("a form body must be an object".to_owned()),
@@ -77,11 +72,7 @@ impl Form {
                 }
             }
             Value::Array(items) => {
-                let key = if self.brackets {
-                    format!("{key}[]")
-                } else {
-                    key.to_owned()
-                };
+                let key = if self.brackets { format!("{key}[]") } else { key.to_owned() };
                 items.iter().for_each(|item| self.field(&key, item));
             }
             value => {
@@ -109,13 +100,9 @@ pub(super) fn decode(received: &Received<'_>, reads: Format) -> Body {
         return Body::Empty;
     }
     // Asked for none (`Accept-Encoding: identity`); decoding would open the door for bombs.
-    if let Some(coding) = received
-        .coding
-        .filter(|coding| !coding.eq_ignore_ascii_case("identity"))
+    if let Some(coding) = received.coding.filter(|coding| !coding.eq_ignore_ascii_case("identity"))
     {
-        return Body::Unreadable(format!(
-            "it is coded as {coding:?}, which was not asked for"
-        ));
+        return Body::Unreadable(format!("it is coded as {coding:?}, which was not asked for"));
     }
     let Some(text) = characters(received) else {
         return Body::Unreadable("its bytes are no text in UTF-8".to_owned());
@@ -132,17 +119,11 @@ pub(super) fn decode(received: &Received<'_>, reads: Format) -> Body {
 
 /// The bytes as text: UTF-8, or Latin-1 where the app says so.
 fn characters(received: &Received<'_>) -> Option<String> {
-    let bytes = received
-        .bytes
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(received.bytes);
+    let bytes = received.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(received.bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Some(text.to_owned());
     }
-    let kind = received
-        .content_type
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let kind = received.content_type.unwrap_or_default().to_ascii_lowercase();
     let latin = kind.contains("charset=iso-8859-1") || kind.contains("charset=\"iso-8859-1\"");
     latin.then(|| bytes.iter().map(|byte| char::from(*byte)).collect())
 }
@@ -153,17 +134,12 @@ fn json(text: &str) -> Result<Body, String> {
         return Err(format!("it is nested deeper than {MAX_DEPTH}"));
     }
     // The text of the error holds positions, not content.
-    serde_json::from_str(text)
-        .map(Body::Tree)
-        .map_err(|error| format!("it is not JSON: {error}"))
+    serde_json::from_str(text).map(Body::Tree).map_err(|error| format!("it is not JSON: {error}"))
 }
 
 /// What an answer is that should have been JSON and is not.
 fn not_json(received: &Received<'_>, text: String, why: String) -> Body {
-    let kind = received
-        .content_type
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let kind = received.content_type.unwrap_or_default().to_ascii_lowercase();
     if kind.starts_with("text/html") || text.trim_start().starts_with('<') {
         return Body::Unreadable("it is HTML or XML where JSON was expected".to_owned());
     }
@@ -203,26 +179,13 @@ mod tests {
     use super::*;
 
     fn form(tree: Value, bracket_lists: bool) -> String {
-        let (kind, bytes) = encode(&Payload {
-            format: Format::Form,
-            tree,
-            bracket_lists,
-        })
-        .unwrap();
+        let (kind, bytes) = encode(&Payload { format: Format::Form, tree, bracket_lists }).unwrap();
         assert_eq!(kind, "application/x-www-form-urlencoded");
         String::from_utf8(bytes).unwrap()
     }
 
     fn read(status: u16, kind: Option<&str>, bytes: &[u8], reads: Format) -> Body {
-        decode(
-            &Received {
-                status,
-                content_type: kind,
-                coding: None,
-                bytes,
-            },
-            reads,
-        )
+        decode(&Received { status, content_type: kind, coding: None, bytes }, reads)
     }
 
     fn unreadable(body: Body) -> String {
@@ -235,17 +198,10 @@ mod tests {
     #[test]
     fn json_keeps_order_and_types() {
         let tree = json!({ "b": 1, "a": [true, null, "x"], "big": 18_446_744_073_709_551_615_u64 });
-        let payload = Payload {
-            format: Format::Json,
-            tree,
-            bracket_lists: false,
-        };
+        let payload = Payload { format: Format::Json, tree, bracket_lists: false };
         let (kind, bytes) = encode(&payload).unwrap();
         assert_eq!(kind, "application/json");
-        assert_eq!(
-            bytes,
-            br#"{"b":1,"a":[true,null,"x"],"big":18446744073709551615}"#
-        );
+        assert_eq!(bytes, br#"{"b":1,"a":[true,null,"x"],"big":18446744073709551615}"#);
     }
 
     #[test]
@@ -258,23 +214,13 @@ mod tests {
         assert_eq!(form(tree.clone(), false), format!("{head}ids=1&ids=2"));
         assert_eq!(form(tree, true), format!("{head}ids%5B%5D=1&ids%5B%5D=2"));
         assert_eq!(form(Value::Null, false), "");
-        let list = Payload {
-            format: Format::Form,
-            tree: json!([1]),
-            bracket_lists: false,
-        };
+        let list = Payload { format: Format::Form, tree: json!([1]), bracket_lists: false };
         assert!(encode(&list).is_err());
     }
 
     #[test]
     fn a_text_is_one_value() {
-        let text = |tree| {
-            encode(&Payload {
-                format: Format::Text,
-                tree,
-                bracket_lists: false,
-            })
-        };
+        let text = |tree| encode(&Payload { format: Format::Text, tree, bracket_lists: false });
         assert_eq!(text(json!("a\nb")).unwrap().1, b"a\nb");
         assert_eq!(text(json!(7)).unwrap().1, b"7");
         assert_eq!(text(Value::Null).unwrap().1, b"");
@@ -284,23 +230,13 @@ mod tests {
     #[test]
     fn json_is_read_whatever_it_is_called() {
         let tree = Body::Tree(json!({ "id": 7 }));
-        for kind in [
-            None,
-            Some("application/json; charset=utf-8"),
-            Some("text/html"),
-        ] {
+        for kind in [None, Some("application/json; charset=utf-8"), Some("text/html")] {
             assert_eq!(read(200, kind, br#"{"id":7}"#, Format::Json), tree);
         }
-        assert_eq!(
-            read(200, None, b"\xef\xbb\xbf{\"id\":7}\r\n", Format::Json),
-            tree
-        );
+        assert_eq!(read(200, None, b"\xef\xbb\xbf{\"id\":7}\r\n", Format::Json), tree);
         assert_eq!(read(200, None, b"", Format::Json), Body::Empty);
         assert_eq!(read(200, None, b" \r\n", Format::Json), Body::Empty);
-        assert_eq!(
-            read(200, None, b"null", Format::Json),
-            Body::Tree(Value::Null)
-        );
+        assert_eq!(read(200, None, b"null", Format::Json), Body::Tree(Value::Null));
     }
 
     #[test]
@@ -319,39 +255,20 @@ mod tests {
 
     #[test]
     fn a_coded_answer_is_unreadable() {
-        let received = |coding| Received {
-            status: 200,
-            content_type: None,
-            coding,
-            bytes: b"{}",
-        };
+        let received = |coding| Received { status: 200, content_type: None, coding, bytes: b"{}" };
         assert!(unreadable(decode(&received(Some("gzip")), Format::Json)).contains("gzip"));
-        assert_eq!(
-            decode(&received(Some("Identity")), Format::Json),
-            Body::Tree(json!({}))
-        );
+        assert_eq!(decode(&received(Some("Identity")), Format::Json), Body::Tree(json!({})));
     }
 
     #[test]
     fn depth_is_limited() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(matches!(
-            read(200, None, nested(64).as_bytes(), Format::Json),
-            Body::Tree(_)
-        ));
+        assert!(matches!(read(200, None, nested(64).as_bytes(), Format::Json), Body::Tree(_)));
         assert!(unreadable(read(200, None, nested(65).as_bytes(), Format::Json)).contains("64"));
-        unreadable(read(
-            200,
-            None,
-            "[".repeat(1_000_000).as_bytes(),
-            Format::Json,
-        ));
+        unreadable(read(200, None, "[".repeat(1_000_000).as_bytes(), Format::Json));
         // Brackets in strings are text.
         let text = json!(["[".repeat(100), "\\\"[["]).to_string();
-        assert!(matches!(
-            read(200, None, text.as_bytes(), Format::Json),
-            Body::Tree(_)
-        ));
+        assert!(matches!(read(200, None, text.as_bytes(), Format::Json), Body::Tree(_)));
     }
 
     #[test]
@@ -359,12 +276,7 @@ mod tests {
         let text = |text: &str| read(200, Some("text/plain"), text.as_bytes(), Format::Text);
         assert_eq!(text("größe"), Body::Text("größe".to_owned()));
         assert_eq!(text("x\n"), Body::Text("x\n".to_owned()));
-        let latin = read(
-            200,
-            Some("text/plain; charset=ISO-8859-1"),
-            b"gr\xf6sse",
-            Format::Text,
-        );
+        let latin = read(200, Some("text/plain; charset=ISO-8859-1"), b"gr\xf6sse", Format::Text);
         assert_eq!(latin, Body::Text("grösse".to_owned()));
         unreadable(read(200, Some("text/plain"), b"gr\xf6sse", Format::Text));
     }

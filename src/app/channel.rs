@@ -62,11 +62,7 @@ impl Channel {
             .handshake(TokioIo::new(counted))
             .await
             .map_err(|error| words(&error))?;
-        Ok(Self {
-            sender,
-            driver: Some(driver),
-            written,
-        })
+        Ok(Self { sender, driver: Some(driver), written })
     }
 
     /// Bytes of requests accepted since it was opened.
@@ -81,10 +77,7 @@ impl Channel {
     ) -> Result<Response<Incoming>, Broken> {
         let Self { sender, driver, .. } = self;
         if let Err(error) = together(driver, sender.ready()).await {
-            return Err(Broken {
-                handed_back: true,
-                why: words(&error),
-            });
+            return Err(Broken { handed_back: true, why: words(&error) });
         }
         let sent = together(driver, sender.try_send_request(request)).await;
         sent.map_err(|mut error| Broken {
@@ -101,10 +94,7 @@ impl Channel {
     ) -> Result<Gathered, Broken> {
         let mut bytes = Vec::new();
         while let Some(frame) = together(&mut self.driver, body.frame()).await {
-            let frame = frame.map_err(|error| Broken {
-                handed_back: false,
-                why: words(&error),
-            })?;
+            let frame = frame.map_err(|error| Broken { handed_back: false, why: words(&error) })?;
             // Trailers say nothing to a mapping.
             let Ok(data) = frame.into_data() else {
                 continue;
@@ -157,9 +147,7 @@ pub(super) fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("keep-alive")?.to_str().ok()?;
     let seconds = text.split(',').find_map(|part| {
         let (name, value) = part.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("timeout")
-            .then(|| value.trim().parse().ok())?
+        name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim().parse().ok())?
     })?;
     Some(Duration::from_secs(seconds))
 }

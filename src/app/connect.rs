@@ -54,11 +54,8 @@ impl Connector {
             true => Some(tls(connection, &target)?),
             false => None,
         };
-        let proxy = connection
-            .proxy
-            .as_deref()
-            .map(|url| Proxy::parse(url, &target))
-            .transpose()?;
+        let proxy =
+            connection.proxy.as_deref().map(|url| Proxy::parse(url, &target)).transpose()?;
         Ok(Self { target, tls, proxy })
     }
 
@@ -96,17 +93,12 @@ async fn in_time<T>(
     match timeout_at(until, work).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(why)) => Err(NotSent { phase, why }),
-        Err(_) => Err(NotSent {
-            phase,
-            why: "it took too long".to_owned(),
-        }),
+        Err(_) => Err(NotSent { phase, why: "it took too long".to_owned() }),
     }
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let found = lookup_host((host, port))
-        .await
-        .map_err(|error| format!("{host}: {error}"))?;
+    let found = lookup_host((host, port)).await.map_err(|error| format!("{host}: {error}"))?;
     let found: Vec<SocketAddr> = found.collect();
     match found.is_empty() {
         true => Err(format!("{host} has no address")),
@@ -132,18 +124,13 @@ async fn connect(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, 
             Err(_) => failures.push(format!("{address}: it took too long")),
         }
     }
-    Err(NotSent {
-        phase: Phase::Connect,
-        why: failures.join("; "),
-    })
+    Err(NotSent { phase: Phase::Connect, why: failures.join("; ") })
 }
 
 impl Proxy {
     fn parse(url: &str, target: &Target) -> Result<Self, AppError> {
         // The URL is never shown: it may hold a password.
-        let wrong = |why: &str| AppError::Proxy {
-            why: why.to_owned(),
-        };
+        let wrong = |why: &str| AppError::Proxy { why: why.to_owned() };
         let rest = url.trim().strip_prefix("http://");
         let rest = rest.ok_or_else(|| wrong("it does not begin with http://"))?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
@@ -164,19 +151,12 @@ impl Proxy {
             request.push_str("\r\n");
         }
         request.push_str("\r\n");
-        Ok(Self {
-            host,
-            port,
-            request,
-        })
+        Ok(Self { host, port, request })
     }
 
     /// Asks for a tunnel and waits for the yes.
     async fn tunnel(&self, stream: &mut TcpStream) -> Result<(), String> {
-        stream
-            .write_all(self.request.as_bytes())
-            .await
-            .map_err(|error| error.to_string())?;
+        stream.write_all(self.request.as_bytes()).await.map_err(|error| error.to_string())?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             if head.len() == MAX_PROXY_HEAD {
@@ -188,12 +168,9 @@ impl Proxy {
         }
         let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let mut words = line.split(|byte| *byte == b' ');
-        let http = words
-            .next()
-            .is_some_and(|word| word.starts_with(b"HTTP/1."));
-        let status = words
-            .next()
-            .and_then(|word| std::str::from_utf8(word).ok()?.parse::<u16>().ok());
+        let http = words.next().is_some_and(|word| word.starts_with(b"HTTP/1."));
+        let status =
+            words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse::<u16>().ok());
         match status.filter(|_| http) {
             Some(200..=299) => Ok(()),
             Some(status) => Err(format!("the proxy answered {status}")),
@@ -206,9 +183,7 @@ fn tls(
     connection: &Connection,
     target: &Target,
 ) -> Result<(TlsConnector, ServerName<'static>), AppError> {
-    let wrong = |error: rustls::Error| AppError::Tls {
-        why: error.to_string(),
-    };
+    let wrong = |error: rustls::Error| AppError::Tls { why: error.to_string() };
     // Named, not the process's default: two crates could each set another one.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
@@ -223,9 +198,8 @@ fn tls(
         }
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let name = ServerName::try_from(target.host.clone()).map_err(|error| AppError::Tls {
-        why: format!("{}: {error}", target.host),
-    })?;
+    let name = ServerName::try_from(target.host.clone())
+        .map_err(|error| AppError::Tls { why: format!("{}: {error}", target.host) })?;
     Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
@@ -247,11 +221,7 @@ fn authorities(ca: Option<&Path>) -> Result<RootCertStore, AppError> {
             let (added, _) = roots.add_parsable_certificates(certs);
             if added == 0 {
                 let why: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                let why = if why.is_empty() {
-                    "none found".to_owned()
-                } else {
-                    why.join("; ")
-                };
+                let why = if why.is_empty() { "none found".to_owned() } else { why.join("; ") };
                 return Err(AppError::NoAuthorities { why });
             }
         }
@@ -260,15 +230,10 @@ fn authorities(ca: Option<&Path>) -> Result<RootCertStore, AppError> {
 }
 
 fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDer<'static>>, AppError> {
-    let wrong = |why: String| AppError::PemFile {
-        what,
-        path: path.to_owned(),
-        why,
-    };
+    let wrong = |why: String| AppError::PemFile { what, path: path.to_owned(), why };
     let found = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
-    let found: Vec<_> = found
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong(error.to_string()))?;
+    let found: Vec<_> =
+        found.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
     match found.is_empty() {
         true => Err(wrong("it holds no certificate".to_owned())),
         false => Ok(found),
@@ -290,9 +255,7 @@ fn client_certificate(
 /// A failed handshake in words, with the usual cause where there is one.
 fn tls_words(error: &std::io::Error) -> String {
     use rustls::{AlertDescription, Error};
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Error>());
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let hint = match inner {
         Some(Error::AlertReceived(
             AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,

@@ -34,13 +34,7 @@ pub(crate) struct Counted<S> {
 impl<S> Counted<S> {
     pub(crate) fn new(stream: S) -> (Self, Written) {
         let written = Written::default();
-        (
-            Self {
-                stream,
-                written: written.clone(),
-            },
-            written,
-        )
+        (Self { stream, written: written.clone() }, written)
     }
 
     fn note(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

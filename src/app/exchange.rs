@@ -36,9 +36,7 @@ struct Client {
 
 impl fmt::Debug for AppClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppClient")
-            .field("target", &self.0.target)
-            .finish_non_exhaustive()
+        f.debug_struct("AppClient").field("target", &self.0.target).finish_non_exhaustive()
     }
 }
 
@@ -80,12 +78,7 @@ impl AppClient {
                     redactor.add(&name);
                 }
             }
-            Auth::Bearer {
-                value: reference, ..
-            }
-            | Auth::Header {
-                value: reference, ..
-            } => {
+            Auth::Bearer { value: reference, .. } | Auth::Header { value: reference, .. } => {
                 redactor.add(&value(reference));
             }
         }
@@ -102,10 +95,7 @@ impl AppClient {
         let turn = match client.limit.turn(deadline).await {
             Ok(turn) => turn,
             Err(why) => {
-                return Exchange::NotSent(NotSent {
-                    phase: Phase::Wait,
-                    why,
-                });
+                return Exchange::NotSent(NotSent { phase: Phase::Wait, why });
             }
         };
         // Secrets are read after the wait: they may have changed meanwhile.
@@ -113,10 +103,7 @@ impl AppClient {
         let message = match message {
             Ok(message) => message,
             Err(why) => {
-                return Exchange::NotSent(NotSent {
-                    phase: Phase::Prepare,
-                    why,
-                });
+                return Exchange::NotSent(NotSent { phase: Phase::Prepare, why });
             }
         };
         let longest = Instant::now().checked_add(request.timeout);
@@ -138,10 +125,7 @@ impl Client {
             match self.attempt(channel, request, message, until).await {
                 // The app closed it while it was idle. Nothing was sent, or a read that
                 // changes nothing: a fresh connection belongs to the same attempt.
-                Outcome::Unanswered {
-                    exchange: Exchange::NotSent(_),
-                    closed: true,
-                } => {}
+                Outcome::Unanswered { exchange: Exchange::NotSent(_), closed: true } => {}
                 Outcome::Unanswered { closed: true, .. } if request.class == StepClass::Read => {}
                 Outcome::Unanswered { exchange, .. } => return exchange,
                 Outcome::Answered(answer) => return Exchange::Answered(answer),
@@ -154,10 +138,7 @@ impl Client {
         let channel = match Channel::new(stream).await {
             Ok(channel) => channel,
             Err(why) => {
-                return Exchange::NotSent(NotSent {
-                    phase: Phase::Send,
-                    why,
-                });
+                return Exchange::NotSent(NotSent { phase: Phase::Send, why });
             }
         };
         match self.attempt(channel, request, message, until).await {
@@ -177,14 +158,8 @@ impl Client {
         // timeout_at polls once even when the time is over; that could send.
         if Instant::now() >= until {
             let why = "no time was left".to_owned();
-            let exchange = Exchange::NotSent(NotSent {
-                phase: Phase::Send,
-                why,
-            });
-            return Outcome::Unanswered {
-                exchange,
-                closed: false,
-            };
+            let exchange = Exchange::NotSent(NotSent { phase: Phase::Send, why });
+            return Outcome::Unanswered { exchange, closed: false };
         }
         let written = channel.written();
         let before = written.so_far();
@@ -201,14 +176,9 @@ impl Client {
         drop(channel);
         let sent = written.so_far() - before;
         let closed = broken.is_some() && status.is_none();
-        let broken = broken.unwrap_or_else(|| Broken {
-            handed_back: false,
-            why: "it took too long".to_owned(),
-        });
-        Outcome::Unanswered {
-            exchange: unanswered(sent, status, broken),
-            closed,
-        }
+        let broken = broken
+            .unwrap_or_else(|| Broken { handed_back: false, why: "it took too long".to_owned() });
+        Outcome::Unanswered { exchange: unanswered(sent, status, broken), closed }
     }
 
     /// The answer whole, its head alone noted in `status` as soon as it is there.
@@ -250,11 +220,7 @@ impl Client {
                 Body::Unreadable(format!("it is longer than {} bytes", self.max_answer))
             }
         };
-        Answer {
-            status,
-            headers: headers(&head.headers),
-            body,
-        }
+        Answer { status, headers: headers(&head.headers), body }
     }
 }
 
@@ -274,18 +240,12 @@ fn unanswered(sent: u64, status: Option<u16>, broken: Broken) -> Exchange {
     let Broken { handed_back, why } = broken;
     // An answer to nothing cannot be: whoever answers has read something.
     if status.is_none() && (handed_back || sent == 0) {
-        return Exchange::NotSent(NotSent {
-            phase: Phase::Send,
-            why,
-        });
+        return Exchange::NotSent(NotSent { phase: Phase::Send, why });
     }
     Exchange::InDoubt(InDoubt { sent, status, why })
 }
 
 fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
-        .collect()
+    headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect()
 }

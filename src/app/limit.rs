@@ -29,11 +29,7 @@ impl Limit {
     pub(crate) fn new(at_once: usize, per_second: Option<f64>) -> Result<Self, AppError> {
         if at_once == 0 || at_once > Semaphore::MAX_PERMITS {
             let value = at_once.to_string();
-            return Err(AppError::Setting {
-                name: "at_once",
-                value,
-                wanted: "at least 1",
-            });
+            return Err(AppError::Setting { name: "at_once", value, wanted: "at least 1" });
         }
         let pace = match per_second {
             None => None,
@@ -43,21 +39,11 @@ impl Limit {
                     .filter(|_| rate > 0.0 && rate.is_finite());
                 let wanted = "a number above 0";
                 let value = rate.to_string();
-                let apart = apart.ok_or(AppError::Setting {
-                    name: "per_second",
-                    value,
-                    wanted,
-                })?;
-                Some(Pace {
-                    apart,
-                    next: Mutex::new(None),
-                })
+                let apart = apart.ok_or(AppError::Setting { name: "per_second", value, wanted })?;
+                Some(Pace { apart, next: Mutex::new(None) })
             }
         };
-        Ok(Self {
-            at_once: Arc::new(Semaphore::new(at_once)),
-            pace,
-        })
+        Ok(Self { at_once: Arc::new(Semaphore::new(at_once)), pace })
     }
 
     /// Waits for a turn; the turn ends when the permit is dropped.
@@ -134,10 +120,7 @@ mod tests {
             assert!(limit.turn(soon()).await.unwrap_err().contains("per_second"));
         }
         assert_eq!(begin.elapsed(), Duration::ZERO);
-        let _ = limit
-            .turn(Instant::now() + Duration::from_secs(10))
-            .await
-            .unwrap();
+        let _ = limit.turn(Instant::now() + Duration::from_secs(10)).await.unwrap();
         assert_eq!(begin.elapsed(), Duration::from_secs(10));
     }
 

@@ -53,23 +53,13 @@ impl Message {
             return Err("the path of the call does not begin with '/'".to_owned());
         }
         let uri = format!("{}{}", target.base_path, request.target);
-        let uri = uri
-            .parse()
-            .map_err(|error| format!("the path of the call is unusable: {error}"))?;
+        let uri =
+            uri.parse().map_err(|error| format!("the path of the call is unusable: {error}"))?;
         let mut headers = HeaderMap::new();
-        headers.insert(
-            header::HOST,
-            header_value(&header::HOST, &target.authority)?,
-        );
+        headers.insert(header::HOST, header_value(&header::HOST, &target.authority)?);
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        headers.insert(
-            header::ACCEPT,
-            HeaderValue::from_static(accept(request.reads)),
-        );
-        headers.insert(
-            header::ACCEPT_ENCODING,
-            HeaderValue::from_static("identity"),
-        );
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept(request.reads)));
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some((name, value)) = auth::header(auth, secrets)? {
             if OURS.contains(&name) {
                 return Err(format!("the header '{name}' cannot carry authentication"));
@@ -90,12 +80,7 @@ impl Message {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         own_headers(request, secrets, &mut headers)?;
-        Ok(Self {
-            method,
-            uri,
-            headers,
-            body,
-        })
+        Ok(Self { method, uri, headers, body })
     }
 
     /// One copy to send.

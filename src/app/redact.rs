@@ -57,8 +57,7 @@ impl Redactor {
                 self.values.push(Zeroizing::new(spelling));
             }
         }
-        self.values
-            .sort_by_key(|value| std::cmp::Reverse(value.len()));
+        self.values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     }
 
     /// The text on one line, without secrets and control characters, cut at `longest`
@@ -69,11 +68,7 @@ impl Redactor {
             return clean;
         }
         // Cut last: a cut before could leave the first half of a secret.
-        clean
-            .chars()
-            .take(longest.saturating_sub(1))
-            .chain(['…'])
-            .collect()
+        clean.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
     }
 
     /// A tree whose texts, keys and numbers are without secrets; the shape stays.
@@ -89,9 +84,8 @@ impl Redactor {
             }
             Value::Array(items) => items.iter().map(|item| self.tree(item)).collect(),
             Value::Object(fields) => {
-                let clean = fields
-                    .iter()
-                    .map(|(key, value)| (self.without_secrets(key), self.tree(value)));
+                let clean =
+                    fields.iter().map(|(key, value)| (self.without_secrets(key), self.tree(value)));
                 Value::Object(clean.collect::<Map<_, _>>())
             }
             Value::Null | Value::Bool(_) => tree.clone(),
@@ -104,11 +98,7 @@ impl Redactor {
         let mut clean = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            match self
-                .values
-                .iter()
-                .find(|value| rest.starts_with(value.as_str()))
-            {
+            match self.values.iter().find(|value| rest.starts_with(value.as_str())) {
                 Some(value) => {
                     clean.push_str(REDACTED);
                     rest = &rest[value.len()..];
@@ -152,11 +142,7 @@ mod tests {
             "p%26ss+%22w%22%2F1",
             "cCZzcyAidyIvMQ==",
         ] {
-            assert_eq!(
-                redactor.text(&format!("<{text}>"), 100),
-                "<<redacted>>",
-                "{text}"
-            );
+            assert_eq!(redactor.text(&format!("<{text}>"), 100), "<<redacted>>", "{text}");
         }
         assert_eq!(redactor.text("plain", 100), "plain");
     }
@@ -164,15 +150,9 @@ mod tests {
     #[test]
     fn a_control_character_does_not_hide_a_secret() {
         let redactor = Redactor::new(["hunter2"]);
-        assert_eq!(
-            redactor.text("a hun\u{0}ter2\u{1b}[31m b", 100),
-            "a <redacted>[31m b"
-        );
+        assert_eq!(redactor.text("a hun\u{0}ter2\u{1b}[31m b", 100), "a <redacted>[31m b");
         assert_eq!(redactor.text("a\r\nb\u{202e}c", 100), "a  bc");
-        assert_eq!(
-            Redactor::new(["two\nlines"]).text("two\nlines", 100),
-            "<redacted>"
-        );
+        assert_eq!(Redactor::new(["two\nlines"]).text("two\nlines", 100), "<redacted>");
     }
 
     #[test]

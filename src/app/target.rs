@@ -35,9 +35,7 @@ impl Target {
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         // Never shown: what stands before the @ may be a password.
         if authority.contains('@') {
-            return Err(unusable(
-                "it holds a user or password; these belong under `auth`",
-            ));
+            return Err(unusable("it holds a user or password; these belong under `auth`"));
         }
         if rest.contains(['?', '#']) {
             return Err(unusable("it has a query or a fragment"));
@@ -48,29 +46,13 @@ impl Target {
         }
         let base_path = path.trim_end_matches('/').to_owned();
         if !base_path.is_empty() && base_path.parse::<Uri>().is_err() {
-            return Err(unusable(
-                "its path holds characters that must be percent-encoded",
-            ));
+            return Err(unusable("its path holds characters that must be percent-encoded"));
         }
         let own_port = if tls { 443 } else { 80 };
         let port = port.unwrap_or(own_port);
-        let shown = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host.clone()
-        };
-        let authority = if port == own_port {
-            shown
-        } else {
-            format!("{shown}:{port}")
-        };
-        Ok(Self {
-            tls,
-            host,
-            port,
-            authority,
-            base_path,
-        })
+        let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let authority = if port == own_port { shown } else { format!("{shown}:{port}") };
+        Ok(Self { tls, host, port, authority, base_path })
     }
 
     /// `host:port`, as CONNECT wants it.
@@ -83,9 +65,7 @@ impl Target {
 }
 
 fn unusable(why: &str) -> AppError {
-    AppError::BaseUrl {
-        why: why.to_owned(),
-    }
+    AppError::BaseUrl { why: why.to_owned() }
 }
 
 /// Splits `host`, `host:port`, `[v6]` or `[v6]:port`.
@@ -93,9 +73,7 @@ pub(super) fn host_and_port(authority: &str) -> Result<(String, Option<u16>), St
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (address, after) = rest.split_once(']').ok_or("a ']' is missing")?;
-            address
-                .parse::<Ipv6Addr>()
-                .map_err(|_| "no IPv6 address stands in the brackets")?;
+            address.parse::<Ipv6Addr>().map_err(|_| "no IPv6 address stands in the brackets")?;
             match after.strip_prefix(':') {
                 Some(port) => (address, Some(port)),
                 None if after.is_empty() => (address, None),
@@ -143,10 +121,7 @@ mod tests {
     #[test]
     fn a_base_url_is_taken_apart() {
         let target = parse("https://App.example/api/v1/");
-        assert_eq!(
-            (target.tls, target.host.as_str(), target.port),
-            (true, "app.example", 443)
-        );
+        assert_eq!((target.tls, target.host.as_str(), target.port), (true, "app.example", 443));
         assert_eq!(
             (target.authority.as_str(), target.base_path.as_str()),
             ("app.example", "/api/v1")
@@ -156,34 +131,20 @@ mod tests {
         assert_eq!(target.base_path, "");
         assert_eq!(parse("app.example:443/x").authority, "app.example");
         let target = parse("http://[::1]:8080/");
-        assert_eq!(
-            (target.host.as_str(), target.authority.as_str()),
-            ("::1", "[::1]:8080")
-        );
+        assert_eq!((target.host.as_str(), target.authority.as_str()), ("::1", "[::1]:8080"));
         assert_eq!(target.host_port(), "[::1]:8080");
         assert_eq!(parse("https://app.example").host_port(), "app.example:443");
     }
 
     #[test]
     fn plain_http_only_to_this_machine() {
-        for url in [
-            "http://localhost:1/",
-            "http://127.0.0.1:1",
-            "http://127.9.9.9",
-            "HTTP://[::1]",
-        ] {
+        for url in ["http://localhost:1/", "http://127.0.0.1:1", "http://127.9.9.9", "HTTP://[::1]"]
+        {
             assert!(!parse(url).tls, "{url}");
         }
-        for url in [
-            "http://app.example",
-            "http://10.0.0.1:80",
-            "http://localhost.example",
-        ] {
+        for url in ["http://app.example", "http://10.0.0.1:80", "http://localhost.example"] {
             let refused = Target::parse(url, false).unwrap_err();
-            assert!(
-                matches!(refused, AppError::Unencrypted { .. }),
-                "{url}: {refused}"
-            );
+            assert!(matches!(refused, AppError::Unencrypted { .. }), "{url}: {refused}");
             assert!(Target::parse(url, true).is_ok(), "{url}");
         }
     }
@@ -212,12 +173,8 @@ mod tests {
 
     #[test]
     fn a_password_in_the_url_is_refused_and_not_shown() {
-        let refused = Target::parse("https://u:hunter2@app.example", false)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            refused.contains("auth") && !refused.contains("hunter2"),
-            "{refused}"
-        );
+        let refused =
+            Target::parse("https://u:hunter2@app.example", false).unwrap_err().to_string();
+        assert!(refused.contains("auth") && !refused.contains("hunter2"), "{refused}");
     }
 }

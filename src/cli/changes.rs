@@ -70,8 +70,10 @@ fn list(arguments: ListArguments) -> Result<ExitCode, CliError> {
     match format {
         OutputFormat::Json => println!("{rows}"),
         OutputFormat::Text => {
-            let columns =
-                ["change", "accepted", "app", "type", "subject", "verb", "state", "reason", "internal"];
+            let columns = [
+                "change", "accepted", "app", "type", "subject", "verb", "state", "reason",
+                "internal",
+            ];
             print!("{}", Table::of(&rows, &columns));
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::CliError;
 use super::options::OutputFormat;
-use crate::mapping::{Diagnostic, Given, load, render};
+use crate::mapping::{Diagnostic, Given, Severity, load, render};
 use crate::sync::{find_files, read_source, var_value};
 
 /// Arguments of `check`.
@@ -31,16 +31,16 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
     for file in &files {
         let source = read_source(file).map_err(CliError::environment)?;
         let environment = |name: &str| std::env::var(name).ok();
-        let loaded = load(&source, &Given { vars: &|var| var_value(var, &environment) });
-        mistakes += loaded.diagnostics.iter().filter(|d| d.is_error()).count();
-        warnings += loaded.diagnostics.iter().filter(|d| !d.is_error()).count();
+        let given = Given { vars: &|var| var_value(var, &environment), ..Given::default() };
+        let loaded = load(&source, &given);
+        mistakes += loaded.diagnostics.iter().filter(|d| is_error(d)).count();
+        warnings += loaded.diagnostics.iter().filter(|d| !is_error(d)).count();
         match arguments.format {
             OutputFormat::Json => findings.extend(loaded.diagnostics.iter().map(as_json)),
             OutputFormat::Text => {
                 print!("{}", render(&loaded.diagnostics, &source, std::io::stdout().is_terminal()));
                 if let Some(mapping) = &loaded.mapping {
-                    let users = mapping.call_count();
-                    println!("{}: fine (app {}, {users} calls)", source.file, mapping.app());
+                    println!("{}: fine (app {})", source.file, mapping.app());
                 }
             }
         }
@@ -55,10 +55,14 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
     Ok(if mistakes > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
+fn is_error(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity == Severity::Error
+}
+
 fn as_json(diagnostic: &Diagnostic) -> Value {
     json!({
         "code": diagnostic.code,
-        "severity": if diagnostic.is_error() { "error" } else { "warning" },
+        "severity": if is_error(diagnostic) { "error" } else { "warning" },
         "file": diagnostic.file,
         "line": diagnostic.line,
         "column": diagnostic.column,

@@ -14,7 +14,7 @@ use super::serve::{ListenerArguments, Service, ServicePlan, write_ready_file};
 use super::{CliError, runtime, traffic};
 use crate::mapping::Source;
 use crate::observe::{Feed, init_log};
-use crate::sync::{Command, load};
+use crate::sync::{BaseUrls, Command, load};
 
 #[path = "../../mappings/embedded.rs"]
 mod embedded;
@@ -93,7 +93,8 @@ async fn start(
     };
     let file = format!("mappings/{0}/{0}.yaml", arguments.app);
     let source = Source { file, text: text.to_owned() };
-    let mappings = load(&[source], &environment).map_err(CliError::finding)?;
+    let mappings =
+        load(&[source], &environment, &BaseUrls::default()).map_err(CliError::finding)?;
     Service::start(ServicePlan {
         journal: JournalArguments {
             db: folder.join("demo.db"),

@@ -17,22 +17,32 @@ use crate::journal::{Journal, KeySource, Keys};
 use crate::observe::{Feed, Metrics, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
-    Bridge, BridgeConfig, Clock, Environment, Loaded, find_files, load, new_control_key,
-    read_source, with_base_urls,
+    BaseUrls, Bridge, BridgeConfig, Clock, Environment, Loaded, find_files, load, new_control_key,
+    read_source,
 };
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArguments {
     /// Mapping files, or folders with them (test files are passed over)
-    #[arg(required = true, value_name = "MAPPING", env = "SCIM_BRIDGE_MAPPINGS", value_delimiter = ':')]
+    #[arg(
+        required = true,
+        value_name = "MAPPING",
+        env = "SCIM_BRIDGE_MAPPINGS",
+        value_delimiter = ':'
+    )]
     mappings: Vec<PathBuf>,
     #[command(flatten)]
     journal: JournalArguments,
     #[command(flatten)]
     listeners: ListenerArguments,
     /// Where an app really is: APP=URL, instead of its mapping's base_url
-    #[arg(long = "base-url", value_name = "APP=URL", env = "SCIM_BRIDGE_BASE_URL", value_delimiter = ',')]
+    #[arg(
+        long = "base-url",
+        value_name = "APP=URL",
+        env = "SCIM_BRIDGE_BASE_URL",
+        value_delimiter = ','
+    )]
     base_urls: Vec<String>,
     /// How logs are written; RUST_LOG chooses what
     #[arg(long, value_enum, default_value = "text", env = "SCIM_BRIDGE_LOG")]
@@ -55,7 +65,12 @@ pub struct ListenerArguments {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "SCIM_BRIDGE_LISTEN")]
     pub listen: SocketAddr,
     /// Health, metrics; commands too, on loopback
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090", env = "SCIM_BRIDGE_ADMIN_LISTEN")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:9090",
+        env = "SCIM_BRIDGE_ADMIN_LISTEN"
+    )]
     pub admin_listen: SocketAddr,
     /// HTTPS: certificate chain (PEM), read again when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key", env = "SCIM_BRIDGE_TLS_CERT")]
@@ -93,8 +108,8 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
         sources.push(read_source(&file).map_err(CliError::environment)?);
     }
     let environment: Box<Environment> = Box::new(|name: &str| std::env::var(name).ok());
-    let sources = with_base_urls(sources, &arguments.base_urls).map_err(CliError::usage)?;
-    let mappings = load(&sources, &environment).map_err(CliError::finding)?;
+    let base_urls = BaseUrls::parse(&arguments.base_urls).map_err(CliError::usage)?;
+    let mappings = load(&sources, &environment, &base_urls).map_err(CliError::finding)?;
     runtime()?.block_on(async {
         let plan = ServicePlan {
             journal: arguments.journal,
@@ -156,7 +171,7 @@ impl Service {
         })
         .await
         .map_err(CliError::finding)?;
-        let key = new_control_key().map_err(CliError::from)?;
+        let key = new_control_key()?;
         let config = server_config(&plan.listeners, key.to_string())?;
         let started = server::start(config, bridge.clone(), metrics, feed.clone()).await;
         let server = match started {
@@ -255,7 +270,9 @@ async fn open_journal(arguments: &JournalArguments, wait: Duration) -> Result<Jo
             Ok((journal, recovery)) => {
                 if recovery.doubtful_steps > 0 {
                     let count = recovery.doubtful_steps;
-                    tracing::warn!("{count} calls were under way at the last end; they are looked for");
+                    tracing::warn!(
+                        "{count} calls were under way at the last end; they are looked for"
+                    );
                 }
                 return Ok(journal);
             }

@@ -12,15 +12,15 @@ impl Side {
     /// `never_touch` fits: the account is neither written nor shown. A record that lacks what the
     /// condition names counts as protected.
     pub fn is_protected(&self, current: &Value, id: &Value) -> bool {
-        self.fits(self.never_touch.as_ref(), current, id)
+        self.condition_fits(self.never_touch.as_ref(), current, id)
     }
 
     /// `hide` fits: the record is not shown.
     pub fn is_hidden(&self, current: &Value, id: &Value) -> bool {
-        self.fits(self.hide.as_ref(), current, id)
+        self.condition_fits(self.hide.as_ref(), current, id)
     }
 
-    fn fits(&self, condition: Option<&Condition>, current: &Value, id: &Value) -> bool {
+    fn condition_fits(&self, condition: Option<&Condition>, current: &Value, id: &Value) -> bool {
         let Some(condition) = condition else { return false };
         let roots = Roots::new()
             .with(self.resource_root(), self.read_back(current, id))

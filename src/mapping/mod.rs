@@ -1,8 +1,74 @@
 //! Mapping files, pure: from text to a compiled mapping, and what it plans and understands.
+//!
+//! The way in: `source` (text to tree) -> `raw` (the language's keys) -> `compile` (names get
+//! their meaning) -> `model`. The rest answers questions about one request at a time. Nothing
+//! here does I/O, reads a clock or draws random numbers.
 
+mod answer;
+mod attribute;
+mod call;
+mod check;
+mod compile;
+mod condition;
+mod diagnostic;
+mod error;
+mod field;
+mod helpers;
+mod inward;
+mod lint;
+mod matching;
+mod model;
+mod names;
+mod outward;
+mod paging;
+mod path;
+mod raw;
+mod roots;
+mod side;
+mod source;
+mod table;
+mod template;
+mod textpath;
+mod value;
+#[cfg(test)]
+mod tests;
+mod guard;
+mod plan;
 mod wire;
 
+pub use answer::Use;
+pub use attribute::{
+    AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick as PickValue, Row,
+    ScimSource, SendRule,
+};
+pub use call::{Call, CallId, Fan, Pick};
+pub use compile::{Given, Loaded, WithoutValue, load};
+pub use condition::Condition;
+pub use diagnostic::{Diagnostic, Severity, render};
+pub use error::{PagingError, Refusal, Unreadable, ValueError};
+pub use field::FieldPath;
+pub use matching::FindResult;
+pub use model::{
+    AppAuth, BeforeWrite, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference,
+    Regenerate, Repair, Retries, ScimSettings, SecretSource, Supplied, SyncSettings, VarSource,
+};
+pub use paging::Page;
+pub use path::JsonPath;
+pub use roots::Roots;
+pub use side::{
+    AppRecord, Asserted, Carried, DeleteRule, FieldState, FindEntry, GroupCreate, GroupDelete,
+    GroupPolicy, IfExists, Inactive, ListEntry, MembersRule, Membership, Side,
+};
+pub use source::Source;
+pub use table::Table;
+pub use template::Template;
+pub use textpath::TextPath;
+pub use value::Val;
 pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,
     PlannedRequest, StepClass,
+};
+pub use plan::{
+    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, MemberGoal,
+    MembersPlan, MembersReached, Next, Person, PlanError, Reached, Taken, Want, id_text,
 };

@@ -23,10 +23,6 @@ mod tests {
         let metrics = Metrics::new();
         alarm("late-refusal", &metrics, "change 7 was refused");
         alarm("late-refusal", &metrics, "change 8 was refused");
-        assert!(
-            metrics
-                .encode()
-                .contains("scim_bridge_alarms_total{code=\"late-refusal\"} 2")
-        );
+        assert!(metrics.encode().contains("scim_bridge_alarms_total{code=\"late-refusal\"} 2"));
     }
 }

@@ -30,6 +30,21 @@ pub fn escape_control(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Like [`escape_control`], but line breaks and tabs stay: for our own texts of several lines
+/// that quote something from outside. Not for log lines.
+pub fn escape_lines(text: &str) -> Cow<'_, str> {
+    let is_layout = |c| matches!(c, '\n' | '\t');
+    if !text.contains(|c| is_steering(c) && !is_layout(c)) {
+        return Cow::Borrowed(text);
+    }
+    let pieces = text.split_inclusive(is_layout).map(|piece| {
+        let end = piece.trim_end_matches(is_layout).len();
+        let (words, layout) = piece.split_at(end);
+        escape_control(words) + layout
+    });
+    Cow::Owned(pieces.collect())
+}
+
 /// The first `chars` characters, with `…` after them if something was cut off.
 pub fn cut(text: &str, chars: usize) -> Cow<'_, str> {
     match text.char_indices().nth(chars) {
@@ -41,10 +56,7 @@ pub fn cut(text: &str, chars: usize) -> Cow<'_, str> {
 /// Whether a character steers a terminal or the direction of the text.
 pub(super) fn is_steering(c: char) -> bool {
     c.is_control()
-        || matches!(
-            c,
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}'
-        )
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
         || ('\u{202a}'..='\u{202e}').contains(&c)
         || ('\u{2066}'..='\u{2069}').contains(&c)
 }
@@ -65,6 +77,12 @@ mod tests {
             escape_control("a\x1b[31mb\nc\u{9b}2J\u{7f}\u{202e}d"),
             "a\\u{1b}[31mb\\nc\\u{9b}2J\\u{7f}\\u{202e}d"
         );
+    }
+
+    #[test]
+    fn texts_of_several_lines_keep_their_lines_only() {
+        assert_eq!(escape_lines("a\n\n\tb\x1b[2J\r\nc"), "a\n\n\tb\\u{1b}[2J\\r\nc");
+        assert!(matches!(escape_lines("a\n\tb"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -61,9 +61,7 @@ pub struct Feed {
 impl Feed {
     /// A feed that nobody listens to yet.
     pub fn new() -> Self {
-        Self {
-            sender: broadcast::Sender::new(BACKLOG),
-        }
+        Self { sender: broadcast::Sender::new(BACKLOG) }
     }
 
     /// Whether anybody listens: ask before copying a body for it.

@@ -51,10 +51,8 @@ pub fn init_log(format: LogFormat) -> Result<(), LogError> {
     let filter = if text.trim().is_empty() {
         EnvFilter::new("info")
     } else {
-        EnvFilter::try_new(&text).map_err(|error| LogError::Filter {
-            why: error.to_string(),
-            text: text.clone(),
-        })?
+        EnvFilter::try_new(&text)
+            .map_err(|error| LogError::Filter { why: error.to_string(), text: text.clone() })?
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -73,10 +71,7 @@ impl<'a> MakeWriter<'a> for EscapingStderr {
     type Writer = Escaping<io::Stderr>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Escaping {
-            inner: io::stderr(),
-            format: self.0,
-        }
+        Escaping { inner: io::stderr(), format: self.0 }
     }
 }
 
@@ -149,10 +144,7 @@ mod tests {
         let inner = sink.clone();
         let builder = tracing_subscriber::fmt()
             .with_ansi(false)
-            .with_writer(move || Escaping {
-                inner: inner.clone(),
-                format,
-            });
+            .with_writer(move || Escaping { inner: inner.clone(), format });
         match format {
             LogFormat::Text => tracing::subscriber::with_default(builder.finish(), act),
             LogFormat::Json => tracing::subscriber::with_default(builder.json().finish(), act),
@@ -174,10 +166,7 @@ mod tests {
         let text = logged(LogFormat::Text, log_evil);
         assert_eq!(text.matches('\n').count(), 1, "{text:?}");
         assert!(text.ends_with('\n'));
-        assert!(
-            !text.trim_end_matches('\n').contains(is_steering),
-            "{text:?}"
-        );
+        assert!(!text.trim_end_matches('\n').contains(is_steering), "{text:?}");
         assert!(text.contains("forged"), "{text:?}");
     }
 
@@ -185,15 +174,9 @@ mod tests {
     fn json_logs_stay_one_json_object_per_line_with_the_value_intact() {
         let text = logged(LogFormat::Json, log_evil);
         assert_eq!(text.matches('\n').count(), 1, "{text:?}");
-        assert!(
-            !text.trim_end_matches('\n').contains(is_steering),
-            "{text:?}"
-        );
+        assert!(!text.trim_end_matches('\n').contains(is_steering), "{text:?}");
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         let shown = line["fields"]["shown"].as_str().unwrap();
-        assert!(
-            shown.contains("forged") && shown.contains('\u{202e}'),
-            "{shown:?}"
-        );
+        assert!(shown.contains("forged") && shown.contains('\u{202e}'), "{shown:?}");
     }
 }

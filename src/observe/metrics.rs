@@ -17,9 +17,8 @@ use prometheus_client::registry::Registry;
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Upper bounds in seconds: from an answer out of the journal to the 45 s deadline.
-const REQUEST_SECONDS: [f64; 12] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0, 45.0,
-];
+const REQUEST_SECONDS: [f64; 12] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 20.0, 45.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -113,11 +112,7 @@ impl Metrics {
             "Time from a request's first byte to its answer",
             self.request_seconds.clone(),
         );
-        registry.register(
-            "changes",
-            "Changes in the journal by state",
-            self.changes.clone(),
-        );
+        registry.register("changes", "Changes in the journal by state", self.changes.clone());
         registry.register(
             "queue_depth",
             "Changes that are not settled yet",
@@ -128,16 +123,8 @@ impl Metrics {
             "Age of the oldest change that is not settled",
             self.oldest_waiting.clone(),
         );
-        registry.register(
-            "app_calls",
-            "Calls to the app by outcome",
-            self.app_calls.clone(),
-        );
-        registry.register(
-            "alarms",
-            "Alarms raised, by their stable code",
-            self.alarms.clone(),
-        );
+        registry.register("app_calls", "Calls to the app by outcome", self.app_calls.clone());
+        registry.register("alarms", "Alarms raised, by their stable code", self.alarms.clone());
         registry.register(
             "certificate_expires_seconds",
             "Seconds until the certificate of the SCIM listener expires; negative when it has",
@@ -160,51 +147,31 @@ impl Metrics {
         seconds: f64,
     ) {
         let app = app.to_owned();
-        let route = RouteLabels {
-            app: app.clone(),
-            method,
-            resource,
-        };
+        let route = RouteLabels { app: app.clone(), method, resource };
         self.request_seconds.get_or_create(&route).observe(seconds);
-        let labels = RequestLabels {
-            app,
-            method,
-            resource,
-            status: status.into(),
-        };
+        let labels = RequestLabels { app, method, resource, status: status.into() };
         self.requests.get_or_create(&labels).inc();
     }
 
     /// How many changes of an app are in a state now.
     pub fn set_changes(&self, app: &str, state: &'static str, count: u64) {
-        let labels = StateLabels {
-            app: app.to_owned(),
-            state,
-        };
+        let labels = StateLabels { app: app.to_owned(), state };
         self.changes.get_or_create(&labels).set(gauge(count));
     }
 
     /// How many changes of an app are not settled now.
     pub fn set_queue_depth(&self, app: &str, count: u64) {
-        self.queue_depth
-            .get_or_create(&app_labels(app))
-            .set(gauge(count));
+        self.queue_depth.get_or_create(&app_labels(app)).set(gauge(count));
     }
 
     /// How old the oldest unsettled change of an app is now; 0 without one.
     pub fn set_oldest_waiting(&self, app: &str, seconds: f64) {
-        self.oldest_waiting
-            .get_or_create(&app_labels(app))
-            .set(seconds);
+        self.oldest_waiting.get_or_create(&app_labels(app)).set(seconds);
     }
 
     /// A call to an app ended. `call` is its name in the mapping.
     pub fn app_call(&self, app: &str, call: &str, outcome: &'static str) {
-        let labels = CallLabels {
-            app: app.to_owned(),
-            call: call.to_owned(),
-            outcome,
-        };
+        let labels = CallLabels { app: app.to_owned(), call: call.to_owned(), outcome };
         self.app_calls.get_or_create(&labels).inc();
     }
 
@@ -220,10 +187,7 @@ impl Metrics {
 
     /// How long a token is valid from now; negative when it is not. Only for tokens that end.
     pub fn set_token_expires(&self, app: &str, label: &str, seconds: f64) {
-        let labels = TokenLabels {
-            app: app.to_owned(),
-            label: label.to_owned(),
-        };
+        let labels = TokenLabels { app: app.to_owned(), label: label.to_owned() };
         self.token_expires.get_or_create(&labels).set(seconds);
     }
 
@@ -250,9 +214,7 @@ impl Default for Metrics {
 }
 
 fn app_labels(app: &str) -> AppLabels {
-    AppLabels {
-        app: app.to_owned(),
-    }
+    AppLabels { app: app.to_owned() }
 }
 
 fn gauge(count: u64) -> i64 {

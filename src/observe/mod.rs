@@ -9,7 +9,7 @@ mod log;
 mod metrics;
 
 pub use alarm::alarm;
-pub use escape::{cut, escape_control};
+pub use escape::{cut, escape_control, escape_lines};
 pub use feed::{Feed, Traffic};
 pub use log::{LogError, LogFormat, init_log};
 pub use metrics::{METRICS_CONTENT_TYPE, Metrics};

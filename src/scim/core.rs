@@ -14,10 +14,8 @@ pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 /// The namespace of the enterprise extension.
 pub const ENTERPRISE_USER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 /// Older namespaces of the enterprise extension that clients still write (OneLogin).
-pub const ENTERPRISE_ALSO_READ: [&str; 2] = [
-    "urn:scim:schemas:extension:enterprise:2.0",
-    "urn:scim:schemas:extension:enterprise:1.0",
-];
+pub const ENTERPRISE_ALSO_READ: [&str; 2] =
+    ["urn:scim:schemas:extension:enterprise:2.0", "urn:scim:schemas:extension:enterprise:1.0"];
 
 fn boolean(name: &str, description: &str) -> Attribute {
     Attribute::new(name, AttributeType::Boolean, description)
@@ -60,10 +58,7 @@ fn singular() -> Vec<Attribute> {
         Attribute::text("familyName", "The family name, or last name."),
         Attribute::text("givenName", "The given name, or first name."),
         Attribute::text("middleName", "The middle name or names."),
-        Attribute::text(
-            "honorificPrefix",
-            "The honorific prefix, or title, such as 'Ms.'.",
-        ),
+        Attribute::text("honorificPrefix", "The honorific prefix, or title, such as 'Ms.'."),
         Attribute::text("honorificSuffix", "The honorific suffix, such as 'III'."),
     ];
     vec![
@@ -76,32 +71,16 @@ fn singular() -> Vec<Attribute> {
         Attribute::complex("name", "The components of the user's name.", name),
         Attribute::text("displayName", "The user's name, suitable for display."),
         Attribute::text("nickName", "The casual way to address the user."),
-        Attribute::reference(
-            "profileUrl",
-            "A URL of the user's online profile.",
-            &["external"],
-        ),
+        Attribute::reference("profileUrl", "A URL of the user's online profile.", &["external"]),
         Attribute::text("title", "The user's title, such as 'Vice President'."),
-        Attribute::text(
-            "userType",
-            "The relationship between the organization and the user.",
-        ),
-        Attribute::text(
-            "preferredLanguage",
-            "The preferred language, as in Accept-Language.",
-        ),
-        Attribute::text(
-            "locale",
-            "The default location for localizing, such as 'en-US'.",
-        ),
+        Attribute::text("userType", "The relationship between the organization and the user."),
+        Attribute::text("preferredLanguage", "The preferred language, as in Accept-Language."),
+        Attribute::text("locale", "The default location for localizing, such as 'en-US'."),
         Attribute::text("timezone", "The time zone, such as 'America/Los_Angeles'."),
         boolean("active", "The user's administrative status."),
-        Attribute::text(
-            "password",
-            "The user's password in clear text; it cannot be read.",
-        )
-        .mutability(Mutability::WriteOnly)
-        .returned(Returned::Never),
+        Attribute::text("password", "The user's password in clear text; it cannot be read.")
+            .mutability(Mutability::WriteOnly)
+            .returned(Returned::Never),
     ]
 }
 
@@ -109,11 +88,8 @@ fn singular() -> Vec<Attribute> {
 fn plural() -> Vec<Attribute> {
     let text = || Attribute::text("value", "The value.");
     let photo = Attribute::reference("value", "The URL of a photo.", &["external"]);
-    let certificate = Attribute::new(
-        "value",
-        AttributeType::Binary,
-        "A DER-encoded X.509 certificate.",
-    );
+    let certificate =
+        Attribute::new("value", AttributeType::Binary, "A DER-encoded X.509 certificate.");
     let usual = ["work", "home", "other"];
     vec![
         list("emails", "e-mail address", text(), &usual),
@@ -141,10 +117,7 @@ fn plural() -> Vec<Attribute> {
 fn addresses(types: &[&str]) -> Attribute {
     let parts = vec![
         Attribute::text("formatted", "The full address, formatted for display."),
-        Attribute::text(
-            "streetAddress",
-            "House number, street, P.O. box and the like.",
-        ),
+        Attribute::text("streetAddress", "House number, street, P.O. box and the like."),
         Attribute::text("locality", "The city or locality."),
         Attribute::text("region", "The state or region."),
         Attribute::text("postalCode", "The zip or postal code."),
@@ -152,12 +125,7 @@ fn addresses(types: &[&str]) -> Attribute {
         Attribute::text("type", "What kind of address this is.").canonical(types),
         primary("address"),
     ];
-    Attribute::complex(
-        "addresses",
-        "The physical mailing addresses of the user.",
-        parts,
-    )
-    .multi()
+    Attribute::complex("addresses", "The physical mailing addresses of the user.", parts).multi()
 }
 
 fn groups_of_user() -> Attribute {
@@ -169,9 +137,7 @@ fn groups_of_user() -> Attribute {
             .canonical(&["direct", "indirect"])
             .read_only(),
     ];
-    Attribute::complex("groups", "The groups to which the user belongs.", parts)
-        .multi()
-        .read_only()
+    Attribute::complex("groups", "The groups to which the user belongs.", parts).multi().read_only()
 }
 
 /// The core Group schema (RFC 7643 section 4.2).
@@ -208,10 +174,7 @@ pub fn enterprise_user() -> Schema {
         name: "EnterpriseUser".to_owned(),
         description: "Enterprise User".to_owned(),
         attributes: vec![
-            Attribute::text(
-                "employeeNumber",
-                "The number by which the organization knows them.",
-            ),
+            Attribute::text("employeeNumber", "The number by which the organization knows them."),
             Attribute::text("costCenter", "The name of a cost center."),
             Attribute::text("organization", "The name of an organization."),
             Attribute::text("division", "The name of a division."),
@@ -229,12 +192,7 @@ mod tests {
     #[test]
     fn the_schemas_are_complete() {
         let names = |schema: &Schema| {
-            schema
-                .attributes
-                .iter()
-                .map(|a| a.name.clone())
-                .collect::<Vec<_>>()
-                .join(" ")
+            schema.attributes.iter().map(|a| a.name.clone()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(
             names(&user()),
@@ -252,9 +210,7 @@ mod tests {
     #[test]
     fn the_password_can_never_be_read() {
         let user = user();
-        let password = user
-            .attribute("password")
-            .map(|a| (a.mutability, a.returned));
+        let password = user.attribute("password").map(|a| (a.mutability, a.returned));
         assert_eq!(password, Some((Mutability::WriteOnly, Returned::Never)));
     }
 

@@ -3,11 +3,21 @@
 //! Must not know that legacy apps exist. No I/O, no clock, no randomness, no async.
 
 mod attribute;
+mod body;
+mod cast;
 mod compare;
 pub mod core;
+mod discovery;
 mod error;
 pub mod filter;
+mod list;
+mod members;
+mod normalise;
+mod paging;
+mod patch;
 mod path;
+mod project;
+mod replace;
 mod resolve;
 mod schema;
 mod slot;
@@ -15,9 +25,21 @@ mod slot;
 mod testing;
 
 pub use attribute::{Attribute, AttributeType, Mutability, Returned, Uniqueness};
+pub use body::parse_body;
 pub use compare::values_equal;
+pub use discovery::{
+    Authentication, CursorFeatures, Features, resource_type_document, schema_document,
+    service_provider_config,
+};
 pub use error::{ERROR_SCHEMA, ScimError, ScimType};
 pub use filter::Filter;
+pub use list::{LIST_SCHEMA, finish, list_response, schemas_of};
+pub use members::{MemberOp, take_members};
+pub use normalise::{Incoming, normalise};
+pub use paging::Paging;
+pub use patch::{Operation, Patch, PatchOp};
 pub use path::AttrPath;
+pub use project::{Projection, project};
+pub use replace::{Absent, Written, replace};
 pub use schema::{Extension, ResourceType, Schema};
 pub use slot::Slot;

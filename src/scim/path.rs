@@ -79,13 +79,7 @@ impl AttrPath {
     /// The place in the resource; for a list the whole list, whatever filter and part say.
     pub fn slot(&self) -> Slot {
         let sub = self.sub.iter().filter(|_| !self.multi_valued);
-        Slot::new(
-            self.schema
-                .iter()
-                .chain([&self.attribute])
-                .chain(sub)
-                .cloned(),
-        )
+        Slot::new(self.schema.iter().chain([&self.attribute]).chain(sub).cloned())
     }
 
     /// All values at the path. The elements of lists, and parts of them, one by one.
@@ -112,11 +106,7 @@ impl AttrPath {
             return false;
         };
         each(value).iter().any(|element| {
-            if self
-                .filter
-                .as_ref()
-                .is_some_and(|filter| !filter.matches(element))
-            {
+            if self.filter.as_ref().is_some_and(|filter| !filter.matches(element)) {
                 return false;
             }
             match &self.sub {
@@ -126,8 +116,8 @@ impl AttrPath {
         })
     }
 
-    /// The attribute in the resource type.
-    pub(crate) fn attribute_in<'a>(&self, rt: &'a ResourceType) -> Option<&'a Attribute> {
+    /// The attribute in the resource type, without regard to `sub`.
+    pub fn attribute_in<'a>(&self, rt: &'a ResourceType) -> Option<&'a Attribute> {
         match &self.schema {
             None => rt.attribute(&self.attribute),
             Some(id) => rt.extension(id)?.schema.attribute(&self.attribute),
@@ -157,11 +147,7 @@ fn each(value: &Value) -> &[Value] {
 pub(crate) fn own_path(id: &str, rt: &ResourceType) -> Option<AttrPath> {
     let extension = rt.extension(id)?;
     let attribute = extension.own_attribute()?;
-    Some(AttrPath::of(&Found {
-        extension: Some(extension),
-        attribute,
-        sub: None,
-    }))
+    Some(AttrPath::of(&Found { extension: Some(extension), attribute, sub: None }))
 }
 
 /// What a PATCH path means: the whole text is tried as a name before it is taken apart.
@@ -175,14 +161,8 @@ pub(crate) fn locate(text: &str, rt: &ResourceType) -> Result<Target, PathError>
     }
     let raw = syntax::parse_path(text).map_err(|error| {
         // RFC 7644 table 9: a wrong filter in a path is invalidFilter.
-        let in_filter = text
-            .get(..error.at)
-            .is_some_and(|before| before.contains('['));
-        let kind = if in_filter {
-            ScimType::InvalidFilter
-        } else {
-            ScimType::InvalidPath
-        };
+        let in_filter = text.get(..error.at).is_some_and(|before| before.contains('['));
+        let kind = if in_filter { ScimType::InvalidFilter } else { ScimType::InvalidPath };
         PathError::Invalid(ScimError::typed(
             kind,
             format!(
@@ -212,10 +192,7 @@ fn elements(raw: &RawTarget, rt: &ResourceType, text: &str) -> Result<AttrPath, 
     if !attribute.multi_valued || path.sub.is_some() {
         return Err(PathError::Invalid(ScimError::typed(
             ScimType::InvalidPath,
-            format!(
-                "'{}' is not a list, so a filter in brackets cannot follow it.",
-                shown(name)
-            ),
+            format!("'{}' is not a list, so a filter in brackets cannot follow it.", shown(name)),
         )));
     }
     let filter = Filter::resolve(filter, Scope::Element(attribute), text);
@@ -237,11 +214,7 @@ pub(crate) fn not_an_attribute(name: &str, rt: &ResourceType) -> ScimError {
 /// A text from outside as it may stand in a message: cut, without control characters.
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 100;
-    let mut shown: String = text
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST)
-        .collect();
+    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
     if text.chars().count() > LONGEST {
         shown.push('…');
     }
@@ -261,5 +234,65 @@ impl std::fmt::Display for AttrPath {
             Some(sub) => write!(f, ".{sub}"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::scim::core::ENTERPRISE_USER as E;
+    use crate::scim::testing::altr_user;
+
+    #[test]
+    fn paths_are_resolved_printed_and_have_slots() {
+        let rt = altr_user();
+        let department = format!("{E}:department");
+        let manager = format!("{E}:manager.value");
+        for (text, printed, slot) in [
+            ("USERNAME", "userName", &["userName"][..]),
+            (" name.GivenName ", "name.givenName", &["name", "givenName"]),
+            ("name", "name", &["name"]),
+            ("Emails", "emails", &["emails"]),
+            ("emails.VALUE", "emails.value", &["emails"]),
+            ("emails[TYPE EQ work].Value", r#"emails[type eq "work"].value"#, &["emails"]),
+            ("emails[primary eq \"True\"]", "emails[primary eq true]", &["emails"]),
+            ("externalid", "externalId", &["externalId"]),
+            ("department", &department, &[E, "department"]),
+            (&department, &department, &[E, "department"]),
+            (&manager, &manager, &[E, "manager", "value"]),
+            (
+                "ALTR_ADMIN_LEVEL",
+                "ALTR_ADMIN_LEVEL:ALTR_ADMIN_LEVEL",
+                &["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"],
+            ),
+        ] {
+            let path = AttrPath::parse(text, &rt).unwrap();
+            assert_eq!(path.to_string(), printed, "{text}");
+            assert_eq!(path.slot(), Slot::new(slot.to_vec()), "{text}");
+            assert_eq!(AttrPath::parse(printed, &rt).unwrap(), path, "{text}");
+        }
+        for text in ["", "nosuch", E, "emails[", "emails[type eq 1", "name[givenName pr]", "a b"] {
+            assert_eq!(AttrPath::parse(text, &rt).unwrap_err().status, 400, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_those_of_all_elements_that_match() {
+        let rt = altr_user();
+        let user = json!({"userName": "m", "emails": [
+            {"value": "a", "type": "work"}, {"type": "home"}, {"value": "b", "type": "work"},
+        ]});
+        let values = |text: &str| -> Vec<Value> {
+            AttrPath::parse(text, &rt).unwrap().values(&user).into_iter().cloned().collect()
+        };
+        assert_eq!(values("userName"), [json!("m")]);
+        assert_eq!(values("emails.value"), [json!("a"), json!("b")]);
+        assert_eq!(values("emails[type eq \"home\"]"), [json!({"type": "home"})]);
+        assert_eq!(values("emails[type eq \"home\"].value"), Vec::<Value>::new());
+        assert_eq!(values("ALTR_ADMIN_LEVEL"), Vec::<Value>::new());
     }
 }

@@ -4,7 +4,7 @@
 //! `ALTR_ADMIN_LEVEL`), so a name is never split before it was tried as a whole.
 
 use super::attribute::Attribute;
-use super::schema::{Extension, ResourceType, Schema};
+use super::schema::{Extension, ResourceType};
 
 /// What a name without brackets stands for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,11 +41,16 @@ impl<'a> Found<'a> {
 }
 
 impl ResourceType {
-    /// What `name` stands for, in this order: a core or common attribute; a namespace; an
-    /// attribute and its part; a namespace followed by `:` or `.` and one of its names;
-    /// last, an extension's attribute without its namespace, if only one extension has it
-    /// (Entra writes `manager`).
+    /// What `name` stands for in a path or filter: as in a body, and also an extension's
+    /// attribute without its namespace, if only one extension has it (Entra writes `manager`).
     pub(crate) fn resolve(&self, name: &str) -> Option<Named<'_>> {
+        self.resolve_in_body(name).or_else(|| self.unqualified(name))
+    }
+
+    /// What `name` stands for as a key of a resource, in this order: a core or common
+    /// attribute; a namespace; an attribute and its part; a namespace followed by `:` or `.`
+    /// and one of its names.
+    pub(crate) fn resolve_in_body(&self, name: &str) -> Option<Named<'_>> {
         let top = |n: &str| self.attribute(n);
         if let Some(attribute) = top(name) {
             return Some(found(None, attribute, None));
@@ -56,7 +61,7 @@ impl ResourceType {
         if let Some((attribute, sub)) = with_part(name, &top) {
             return Some(found(None, attribute, Some(sub)));
         }
-        self.qualified(name).or_else(|| self.unqualified(name))
+        self.qualified(name)
     }
 
     fn namespace(&self, name: &str) -> Option<Named<'_>> {
@@ -70,31 +75,31 @@ impl ResourceType {
     /// The longest namespace that `name` begins with and that knows the rest.
     fn qualified(&self, name: &str) -> Option<Named<'_>> {
         let core = std::iter::once((self.schema.id.as_str(), None));
-        let extensions = self
-            .extensions
-            .iter()
-            .flat_map(|ext| ext.namespaces().map(move |n| (n, Some(ext))));
+        let extensions =
+            self.extensions.iter().flat_map(|ext| ext.namespaces().map(move |n| (n, Some(ext))));
         let mut candidates: Vec<_> = core
             .chain(extensions)
             .filter_map(|(namespace, ext)| Some((namespace, ext, below(name, namespace)?)))
             .collect();
         candidates.sort_by_key(|(namespace, _, _)| std::cmp::Reverse(namespace.len()));
         candidates.into_iter().find_map(|(_, ext, rest)| match ext {
-            None => within(&|n| self.attribute(n), None, rest),
-            Some(ext) => within(&|n| ext.schema.attribute(n), Some(ext), rest),
+            None => within(&|n| self.attribute(n), rest).map(|(a, sub)| found(None, a, sub)),
+            Some(_) => ext?.named(rest).map(|(a, sub)| found(ext, a, sub)),
         })
     }
 
     fn unqualified(&self, name: &str) -> Option<Named<'_>> {
-        let look = |ext: &'_ Extension, schema: &'_ Schema| -> bool {
-            within(&|n| schema.attribute(n), Some(ext), name).is_some()
-        };
-        let mut having = self.extensions.iter().filter(|ext| look(ext, &ext.schema));
-        let (one, another) = (having.next()?, having.next());
-        if another.is_some() {
-            return None;
-        }
-        within(&|n| one.schema.attribute(n), Some(one), name)
+        let mut having = self.extensions.iter().filter_map(|ext| Some((ext, ext.named(name)?)));
+        let (ext, (attribute, sub)) = having.next()?;
+        let is_only = having.next().is_none();
+        is_only.then(|| found(Some(ext), attribute, sub))
+    }
+}
+
+impl Extension {
+    /// The attribute, or attribute and part, that `name` stands for inside the namespace.
+    pub(crate) fn named(&self, name: &str) -> Option<(&Attribute, Option<&Attribute>)> {
+        within(&|n| self.schema.attribute(n), name)
     }
 }
 
@@ -103,11 +108,7 @@ fn found<'a>(
     attribute: &'a Attribute,
     sub: Option<&'a Attribute>,
 ) -> Named<'a> {
-    Named::Attribute(Found {
-        extension,
-        attribute,
-        sub,
-    })
+    Named::Attribute(Found { extension, attribute, sub })
 }
 
 /// `name` without `namespace` and the separator behind it.
@@ -116,20 +117,18 @@ fn below<'n>(name: &'n str, namespace: &str) -> Option<&'n str> {
     if !start.eq_ignore_ascii_case(namespace) {
         return None;
     }
-    rest.strip_prefix([':', '.'])
-        .filter(|rest| !rest.is_empty())
+    rest.strip_prefix([':', '.']).filter(|rest| !rest.is_empty())
 }
 
 /// `attribute` or `attribute.part` among the attributes that `get` knows.
 fn within<'a>(
     get: &dyn Fn(&str) -> Option<&'a Attribute>,
-    extension: Option<&'a Extension>,
     name: &str,
-) -> Option<Named<'a>> {
-    if let Some(attribute) = get(name) {
-        return Some(found(extension, attribute, None));
+) -> Option<(&'a Attribute, Option<&'a Attribute>)> {
+    match get(name) {
+        Some(attribute) => Some((attribute, None)),
+        None => with_part(name, get).map(|(attribute, sub)| (attribute, Some(sub))),
     }
-    with_part(name, get).map(|(attribute, sub)| found(extension, attribute, Some(sub)))
 }
 
 /// The name split at a dot such that the left is an attribute and the right a part of it.
@@ -156,11 +155,7 @@ mod tests {
             Some(Named::Extension(ext)) => format!("extension {}", ext.schema.id),
             Some(Named::Attribute(f)) => {
                 let sub = f.sub.map(|s| format!(" . {}", s.name)).unwrap_or_default();
-                format!(
-                    "{} | {}{sub}",
-                    f.namespace().unwrap_or("-"),
-                    f.attribute.name
-                )
+                format!("{} | {}{sub}", f.namespace().unwrap_or("-"), f.attribute.name)
             }
         }
     }
@@ -176,14 +171,8 @@ mod tests {
             ("externalid", "- | externalId"),
             ("meta.lastModified", "- | meta . lastModified"),
             (USER, "core"),
-            (
-                "urn:ietf:params:scim:schemas:core:2.0:User:userName",
-                "- | userName",
-            ),
-            (
-                "urn:ietf:params:scim:schemas:core:2.0:User:name.givenName",
-                "- | name . givenName",
-            ),
+            ("urn:ietf:params:scim:schemas:core:2.0:User:userName", "- | userName"),
+            ("urn:ietf:params:scim:schemas:core:2.0:User:name.givenName", "- | name . givenName"),
             ("", "nothing"),
             (".", "nothing"),
             ("name.", "nothing"),
@@ -210,31 +199,19 @@ mod tests {
             assert_eq!(shown(rt.resolve(&name)), department, "{name}");
         }
         let manager = format!("{ENTERPRISE_USER} | manager . value");
-        assert_eq!(
-            shown(rt.resolve(&format!("{ENTERPRISE_USER}:manager.value"))),
-            manager
-        );
+        assert_eq!(shown(rt.resolve(&format!("{ENTERPRISE_USER}:manager.value"))), manager);
         assert_eq!(shown(rt.resolve("manager.value")), manager);
-        assert_eq!(
-            shown(rt.resolve(ENTERPRISE_USER)),
-            format!("extension {ENTERPRISE_USER}")
-        );
+        assert_eq!(shown(rt.resolve(ENTERPRISE_USER)), format!("extension {ENTERPRISE_USER}"));
     }
 
     #[test]
     fn a_namespace_may_be_a_bare_word() {
         let rt = altr_user();
         let level = "ALTR_ADMIN_LEVEL | ALTR_ADMIN_LEVEL";
-        for name in [
-            "ALTR_ADMIN_LEVEL:ALTR_ADMIN_LEVEL",
-            "ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL",
-        ] {
+        for name in ["ALTR_ADMIN_LEVEL:ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL.ALTR_ADMIN_LEVEL"] {
             assert_eq!(shown(rt.resolve(name)), level);
         }
-        assert_eq!(
-            shown(rt.resolve("ALTR_ADMIN_LEVEL")),
-            "extension ALTR_ADMIN_LEVEL"
-        );
+        assert_eq!(shown(rt.resolve("ALTR_ADMIN_LEVEL")), "extension ALTR_ADMIN_LEVEL");
     }
 
     #[test]

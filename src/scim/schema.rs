@@ -23,9 +23,7 @@ pub struct Schema {
 impl Schema {
     /// The attribute of this name, ignoring ASCII case.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
-        self.attributes
-            .iter()
-            .find(|attribute| attribute.is_named(name))
+        self.attributes.iter().find(|attribute| attribute.is_named(name))
     }
 
     /// The schema with only what `keep` holds on to. It is asked for `"title"`, for `"name"`
@@ -49,10 +47,7 @@ impl Schema {
             rest.sub_attributes.retain(|sub| kept(sub) || selects(sub));
             Some(rest)
         });
-        Self {
-            attributes: attributes.collect(),
-            ..self.clone()
-        }
+        Self { attributes: attributes.collect(), ..self.clone() }
     }
 }
 
@@ -114,15 +109,11 @@ static COMMON: LazyLock<Vec<Attribute>> = LazyLock::new(|| {
             "meta",
             "Data about the resource itself.",
             vec![
-                Attribute::text("resourceType", "The resource type.")
-                    .exact()
-                    .read_only(),
+                Attribute::text("resourceType", "The resource type.").exact().read_only(),
                 date("created", "When it came to be.").read_only(),
                 date("lastModified", "When it was last changed.").read_only(),
                 Attribute::reference("location", "Its URI.", &["uri"]).read_only(),
-                Attribute::text("version", "Its version.")
-                    .exact()
-                    .read_only(),
+                Attribute::text("version", "Its version.").exact().read_only(),
             ],
         )
         .read_only(),
@@ -139,9 +130,7 @@ impl ResourceType {
 
     /// The extension that is written or read under exactly this namespace.
     pub fn extension(&self, namespace: &str) -> Option<&Extension> {
-        self.extensions
-            .iter()
-            .find(|ext| ext.namespaces().any(|n| n == namespace))
+        self.extensions.iter().find(|ext| ext.namespaces().any(|n| n == namespace))
     }
 
     /// The attribute at a slot; for a part of a complex attribute, that part.
@@ -166,10 +155,7 @@ impl ResourceType {
     pub fn writable_slots(&self) -> Vec<Slot> {
         let external_id = self.attribute("externalId").into_iter();
         let own = external_id.chain(
-            self.schema
-                .attributes
-                .iter()
-                .filter(|attribute| !attribute.is_named("externalId")),
+            self.schema.attributes.iter().filter(|attribute| !attribute.is_named("externalId")),
         );
         let mut slots: Vec<Slot> = own
             .filter(|attribute| !attribute.is_named("password"))
@@ -187,31 +173,18 @@ pub(crate) fn slots_of(extension: Option<&str>, attribute: &Attribute) -> Vec<Sl
     if !attribute.is_writable() {
         return Vec::new();
     }
-    let top: Vec<&str> = extension
-        .into_iter()
-        .chain([attribute.name.as_str()])
-        .collect();
+    let top: Vec<&str> = extension.into_iter().chain([attribute.name.as_str()]).collect();
     if !attribute.has_slots_inside() {
         return vec![Slot::new(top)];
     }
-    let parts = attribute
-        .sub_attributes
-        .iter()
-        .filter(|sub| sub.is_writable());
-    parts
-        .map(|sub| Slot::new(top.iter().copied().chain([sub.name.as_str()])))
-        .collect()
+    let parts = attribute.sub_attributes.iter().filter(|sub| sub.is_writable());
+    parts.map(|sub| Slot::new(top.iter().copied().chain([sub.name.as_str()]))).collect()
 }
 
 /// The writable slots of all attributes of an extension.
 pub(crate) fn slots_of_extension(extension: &Extension) -> Vec<Slot> {
     let id = extension.schema.id.as_str();
-    extension
-        .schema
-        .attributes
-        .iter()
-        .flat_map(|a| slots_of(Some(id), a))
-        .collect()
+    extension.schema.attributes.iter().flat_map(|a| slots_of(Some(id), a)).collect()
 }
 
 #[cfg(test)]
@@ -230,11 +203,7 @@ mod tests {
         assert_eq!(names, ["userName", "name", "emails", "addresses"]);
         let parts = |name: &str| -> Vec<String> {
             let attribute = schema.attribute(name).unwrap();
-            attribute
-                .sub_attributes
-                .iter()
-                .map(|s| s.name.clone())
-                .collect()
+            attribute.sub_attributes.iter().map(|s| s.name.clone()).collect()
         };
         assert_eq!(parts("name"), ["givenName"]);
         assert_eq!(parts("emails"), ["value", "type", "primary"]);
@@ -249,10 +218,7 @@ mod tests {
         assert_eq!(kind(&["externalId"]), Some(AttributeType::String));
         assert_eq!(kind(&["name", "givenName"]), Some(AttributeType::String));
         assert_eq!(kind(&["emails"]), Some(AttributeType::Complex));
-        assert_eq!(
-            kind(&["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"]),
-            Some(AttributeType::String)
-        );
+        assert_eq!(kind(&["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"]), Some(AttributeType::String));
         assert_eq!(kind(&["ALTR_ADMIN_LEVEL"]), None);
         assert_eq!(kind(&["nosuch"]), None);
     }
@@ -263,14 +229,7 @@ mod tests {
         let has = |keys: &[&str]| slots.contains(&Slot::new(keys.to_vec()));
         assert!(has(&["externalId"]) && has(&["name", "familyName"]) && has(&["emails"]));
         assert!(has(&[core::ENTERPRISE_USER, "manager", "value"]));
-        for keys in [
-            &["id"][..],
-            &["meta"],
-            &["groups"],
-            &["name"],
-            &["password"],
-            &["schemas"],
-        ] {
+        for keys in [&["id"][..], &["meta"], &["groups"], &["name"], &["password"], &["schemas"]] {
             assert!(!has(keys), "{keys:?}");
         }
         assert!(!has(&[core::ENTERPRISE_USER, "manager", "displayName"]));

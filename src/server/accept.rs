@@ -22,7 +22,8 @@ use tokio::time::{sleep, timeout};
 
 use super::address::Peer;
 use super::admin;
-use super::guard::{Conversation, Guard, HeadLimits};
+use super::conversation::Conversation;
+use super::guard::{Guard, HeadLimits};
 use super::serve::{self, Site};
 use super::tls::TlsStore;
 
@@ -111,11 +112,7 @@ async fn connect(
     let Ok(local) = stream.local_addr() else {
         return;
     };
-    let peer = Peer {
-        address: address.ip(),
-        local,
-        tls: matches!(serves, Serves::Scim(Some(_))),
-    };
+    let peer = Peer { address: address.ip(), local, tls: matches!(serves, Serves::Scim(Some(_))) };
     let Serves::Scim(Some(tls)) = serves else {
         return speak(stream, peer, site, serves, watcher).await;
     };
@@ -132,10 +129,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let conversation = Arc::new(Conversation::default());
-    let limits = HeadLimits {
-        max: site.limits.max_header,
-        timeout: site.limits.header_timeout,
-    };
+    let limits = HeadLimits { max: site.limits.max_header, timeout: site.limits.header_timeout };
     let guard = Guard::new(stream, limits, conversation.clone());
     let service = service_fn(|request: Request<Incoming>| {
         let (site, serves, conversation) = (site.clone(), serves.clone(), conversation.clone());

@@ -91,19 +91,13 @@ mod tests {
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in lines {
-            map.append(
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            );
+            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         map
     }
 
     fn behind_proxy() -> Address {
-        Address {
-            public: None,
-            trusted: vec!["10.0.0.0/8".parse().unwrap()],
-        }
+        Address { public: None, trusted: vec!["10.0.0.0/8".parse().unwrap()] }
     }
 
     const FORWARDED: [(&str, &str); 4] = [
@@ -151,15 +145,9 @@ mod tests {
             ("x-forwarded-host", "evil.example/path"),
             ("x-forwarded-proto", "javascript"),
         ];
-        assert_eq!(
-            behind_proxy().base(&peer("10.0.0.1"), &headers(&lines)),
-            "http://bridge"
-        );
+        assert_eq!(behind_proxy().base(&peer("10.0.0.1"), &headers(&lines)), "http://bridge");
         let none = Address::default();
-        assert_eq!(
-            none.base(&peer("10.0.0.1"), &headers(&[])),
-            "http://127.0.0.1:8080"
-        );
+        assert_eq!(none.base(&peer("10.0.0.1"), &headers(&[])), "http://127.0.0.1:8080");
         let mut https = peer("10.0.0.1");
         https.tls = true;
         https.local = "[::]:443".parse().unwrap();

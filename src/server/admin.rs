@@ -51,10 +51,7 @@ where
                 panicked.0
             );
             alarm("request-panic", &site.metrics, &words);
-            error(
-                500,
-                "the request failed by a mistake in scim-bridge; see its log",
-            )
+            error(500, "the request failed by a mistake in scim-bridge; see its log")
         }
     }
 }
@@ -198,8 +195,10 @@ fn not_allowed(allow: &'static str) -> Reply {
     reply
 }
 
+/// In the shape of a refused command, exit code included, so that the CLI reads one shape.
 fn error(status: u16, message: &str) -> Reply {
-    json_reply(status, &json!({ "message": message }))
+    let exit = if status == 400 { 2 } else { 3 };
+    json_reply(status, &json!({ "message": message, "exit": exit }))
 }
 
 fn json_reply(status: u16, value: &Value) -> Reply {

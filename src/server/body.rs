@@ -55,9 +55,8 @@ where
     B::Error: Display,
 {
     check_type(headers)?;
-    let declared = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let declared =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limits.max_body) {
         return Err(too_large(limits));
     }
@@ -129,13 +128,7 @@ impl Share {
 }
 
 fn too_large(limits: &Limits) -> ScimError {
-    ScimError::new(
-        413,
-        format!(
-            "The body of the request has more than {} bytes.",
-            limits.max_body
-        ),
-    )
+    ScimError::new(413, format!("The body of the request has more than {} bytes.", limits.max_body))
 }
 
 /// Okta sends `application/scim+json; charset=utf-8`, its test suites `application/json`.
@@ -194,11 +187,7 @@ mod tests {
     }
 
     fn limits() -> Limits {
-        Limits {
-            max_body: 20,
-            body_budget: 25,
-            ..Limits::default()
-        }
+        Limits { max_body: 20, body_budget: 25, ..Limits::default() }
     }
 
     async fn with(lines: &[(&'static str, &str)], body: &'static str) -> Result<Value, u16> {

@@ -47,17 +47,13 @@ impl FromStr for Cidr {
     type Err = CidrError;
 
     fn from_str(text: &str) -> Result<Self, CidrError> {
-        let error = |why| CidrError {
-            text: text.to_owned(),
-            why,
-        };
+        let error = |why| CidrError { text: text.to_owned(), why };
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
         };
-        let network: IpAddr = address
-            .parse()
-            .map_err(|_| error("the part before '/' is not an IP address"))?;
+        let network: IpAddr =
+            address.parse().map_err(|_| error("the part before '/' is not an IP address"))?;
         let bits = if network.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => bits,
@@ -101,14 +97,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        for text in [
-            "",
-            "10.0.0.0/33",
-            "10.0.0/8",
-            "::/129",
-            "10.0.0.0/-1",
-            "proxy/8",
-        ] {
+        for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/-1", "proxy/8"] {
             let error = text.parse::<Cidr>().unwrap_err();
             assert!(error.to_string().contains(&format!("'{text}'")), "{error}");
         }

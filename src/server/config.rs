@@ -138,10 +138,7 @@ pub enum ConfigError {
 }
 
 fn public_url(url: &str) -> Result<String, ConfigError> {
-    let error = |why| ConfigError::PublicUrl {
-        url: url.to_owned(),
-        why,
-    };
+    let error = |why| ConfigError::PublicUrl { url: url.to_owned(), why };
     let uri: Uri = url.parse().map_err(|_| error("is not a URL"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(error("does not begin with https:// or http://"));
@@ -169,12 +166,7 @@ mod tests {
         let mut config = config();
         config.listen = "0.0.0.0:8080".parse().unwrap();
         let words = config.check().unwrap_err().to_string();
-        for option in [
-            "0.0.0.0:8080",
-            "--tls-cert",
-            "--trust-proxy",
-            "--plain-http",
-        ] {
+        for option in ["0.0.0.0:8080", "--tls-cert", "--trust-proxy", "--plain-http"] {
             assert!(words.contains(option), "{words}");
         }
         config.listen = "[::]:8080".parse().unwrap();
@@ -196,10 +188,7 @@ mod tests {
         assert!(open(|c| c.trust_proxy = vec!["10.0.0.0/8".parse().unwrap()]).is_ok());
         assert!(
             open(|c| {
-                c.tls = Some(TlsFiles {
-                    cert: "c.pem".into(),
-                    key: "k.pem".into(),
-                });
+                c.tls = Some(TlsFiles { cert: "c.pem".into(), key: "k.pem".into() });
             })
             .is_ok()
         );
@@ -231,9 +220,6 @@ mod tests {
 
     #[test]
     fn control_is_never_without_a_key() {
-        assert_eq!(
-            ServerConfig::new(String::new()).check(),
-            Err(ConfigError::NoControlKey)
-        );
+        assert_eq!(ServerConfig::new(String::new()).check(), Err(ConfigError::NoControlKey));
     }
 }

@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::reply::Answer;
 use super::resources::At;
 use super::route::Route;
-use crate::scim::{self, Extension, Features, ResourceType, Schema, ScimError};
+use crate::scim::{self, Authentication, Extension, Features, ResourceType, Schema, ScimError};
+
+/// `maxResults` of filters: no page of the engine's has more rows.
+const LONGEST_PAGE: u64 = 1000;
 
 /// Answers a discovery route; `None` for every other one. Never asks the app.
 pub(super) fn answer(at: &At<'_>, route: &Route) -> Option<Result<Answer, ScimError>> {
@@ -76,10 +79,8 @@ fn schema(schema: &Schema, base: &str) -> Value {
 fn features() -> Features {
     Features {
         patch: true,
-        filter: true,
-        bulk: false,
-        sort: false,
-        etag: false,
-        change_password: false,
+        filter: Some(LONGEST_PAGE),
+        authentication: vec![Authentication::BearerToken],
+        ..Features::default()
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub(super) use crate::change::Kind;
 use crate::scim::ScimError;
+pub(super) use crate::sync::Kind;
 use crate::sync::{
     Bridge, Caller, Command, CommandError, Deadline, Denied, Door, ListQuery, Listing, Readiness,
     Shown, Write, Written,

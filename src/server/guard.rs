@@ -3,23 +3,23 @@
 //!
 //! Must not interpret bodies. Where the end of a body is not known without reading it
 //! (chunked), no further head is taken: the answer closes the connection
-//! (`Conversation::must_close`). Okta, Entra and curl send lengths, so that costs nothing.
+//! (`Begun::must_close`). Okta, Entra and curl send lengths, so that costs nothing.
 
-use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::conversation::{Begun, Conversation};
 use super::smuggle::{self, Framing, Refusal, is_token_byte};
 
 /// How long a connection may stay open between two requests. Longer than the pause between
 /// Okta's calls for one user, so that a reused connection is rarely closed under a POST.
-const IDLE: Duration = Duration::from_secs(75);
+pub(super) const IDLE: Duration = Duration::from_secs(75);
 /// How long a client may take no byte of an answer.
 const STALLED: Duration = Duration::from_secs(30);
 /// How long, at the end, what is still coming in is read and dropped. Closing a socket with
@@ -34,59 +34,6 @@ pub(super) struct HeadLimits {
     pub max: usize,
     /// From its first byte to its last; also from connecting to the first byte.
     pub timeout: Duration,
-}
-
-/// What the two ends of one connection's work tell each other: the guard when requests
-/// begin, the service when they are answered.
-#[derive(Debug, Default)]
-pub(super) struct Conversation {
-    inner: Mutex<Requests>,
-}
-
-#[derive(Debug, Default)]
-struct Requests {
-    /// First bytes of heads that hyper has been given and the service has not seen.
-    begun: VecDeque<(Instant, bool)>,
-    /// Requests given to hyper and not answered.
-    in_work: usize,
-}
-
-/// What the guard knows about a request that the service is given.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Begun {
-    /// When its first byte came.
-    pub at: Instant,
-    /// Whether the connection ends with its answer.
-    pub must_close: bool,
-}
-
-impl Conversation {
-    fn begin(&self, at: Instant, must_close: bool) {
-        let mut requests = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.begun.push_back((at, must_close));
-        requests.in_work += 1;
-    }
-
-    /// The next request; hyper gives them to the service in the order they came.
-    pub(super) fn next(&self) -> Begun {
-        let mut requests = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, must_close) = requests
-            .begun
-            .pop_front()
-            .unwrap_or_else(|| (Instant::now(), true));
-        Begun { at, must_close }
-    }
-
-    /// A request was answered.
-    pub(super) fn answered(&self) {
-        let mut requests = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.in_work = requests.in_work.saturating_sub(1);
-    }
-
-    fn is_busy(&self) -> bool {
-        let requests = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.in_work > 0
-    }
 }
 
 /// Where in the conversation the incoming bytes are.
@@ -159,9 +106,7 @@ impl<S> Guard<S> {
                     Err(refusal) => self.refuse(refusal, since),
                 },
                 State::Body { left } => {
-                    let here = usize::try_from(left)
-                        .unwrap_or(usize::MAX)
-                        .min(self.incoming.len());
+                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(self.incoming.len());
                     self.passed.extend(self.incoming.drain(..here));
                     // `here` came from a u64 or is smaller.
                     match left - here as u64 {
@@ -217,11 +162,7 @@ impl<S> Guard<S> {
             }
             if self.incoming[..at].ends_with(b"\r\n\r") {
                 let end = at + 1;
-                return if end > self.limits.max {
-                    Err(Refusal::TooLarge)
-                } else {
-                    Ok(Some(end))
-                };
+                return if end > self.limits.max { Err(Refusal::TooLarge) } else { Ok(Some(end)) };
             }
         }
         self.searched = self.incoming.len();
@@ -233,7 +174,7 @@ impl<S> Guard<S> {
 
     fn pass_head(&mut self, end: usize, framing: Framing, since: Instant) {
         self.passed.extend(self.incoming.drain(..end));
-        self.conversation.begin(since, framing == Framing::Chunked);
+        self.conversation.begin(Begun { at: since, must_close: framing == Framing::Chunked });
         match framing {
             Framing::Chunked => self.state = State::Chunked,
             Framing::Length(0) => self.await_next(),
@@ -248,7 +189,7 @@ impl<S> Guard<S> {
 
     fn refuse(&mut self, refusal: Refusal, since: Instant) {
         self.passed.extend_from_slice(refusal.stand_in().as_bytes());
-        self.conversation.begin(since, true);
+        self.conversation.begin(Begun { at: since, must_close: true });
         self.state = State::Refused;
         self.incoming = Vec::new();
     }
@@ -342,9 +283,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             self.stalled = None;
             return written;
         }
-        let timer = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + STALLED)));
+        let timer =
+            self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + STALLED)));
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
@@ -407,148 +347,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
                 Ok(()) | Err(_) => return Poll::Ready(Ok(())),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-
-    use super::*;
-
-    const LIMITS: HeadLimits = HeadLimits {
-        max: 200,
-        timeout: Duration::from_secs(10),
-    };
-
-    fn guard() -> (DuplexStream, Guard<DuplexStream>, Arc<Conversation>) {
-        let (client, server) = duplex(1 << 16);
-        let conversation = Arc::new(Conversation::default());
-        let guard = Guard::new(server, LIMITS, conversation.clone());
-        (client, guard, conversation)
-    }
-
-    /// What hyper would be given of these pieces, until the end or a pause.
-    async fn passes(pieces: &[&str]) -> String {
-        let (mut client, mut guard, conversation) = guard();
-        // As if a request were in work all the time, so that idle time does not end it.
-        conversation.begin(Instant::now(), false);
-        let mut all = Vec::new();
-        for piece in pieces {
-            client.write_all(piece.as_bytes()).await.unwrap();
-            let mut space = [0; 4096];
-            while let Ok(Ok(count)) =
-                tokio::time::timeout(Duration::from_millis(1), guard.read(&mut space)).await
-                && count > 0
-            {
-                all.extend_from_slice(&space[..count]);
-            }
-        }
-        String::from_utf8(all).unwrap()
-    }
-
-    const A: &str = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
-    const POST: &str = "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n";
-
-    #[tokio::test(start_paused = true)]
-    async fn heads_and_bodies_pass_however_they_are_cut() {
-        let all = format!("{A}{POST}abcd{A}");
-        assert_eq!(passes(&[&all]).await, all);
-        let pieces: Vec<&str> = all.split_inclusive(|_| true).collect();
-        assert_eq!(passes(&pieces).await, all);
-        assert_eq!(passes(&["\r\n\r", "\n", A]).await, A);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_head_after_a_body_is_checked_too() {
-        let smuggled = "GET /x HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n";
-        let given = passes(&[&format!("{POST}abcd{smuggled}{A}")]).await;
-        assert_eq!(given, format!("{POST}abcd{}", Refusal::TwoHosts.stand_in()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_is_never_taken_for_a_head() {
-        let body = "GET /x HTTP/1.1\nHost: evil\n\n";
-        let post = format!(
-            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        assert_eq!(passes(&[&post]).await, post);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn after_a_chunked_request_the_connection_must_close() {
-        let (mut client, mut guard, conversation) = guard();
-        let post = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-        client.write_all(post.as_bytes()).await.unwrap();
-        let mut space = [0; 4096];
-        let count = guard.read(&mut space).await.unwrap();
-        assert_eq!(&space[..count], post.as_bytes());
-        assert!(conversation.next().must_close);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn too_long_bare_line_feeds_and_tls_are_refused_at_once() {
-        let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(250));
-        assert_eq!(passes(&[&long]).await, Refusal::TooLarge.stand_in());
-        let bare = "GET / HTTP/1.1\nHost: h\n";
-        assert_eq!(passes(&[bare]).await, Refusal::LineEnd.stand_in());
-        assert_eq!(
-            passes(&["\u{16}\u{3}\u{1}"]).await,
-            Refusal::RequestLine.stand_in()
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_head_is_refused_and_an_idle_connection_ends() {
-        let (mut client, mut guard, _) = guard();
-        client.write_all(b"GET / HTT").await.unwrap();
-        let mut space = [0; 4096];
-        let began = Instant::now();
-        let count = guard.read(&mut space).await.unwrap();
-        assert_eq!(&space[..count], Refusal::Slow.stand_in().as_bytes());
-        assert_eq!(began.elapsed().as_secs(), LIMITS.timeout.as_secs());
-
-        let (_client, mut guard, _) = self::guard();
-        assert_eq!(guard.read(&mut space).await.unwrap(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_request_in_work_is_not_idle() {
-        let (mut client, mut guard, conversation) = guard();
-        client.write_all(A.as_bytes()).await.unwrap();
-        let mut space = [0; 4096];
-        assert_eq!(guard.read(&mut space).await.unwrap(), A.len());
-        let waited = tokio::time::timeout(IDLE * 3, guard.read(&mut space)).await;
-        assert!(waited.is_err(), "ended while in work: {waited:?}");
-        conversation.answered();
-        assert_eq!(guard.read(&mut space).await.unwrap(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_request_begins_with_its_first_byte() {
-        let (mut client, mut guard, conversation) = guard();
-        let mut space = [0; 4096];
-        let (first, rest) = A.split_at(1);
-        client.write_all(first.as_bytes()).await.unwrap();
-        let began = Instant::now();
-        let pause = Duration::from_secs(7);
-        assert!(
-            tokio::time::timeout(pause, guard.read(&mut space))
-                .await
-                .is_err()
-        );
-        client.write_all(rest.as_bytes()).await.unwrap();
-        guard.read(&mut space).await.unwrap();
-        assert_eq!(conversation.next().at, began);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_read_is_given_up() {
-        let (_client, server) = duplex(4);
-        let mut guard = Guard::new(server, LIMITS, Arc::default());
-        let error = guard.write_all(b"an answer").await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

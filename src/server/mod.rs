@@ -13,6 +13,7 @@ mod admin;
 mod body;
 mod cidr;
 mod config;
+mod conversation;
 mod discovery;
 mod engine;
 mod expiry;

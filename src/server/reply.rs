@@ -35,29 +35,19 @@ pub(super) struct Answer {
 impl Answer {
     /// A status with a body.
     pub(super) fn json(status: u16, body: Value) -> Self {
-        Self {
-            status,
-            body: Some(body),
-            headers: HeaderMap::new(),
-        }
+        Self { status, body: Some(body), headers: HeaderMap::new() }
     }
 
     /// 204.
     pub(super) fn empty() -> Self {
-        Self {
-            status: 204,
-            body: None,
-            headers: HeaderMap::new(),
-        }
+        Self { status: 204, body: None, headers: HeaderMap::new() }
     }
 
     /// 405 with the methods that there are.
     pub(super) fn not_allowed(allow: &'static str) -> Self {
         let words = format!("This endpoint takes {allow} only.");
         let mut answer = Self::from(ScimError::new(405, words));
-        answer
-            .headers
-            .insert(ALLOW, HeaderValue::from_static(allow));
+        answer.headers.insert(ALLOW, HeaderValue::from_static(allow));
         answer
     }
 
@@ -73,9 +63,9 @@ impl Answer {
         self
     }
 
-    /// With the weak version of what is shown.
+    /// With the version of what is shown; it is an entity tag, the same as in `meta.version`.
     pub(super) fn version(mut self, version: &str) -> Self {
-        self.set(ETAG, &format!("W/\"{version}\""));
+        self.set(ETAG, version);
         self
     }
 
@@ -164,14 +154,8 @@ mod tests {
     fn errors_are_scim_json_with_whole_seconds() {
         let error = || Answer::from(ScimError::new(429, "later").retry_after(60));
         assert_eq!(header(error(), "retry-after").as_deref(), Some("60"));
-        assert_eq!(
-            header(error(), "content-type").as_deref(),
-            Some("application/scim+json")
-        );
-        assert_eq!(
-            header(error(), "cache-control").as_deref(),
-            Some("no-store")
-        );
+        assert_eq!(header(error(), "content-type").as_deref(), Some("application/scim+json"));
+        assert_eq!(header(error(), "cache-control").as_deref(), Some("no-store"));
     }
 
     #[test]
@@ -185,14 +169,9 @@ mod tests {
 
     #[test]
     fn a_challenge_that_is_no_header_is_still_a_challenge() {
-        let denied = Denied::Unauthorized {
-            challenge: "Bearer\nSet-Cookie: x".into(),
-            detail: "no".into(),
-        };
-        assert_eq!(
-            header(denied.into(), "www-authenticate").as_deref(),
-            Some("Bearer")
-        );
+        let denied =
+            Denied::Unauthorized { challenge: "Bearer\nSet-Cookie: x".into(), detail: "no".into() };
+        assert_eq!(header(denied.into(), "www-authenticate").as_deref(), Some("Bearer"));
     }
 
     #[test]

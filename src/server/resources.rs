@@ -29,11 +29,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 const MEMBERS_SHOWN: usize = 1000;
 
 /// RFC 3986 section 2.3: these stay as they are.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where a request has come to when its route is known.
 pub(super) struct At<'r> {
@@ -62,16 +58,14 @@ where
     B::Error: std::fmt::Display,
 {
     let Some(kind) = route.kind() else {
-        return Err(not_offered(
-            "This endpoint is not offered; address the resource by its id.",
-        ));
+        return Err(not_offered("This endpoint is not offered; address the resource by its id."));
     };
     let Some(rt) = at.resource_type(kind) else {
         return without_type(&route);
     };
     // Taken before the body is read: slow bodies count as waiting too.
     let _place = at.site.waiting.enter(&at.door.app)?;
-    let show = Show::new(at, kind, rt)?;
+    let show = Show::new(at, kind, rt);
     match route {
         Route::List(_) => list(at, &show).await,
         Route::Get(_, id) => {
@@ -81,25 +75,16 @@ where
         }
         Route::Delete(_, id) => submit(at, &show, Write::Delete { kind, id }).await,
         Route::Create(_) => {
-            let Taken {
-                value,
-                share: _held,
-            } = at.take(headers, body).await?;
+            let Taken { value, share: _held } = at.take(headers, body).await?;
             submit(at, &show, Write::Create { kind, body: value }).await
         }
         Route::Replace(_, id) => {
-            let Taken {
-                value,
-                share: _held,
-            } = at.take(headers, body).await?;
+            let Taken { value, share: _held } = at.take(headers, body).await?;
             let body = value;
             submit(at, &show, Write::Replace { kind, id, body }).await
         }
         Route::Patch(_, id) => {
-            let Taken {
-                value,
-                share: _held,
-            } = at.take(headers, body).await?;
+            let Taken { value, share: _held } = at.take(headers, body).await?;
             let patch = Patch::parse(&value)?;
             let answer = submit(at, &show, Write::Patch { kind, id, patch }).await?;
             Ok(if kind == Kind::Group && !at.query.names_attributes() {
@@ -167,11 +152,7 @@ async fn submit(at: &At<'_>, show: &Show<'_>, write: Write) -> Result<Answer, Sc
 /// 204 in place of a group's 200: Okta expects it (a group's PATCH is its only write that is
 /// answered so), and nobody reads 100,000 members back.
 fn without_body(answer: Answer) -> Answer {
-    Answer {
-        status: 204,
-        body: None,
-        ..answer
-    }
+    Answer { status: 204, body: None, ..answer }
 }
 
 /// An app without groups: Okta lists /Groups on every import, and an error there would fail the
@@ -179,9 +160,7 @@ fn without_body(answer: Answer) -> Answer {
 fn without_type(route: &Route) -> Result<Answer, ScimError> {
     match route {
         Route::List(_) => Ok(Answer::json(200, scim::list_response(0, 1, Vec::new()))),
-        _ => Err(not_offered(
-            "The app behind this endpoint has no such resources.",
-        )),
+        _ => Err(not_offered("The app behind this endpoint has no such resources.")),
     }
 }
 
@@ -198,17 +177,17 @@ struct Show<'r> {
 }
 
 impl<'r> Show<'r> {
-    fn new(at: &'r At<'_>, kind: Kind, rt: &'r ResourceType) -> Result<Self, ScimError> {
+    fn new(at: &'r At<'_>, kind: Kind, rt: &'r ResourceType) -> Self {
         let query = &at.query;
-        Ok(Self {
+        Self {
             kind,
             rt,
             base: &at.base,
             projection: Projection::parse(
                 query.attributes.as_deref(),
                 query.excluded_attributes.as_deref(),
-            )?,
-        })
+            ),
+        }
     }
 
     fn location(&self, id: &str) -> String {

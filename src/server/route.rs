@@ -109,11 +109,7 @@ fn kind(endpoint: &str) -> Result<Kind, Miss> {
 }
 
 fn only_get(method: &Method, route: Route) -> Result<Route, Miss> {
-    if *method == Method::GET {
-        Ok(route)
-    } else {
-        Err(Miss::Method("GET"))
-    }
+    if *method == Method::GET { Ok(route) } else { Err(Miss::Method("GET")) }
 }
 
 impl Route {
@@ -145,11 +141,7 @@ mod tests {
     use super::*;
 
     fn door(app: &str, root: &str) -> Door {
-        Door {
-            app: app.into(),
-            root: root.into(),
-            resource_types: Vec::new(),
-        }
+        Door { app: app.into(), root: root.into(), resource_types: Vec::new() }
     }
 
     /// App and rest of a path.
@@ -216,11 +208,7 @@ mod tests {
             (Method::PUT, "/Groups/7", Route::Replace(Kind::Group, id())),
             (Method::PATCH, "/Users/7", Route::Patch(Kind::User, id())),
             (Method::DELETE, "/Users/7", Route::Delete(Kind::User, id())),
-            (
-                Method::GET,
-                "/ServiceProviderConfig",
-                Route::ServiceProviderConfig,
-            ),
+            (Method::GET, "/ServiceProviderConfig", Route::ServiceProviderConfig),
             (Method::GET, "/ResourceTypes", Route::ResourceTypes),
             (Method::GET, "/ResourceTypes/7", Route::ResourceType(id())),
             (Method::GET, "/Schemas", Route::Schemas),

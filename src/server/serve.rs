@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::address::{Address, Peer};
+use super::conversation::Begun;
 use super::engine::Engine;
-use super::guard::Begun;
 use super::panics::{self, Panicked};
 use super::query::Query;
 use super::reply::Answer;
@@ -55,6 +55,8 @@ pub(super) struct Notes {
     request: Mutex<Option<Value>>,
     /// The body was read to its end.
     read: OnceLock<()>,
+    /// The token was good.
+    known: OnceLock<()>,
 }
 
 impl Notes {
@@ -99,11 +101,10 @@ impl From<Refused> for Answer {
             Refused::Denied(denied) => denied.into(),
             Refused::Miss(Miss::Method(allow)) => Self::not_allowed(allow),
             // The same words inside and outside of an app's root: they tell no app's name.
-            Refused::Miss(Miss::Unknown) => ScimError::new(
-                404,
-                "There is no such SCIM endpoint here. Check the base URL.",
-            )
-            .into(),
+            Refused::Miss(Miss::Unknown) => {
+                ScimError::new(404, "There is no such SCIM endpoint here. Check the base URL.")
+                    .into()
+            }
         }
     }
 }
@@ -131,8 +132,9 @@ where
         Err(_) => too_late(&parts),
     };
     // What is left of a body would be taken for the next request; hyper would close anyway,
-    // this tells the client.
-    if begun.must_close || (has_body && notes.read.get().is_none()) {
+    // this tells the client. And who has shown no token shall not hold an idle connection.
+    let is_unread = has_body && notes.read.get().is_none();
+    if begun.must_close || is_unread || notes.known.get().is_none() {
         answer = answer.closing();
     }
     record(site, begun.at, &parts, &notes, &answer);
@@ -182,6 +184,7 @@ where
     let _ = notes.app.set(door.app.clone());
     let header = |name: &str| only_header(&parts.headers, name);
     let caller = site.engine.authenticate(&door.app, &header).await?;
+    let _ = notes.known.set(());
     let route = route::route(&parts.method, rest)?;
     let _ = notes.resource.set(route.resource());
     let base = site.address.base(peer, &parts.headers);
@@ -244,8 +247,7 @@ fn record(site: &Site, began: Instant, parts: &Parts, notes: &Notes, answer: &An
     let method = method_label(&parts.method);
     let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let (path, status) = (parts.uri.path(), answer.status);
-    site.metrics
-        .request(app, method, resource, status, took.as_secs_f64());
+    site.metrics.request(app, method, resource, status, took.as_secs_f64());
     tracing::info!(app, method, path, status, millis, "scim");
     if let Some(query) = parts.uri.query() {
         tracing::debug!(app, method, path, query, "scim query");
@@ -256,11 +258,7 @@ fn record(site: &Site, began: Instant, parts: &Parts, notes: &Notes, answer: &An
         status,
         app: notes.app.get().cloned(),
         millis,
-        request: notes
-            .request
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(),
+        request: notes.request.lock().unwrap_or_else(PoisonError::into_inner).take(),
         response: answer.body.as_ref().map(redacted),
     });
 }

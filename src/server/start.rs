@@ -59,7 +59,7 @@ pub struct Running {
     stop_scim: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     scim: JoinHandle<()>,
-    admin: JoinSet<()>,
+    admins: JoinSet<()>,
 }
 
 /// Binds all listeners and begins to serve.
@@ -83,37 +83,21 @@ pub(super) async fn start_with(
     feed: Feed,
 ) -> Result<Running, ServerError> {
     let public = config.check()?;
-    let tls = match config.tls {
+    let tls = match config.tls.clone() {
         Some(files) => Some(Arc::new(TlsStore::open(files, metrics.clone()).await?)),
         None => None,
     };
     let (scim, scim_addr) = bind("--listen", config.listen).await?;
     let (admin, admin_addr) = bind("--admin-listen", config.admin_listen).await?;
     let is_local = admin_addr.ip().is_loopback();
-    let control = if is_local {
-        None
-    } else {
-        Some(bind_control().await?)
-    };
-    let site = Arc::new(Site {
-        engine,
-        metrics,
-        feed,
-        address: Address {
-            public,
-            trusted: config.trust_proxy,
-        },
-        waiting: Waiting::new(config.limits.waiting_per_app),
-        budget: body::budget(&config.limits),
-        limits: config.limits,
-        control_key: config.control_key,
-        draining: AtomicBool::new(false),
-    });
+    let control = if is_local { None } else { Some(bind_control().await?) };
+    let (drain_delay, drain) = (config.drain_delay, config.drain);
+    let site = Arc::new(site(config, public, engine, metrics, feed));
     let (stop_scim, stopped_scim) = watch::channel(false);
     let (stop_admin, stopped_admin) = watch::channel(false);
     let control_addr = control.as_ref().map_or(admin_addr, |(_, address)| *address);
-    let mut admins = JoinSet::new();
     let control = control.map(|(tcp, _)| (tcp, true));
+    let mut admins = JoinSet::new();
     for (tcp, control) in [Some((admin, is_local)), control].into_iter().flatten() {
         let serves = Serves::Admin { control };
         let listener = Listener { tcp, serves };
@@ -122,23 +106,39 @@ pub(super) async fn start_with(
     if let Some(tls) = &tls {
         admins.spawn(watch_tls(tls.clone(), stopped_admin));
     }
-    let listener = Listener {
-        tcp: scim,
-        serves: Serves::Scim(tls.clone()),
-    };
-    let scim = tokio::spawn(listener.run(site.clone(), stopped_scim, config.drain));
+    let listener = Listener { tcp: scim, serves: Serves::Scim(tls.clone()) };
     Ok(Running {
         scim_addr,
         admin_addr,
         control_addr,
-        drain_delay: config.drain_delay,
-        site,
-        tls,
+        drain_delay,
+        scim: tokio::spawn(listener.run(site.clone(), stopped_scim, drain)),
+        admins,
         stop_scim,
         stop_admin,
-        scim,
-        admin: admins,
+        site,
+        tls,
     })
+}
+
+fn site(
+    config: ServerConfig,
+    public: Option<String>,
+    engine: Arc<dyn Engine>,
+    metrics: Arc<Metrics>,
+    feed: Feed,
+) -> Site {
+    Site {
+        engine,
+        metrics,
+        feed,
+        address: Address { public, trusted: config.trust_proxy },
+        waiting: Waiting::new(config.limits.waiting_per_app),
+        budget: body::budget(&config.limits),
+        limits: config.limits,
+        control_key: config.control_key,
+        draining: AtomicBool::new(false),
+    }
 }
 
 impl Running {
@@ -193,7 +193,7 @@ impl Running {
             tracing::error!(%error, "the SCIM listener ended badly");
         }
         self.stop_admin.send_replace(true);
-        while self.admin.join_next().await.is_some() {}
+        while self.admins.join_next().await.is_some() {}
     }
 }
 
@@ -208,11 +208,7 @@ async fn bind(
     option: &'static str,
     address: SocketAddr,
 ) -> Result<(TcpListener, SocketAddr), ServerError> {
-    let error = |source| ServerError::Bind {
-        option,
-        address,
-        source,
-    };
+    let error = |source| ServerError::Bind { option, address, source };
     let listener = TcpListener::bind(address).await.map_err(error)?;
     let bound = listener.local_addr().map_err(error)?;
     Ok((listener, bound))
@@ -224,9 +220,7 @@ async fn bind_control() -> Result<(TcpListener, SocketAddr), ServerError> {
     match bind(option, (Ipv4Addr::LOCALHOST, 0).into()).await {
         Ok(bound) => Ok(bound),
         // A machine with IPv6 only.
-        Err(error) => bind(option, (Ipv6Addr::LOCALHOST, 0).into())
-            .await
-            .map_err(|_| error),
+        Err(error) => bind(option, (Ipv6Addr::LOCALHOST, 0).into()).await.map_err(|_| error),
     }
 }
 

@@ -66,13 +66,11 @@ struct Content {
 impl Content {
     async fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         let read = async |what, path: &PathBuf| {
-            tokio::fs::read(path)
-                .await
-                .map_err(|source| TlsError::Read {
-                    what,
-                    path: path.clone(),
-                    source,
-                })
+            tokio::fs::read(path).await.map_err(|source| TlsError::Read {
+                what,
+                path: path.clone(),
+                source,
+            })
         };
         Ok(Self {
             cert: read("--tls-cert", &files.cert).await?,
@@ -89,11 +87,8 @@ impl Content {
     }
 
     fn compile(&self, files: &TlsFiles) -> Result<Pair, TlsError> {
-        let content = |what, path: &PathBuf, why: String| TlsError::Content {
-            what,
-            path: path.clone(),
-            why,
-        };
+        let content =
+            |what, path: &PathBuf, why: String| TlsError::Content { what, path: path.clone(), why };
         let chain = CertificateDer::pem_slice_iter(&self.cert)
             .collect::<Result<Vec<_>, _>>()
             .map_err(|e| content("--tls-cert", &files.cert, e.to_string()))?;
@@ -104,11 +99,8 @@ impl Content {
         let expires = expiry::not_after(first);
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|e| content("--tls-key", &files.key, e.to_string()))?;
-        let pair = |source| TlsError::Pair {
-            cert: files.cert.clone(),
-            key: files.key.clone(),
-            source,
-        };
+        let pair =
+            |source| TlsError::Pair { cert: files.cert.clone(), key: files.key.clone(), source };
         let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(pair)?
@@ -116,10 +108,7 @@ impl Content {
             .with_single_cert(chain, key)
             .map_err(pair)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Pair {
-            config: Arc::new(config),
-            expires,
-        })
+        Ok(Pair { config: Arc::new(config), expires })
     }
 }
 
@@ -203,10 +192,7 @@ impl TlsStore {
     }
 
     fn pair(&self) -> Pair {
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn replace(&self, pair: Pair) {

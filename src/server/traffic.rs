@@ -17,11 +17,7 @@ pub(super) fn redacted(body: &Value) -> Value {
                 .any(|(key, path)| is_key(key, "path") && path.as_str().is_some_and(is_password));
             let hidden = |key: &str| is_password(key) || (hides_value && is_key(key, "value"));
             let parts = object.iter().map(|(key, value)| {
-                let value = if hidden(key) {
-                    HIDDEN.into()
-                } else {
-                    redacted(value)
-                };
+                let value = if hidden(key) { HIDDEN.into() } else { redacted(value) };
                 (key.clone(), value)
             });
             Value::Object(parts.collect())

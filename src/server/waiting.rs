@@ -21,10 +21,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new(per_app: usize) -> Self {
-        Self {
-            per_app,
-            places: Mutex::default(),
-        }
+        Self { per_app, places: Mutex::default() }
     }
 
     /// A place for one request, free again when it is dropped. `app` is the name of a mapping,

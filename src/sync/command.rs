@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use super::clock::Clock;
 use super::tokens::{mint, moment_in};
 use crate::change::{ChangeId, ChangeState};
-use crate::journal::{
-    AppCard, ChangeQuery, ChangeRow, CredentialKind, Journal, JournalError, Token,
-};
+use crate::journal::{ChangeQuery, ChangeRow, CredentialKind, Journal, JournalError, Token};
 
 /// A command of the operator.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -123,10 +121,7 @@ pub async fn carry_out(
         }
         Command::TokenRevoke { app, id } => {
             let token = token_of(journal, &app, &id).await?;
-            journal
-                .token_revoke(&token.credential.id, now)
-                .await
-                .map_err(CommandError::journal)?;
+            journal.token_revoke(&token.credential.id, now).await.map_err(CommandError::journal)?;
             Ok(json!({ "revoked": id }))
         }
         Command::ChangesList { app, state, user, since, limit } => {
@@ -144,15 +139,32 @@ pub async fn carry_out(
         Command::ChangesShow { id } => changes_show(journal, id).await,
         Command::AppRetarget { app } => {
             card(journal, &app).await?;
-            let forgotten =
-                journal.retarget(&app, now).await.map_err(CommandError::journal)?;
+            let forgotten = journal.retarget(&app).await.map_err(CommandError::journal)?;
             Ok(json!({ "app": app, "forgotten_links": forgotten }))
         }
     }
 }
 
-async fn card(journal: &Journal, app: &str) -> Result<AppCard, CommandError> {
-    journal.app_card(app).await.map_err(CommandError::journal)?.ok_or_else(|| {
+/// What the journal keeps about an app so that commands work while no server runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AppCard {
+    /// Where identity providers reach it; known once a server has run.
+    pub base_url: Option<String>,
+    /// Its credentials are pairs of user and password.
+    pub pair: bool,
+    /// No token is made while a good one exists.
+    pub tokens_are_final: bool,
+}
+
+impl AppCard {
+    fn credential(&self) -> CredentialKind {
+        if self.pair { CredentialKind::Basic } else { CredentialKind::Bearer }
+    }
+}
+
+pub(super) async fn card(journal: &Journal, app: &str) -> Result<AppCard, CommandError> {
+    let card = journal.app_card(app).await.map_err(CommandError::journal)?;
+    card.and_then(|card| serde_json::from_value(card).ok()).ok_or_else(|| {
         CommandError::finding(&format!(
             "the journal knows no app '{app}'; start `scim-bridge serve` once with its mapping"
         ))
@@ -176,7 +188,7 @@ async fn token_create(
         )));
     }
     let expires = expires.map(|text| moment_in(text, now)).transpose()?;
-    let (minted, credential) = mint(app, label, card.credential, expires, now)?;
+    let (minted, credential) = mint(app, label, card.credential(), expires, now)?;
     journal.token_insert(credential).await.map_err(CommandError::journal)?;
     Ok(json!({
         "app": app,
@@ -219,7 +231,7 @@ async fn token_rotate(
     let until = overlap.map(|text| moment_in(text, now)).transpose()?.unwrap_or(now);
     let label = old.credential.label.clone();
     let (minted, credential) =
-        mint(app, &label, card.credential, old.credential.expires_at, now)?;
+        mint(app, &label, card.credential(), old.credential.expires_at, now)?;
     journal
         .token_rotate(&old.credential.id, credential, Some(until), now)
         .await
@@ -365,7 +377,9 @@ fn moment_since(text: &str, now: Timestamp) -> Result<Timestamp, CommandError> {
         return Ok(at);
     }
     let then = moment_in(text, now).map_err(|_| {
-        CommandError::usage(&format!("'{text}' is neither a time (RFC 3339) nor a duration like 24h"))
+        CommandError::usage(&format!(
+            "'{text}' is neither a time (RFC 3339) nor a duration like 24h"
+        ))
     })?;
     Ok(now.checked_sub(then.duration_since(now)).unwrap_or(Timestamp::MIN))
 }

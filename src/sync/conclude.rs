@@ -58,16 +58,12 @@ impl Engine {
                 let internal = "protected by never_touch".to_owned();
                 self.refuse(round, error, Some(internal)).await
             }
-            RoundEnd::Refused { how, words } => {
-                self.refuse(round, refusal(how, words), None).await
-            }
+            RoundEnd::Refused { how, words } => self.refuse(round, refusal(how, words), None).await,
             RoundEnd::Unplannable(error) => {
                 let told = ScimError::invalid_value(error.to_string());
                 self.refuse(round, told, None).await
             }
-            RoundEnd::Wait { reason, until, words } => {
-                self.wait(round, reason, until, words).await
-            }
+            RoundEnd::Wait { reason, until, words } => self.wait(round, reason, until, words).await,
             RoundEnd::BridgeRefused { words } => self.bridge_refused(round, words).await,
             RoundEnd::Parked { words } => self.park(round, words).await,
             RoundEnd::JournalLost(error) => Err(error),
@@ -135,9 +131,10 @@ impl Engine {
     ) -> Result<Vec<EdgeEnd>, JournalError> {
         let group = &round.work.resource.id;
         let refused = |id: &Value| {
-            members.refused.iter().find(|(other, _)| {
-                crate::mapping::id_text(other) == crate::mapping::id_text(id)
-            })
+            members
+                .refused
+                .iter()
+                .find(|(other, _)| crate::mapping::id_text(other) == crate::mapping::id_text(id))
         };
         let pending = self.journal.pending_edges(group, EDGES_AT_ONCE).await?;
         Ok(pending
@@ -302,7 +299,11 @@ impl Engine {
         alarm(
             "change_parked",
             &self.metrics,
-            &format!("{name}: {} '{}' waits for a person: {words}", resource.kind.resource_type(), resource.id),
+            &format!(
+                "{name}: {} '{}' waits for a person: {words}",
+                resource.kind.resource_type(),
+                resource.id
+            ),
         );
         let detail = format!(
             "{name} gave no certain answer and nothing can tell what it did; an operator of the \

@@ -2,7 +2,7 @@
 //!
 //! Pure: it works on what was read before and refuses before anything is promised.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::engine::App;
 use super::membership::MemberWish;
@@ -10,7 +10,7 @@ use super::view::{self, Asserted};
 use crate::change::{Kind, Verb};
 use crate::journal::{Resource, Target};
 use crate::mapping::Side;
-use crate::scim::{self, Patch, ResourceType, ScimError, Slot, Written};
+use crate::scim::{self, Patch, PatchOp, ResourceType, ScimError, Slot, Written};
 
 /// The write.
 pub(super) struct Draft {
@@ -38,7 +38,7 @@ pub(super) fn replace(
     let (side, rt) = side_of(app, kind)?;
     let request = without_password(&body);
     let members = match kind {
-        Kind::Group => scim::take_members(&mut body),
+        Kind::Group => scim::take_members(&mut body)?,
         Kind::User => None,
     };
     let base = view::attributes(app, &resource);
@@ -56,7 +56,7 @@ pub(super) fn patch(
     patch: &Patch,
 ) -> Result<Draft, ScimError> {
     let (_, rt) = side_of(app, kind)?;
-    let request = patch.without_password();
+    let request = patch_without_password(patch);
     let base = view::attributes(app, &resource);
     let (patch, members) = match kind {
         Kind::Group => {
@@ -81,6 +81,7 @@ fn checked(
     request: Value,
 ) -> Result<Draft, ScimError> {
     let (side, _) = side_of(app, kind)?;
+    log_warnings(app, &written.left_out);
     let ends_access = kind == Kind::User && ends_access(&written);
     log_warnings(app, &side.check_write(Some(base), &mut written, ends_access)?);
     Ok(Draft {
@@ -148,6 +149,34 @@ pub(super) fn missing_key(kind: Kind) -> &'static str {
 pub(super) fn log_warnings(app: &App, warnings: &[String]) {
     for warning in warnings {
         tracing::warn!(app = app.name(), "{warning}");
+    }
+}
+
+/// A PATCH as the journal keeps it.
+fn patch_without_password(patch: &Patch) -> Value {
+    patch
+        .operations
+        .iter()
+        .map(|operation| {
+            let names_password = operation
+                .path
+                .as_deref()
+                .is_some_and(|path| path.to_ascii_lowercase().ends_with("password"));
+            let value = match &operation.value {
+                Some(_) if names_password => Some(Value::String("<redacted>".into())),
+                Some(value) => Some(without_password(value)),
+                None => None,
+            };
+            json!({ "op": word_of(operation.op), "path": operation.path, "value": value })
+        })
+        .collect()
+}
+
+fn word_of(op: PatchOp) -> &'static str {
+    match op {
+        PatchOp::Add => "add",
+        PatchOp::Remove => "remove",
+        PatchOp::Replace => "replace",
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::command::{Command, CommandError, carry_out};
+use super::command::{Command, CommandError, card, carry_out};
 use super::engine::{Engine, lock};
 use super::{Caller, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written, clock};
 use crate::change::{ChangeState, Kind};
@@ -108,8 +108,11 @@ impl Bridge {
     /// # Errors
     /// When the journal does not take it.
     pub async fn announce_base_url(&self, app: &str, url: &str) -> Result<(), CommandError> {
-        let announced = self.engine.journal.set_app_base_url(app, url).await;
-        announced.map_err(CommandError::journal)
+        let journal = &self.engine.journal;
+        let mut known = card(journal, app).await?;
+        known.base_url = Some(url.to_owned());
+        let known = serde_json::to_value(known).unwrap_or_default();
+        journal.set_app_card(app, known).await.map_err(CommandError::journal)
     }
 
     /// Whether the process can do its work.

@@ -91,8 +91,7 @@ impl Engine {
             let members = self.journal.members(group, after.as_ref(), SLICE).await?;
             after = members.last().map(|member| member.user.clone());
             let full = members.len() == SLICE as usize;
-            everybody
-                .extend(members.into_iter().filter_map(|m| m.app_id).map(|id| Person { id }));
+            everybody.extend(members.into_iter().filter_map(|m| m.app_id).map(|id| Person { id }));
             if !full {
                 return Ok(everybody);
             }

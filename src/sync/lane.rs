@@ -35,7 +35,8 @@ impl Engine {
                 _ = ending.wait_for(|ending| *ending) => {}
             }
         }
-        let drained = tokio::time::timeout(drain, async { while lanes.join_next().await.is_some() {} });
+        let drained =
+            tokio::time::timeout(drain, async { while lanes.join_next().await.is_some() {} });
         if drained.await.is_err() {
             // What is cut off here is in doubt at the next start and looked for before it is
             // sent again.

@@ -112,7 +112,7 @@ impl Engine {
         for resource in candidates {
             let shown = self.show(app, kind, &resource, Certainty::Confirmed).await?;
             if filter.matches(&shown.resource) {
-                found.push((filter.matches_exactly(&shown.resource), resource));
+                found.push((equal_to_the_letter(filter, &shown.resource), resource));
             }
         }
         if found.len() > 1 {
@@ -341,11 +341,18 @@ impl Engine {
             kind,
             filter: filter.as_ref().map(ToString::to_string).unwrap_or_default(),
         };
-        let page = self.snapshot_page(app, &key, filter, query.start_index, count, deadline).await?;
+        let page =
+            self.snapshot_page(app, &key, filter, query.start_index, count, deadline).await?;
         let resources = self.resources(app, &page.ids).await?;
         let resources = self.shown_all(app, kind, resources).await?;
         Ok(Listing { total: page.total, resources })
     }
+}
+
+/// Every equality of the filter holds without folding case.
+fn equal_to_the_letter(filter: &Filter, shown: &Value) -> bool {
+    let equalities = filter.as_equalities().unwrap_or_default();
+    equalities.iter().all(|(path, wanted)| path.values(shown).contains(&wanted))
 }
 
 /// What a filter's attribute is in the journal.
@@ -372,11 +379,14 @@ fn lookup_of(kind: Kind, slot: &Slot, wanted: &str) -> Option<Lookup> {
 pub(super) fn list_failed(app: &App, failure: ReadFailure) -> ScimError {
     let name = app.name();
     match failure {
-        ReadFailure::Silent(why) => ScimError::new(429, format!("{name} does not answer: {why}"))
-            .retry_after(60),
+        ReadFailure::Silent(why) => {
+            ScimError::new(429, format!("{name} does not answer: {why}")).retry_after(60)
+        }
         ReadFailure::BridgeRefused(why) => ScimError::new(
             502,
-            format!("{name} refuses the credential of the bridge; its operator must correct it: {why}"),
+            format!(
+                "{name} refuses the credential of the bridge; its operator must correct it: {why}"
+            ),
         ),
         ReadFailure::Unplannable(error) => ScimError::new(500, error.to_string()),
     }

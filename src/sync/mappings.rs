@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::secrets::{Environment, MissingSecret, Secrets};
-use crate::mapping::{self, Diagnostic, Given, Mapping, Origin, Source, VarSource};
+use crate::mapping::{
+    self, Diagnostic, Given, Mapping, Origin, Severity, Source, VarSource, WithoutValue,
+};
 
 /// A mapping that is ready to run.
 #[derive(Debug, Clone)]
@@ -47,6 +49,30 @@ pub enum LoadError {
         /// What clashes and what to write.
         why: String,
     },
+}
+
+/// Where apps really are: `--base-url APP=URL`.
+#[derive(Debug, Clone, Default)]
+pub struct BaseUrls(Vec<(String, String)>);
+
+impl BaseUrls {
+    /// From the arguments.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub fn parse(arguments: &[String]) -> Result<Self, String> {
+        let pair = |text: &String| match text.split_once('=') {
+            Some((app, url)) if !app.is_empty() && !url.is_empty() => {
+                Ok((app.to_owned(), url.to_owned()))
+            }
+            _ => Err(format!("--base-url {text}: write APP=URL, such as crm=https://crm.example")),
+        };
+        arguments.iter().map(pair).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn of(&self, app: &str) -> Option<String> {
+        self.0.iter().find(|(name, _)| name == app).map(|(_, url)| url.clone())
+    }
 }
 
 /// The mapping files that the arguments mean: files as they are, folders with their `.yaml`
@@ -125,14 +151,23 @@ pub fn var_value(source: &VarSource, environment: &Environment) -> Option<String
 ///
 /// # Errors
 /// All mistakes of all files.
-pub fn load(sources: &[Source], environment: &Environment) -> Result<Vec<Loaded>, LoadError> {
+pub fn load(
+    sources: &[Source],
+    environment: &Environment,
+    base_urls: &BaseUrls,
+) -> Result<Vec<Loaded>, LoadError> {
     let mut loaded = Vec::new();
     let mut mistakes = String::new();
     let mut missing = Vec::new();
     for source in sources {
         let lookup = |var: &VarSource| var_value(var, environment);
-        let compiled = mapping::load(source, &Given { vars: &lookup });
-        for warning in compiled.diagnostics.iter().filter(|d| !d.is_error()) {
+        let given = Given {
+            vars: &lookup,
+            without_value: WithoutValue::Refuse,
+            base_url: &|app| base_urls.of(app),
+        };
+        let compiled = mapping::load(source, &given);
+        for warning in compiled.diagnostics.iter().filter(|d| d.severity != Severity::Error) {
             tracing::warn!("{}", one_line(warning));
         }
         let Some(mapping) = compiled.mapping else {

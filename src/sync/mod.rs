@@ -31,10 +31,15 @@ mod tokens;
 mod view;
 mod wait;
 
-pub use api::{Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written};
+pub use api::{
+    Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written,
+};
 pub use clock::Clock;
 pub use command::{Command, CommandError, carry_out};
 pub use facade::{Bridge, Readiness};
-pub use mappings::{LoadError, Loaded, find_files, load, read_source, var_value};
+pub use mappings::{BaseUrls, LoadError, Loaded, find_files, load, read_source, var_value};
 pub use secrets::{Environment, MissingSecret};
 pub use start::{BridgeConfig, StartError};
+pub use tokens::new_control_key;
+
+pub use crate::change::{ChangeId, Kind};

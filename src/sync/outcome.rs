@@ -146,8 +146,7 @@ impl Engine {
         by: By,
         value: &str,
     ) -> Result<Vec<Resource>, ScimError> {
-        let mut found =
-            self.find(app, kind, by, value).await?;
+        let mut found = self.find(app, kind, by, value).await?;
         found.retain(|resource| !view::is_gone(resource));
         Ok(found)
     }
@@ -157,7 +156,7 @@ impl Engine {
 pub(super) fn taken(app: &App, kind: Kind, natural: &str, by: &Resource) -> ScimError {
     let what = kind.resource_type();
     let id = &by.id;
-    let inactive = if by.active == Some(false) { ", which is not active" } else { "" };
+    let inactive = if by.keys.active == Some(false) { ", which is not active" } else { "" };
     ScimError::typed(
         ScimType::Uniqueness,
         format!("{} has a {what} '{natural}' already (id {id}{inactive}).", app.name()),

@@ -261,8 +261,7 @@ impl Engine {
                     .collect();
             }
             Kind::User => {
-                let groups =
-                    self.journal.groups_of(&resource.id).await.map_err(journal_failed)?;
+                let groups = self.journal.groups_of(&resource.id).await.map_err(journal_failed)?;
                 if !groups.is_empty() {
                     shown["groups"] = groups
                         .into_iter()

@@ -11,21 +11,17 @@ use serde_json::Value;
 
 use super::clock::later;
 use super::engine::{App, Engine};
-use super::exchange::{
-    SHOWN_DETAIL, outcome_words, shown_answer, shown_payload, shown_target,
-};
+use super::exchange::{SHOWN_DETAIL, outcome_words, shown_answer, shown_payload, shown_target};
 use crate::app::Exchange;
 use crate::change::{
-    AnswerClass, Decision, RefusedAs, Seen, StepClass, StepFacts, WaitReason, Waiting,
-    after_read, after_write, next_goal, settle_of_create, Schedule,
+    AnswerClass, Decision, RefusedAs, Schedule, Seen, StepClass, StepFacts, WaitReason, Waiting,
+    after_read, after_write, next_goal, settle_of_create,
 };
 use crate::journal::{
     By, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, StepEnd, StepIntent,
     StepOutcome,
 };
-use crate::mapping::{
-    Classified, Converge, Next, PlanError, PlannedRequest, Reached, Taken,
-};
+use crate::mapping::{Classified, Converge, Next, PlanError, PlannedRequest, Reached, Taken};
 
 /// Longer than any call may take; each call has its own limit.
 const ROUND_LIMIT: Duration = Duration::from_secs(600);
@@ -283,7 +279,13 @@ impl Engine {
             let key = id_text(id);
             let found = self
                 .journal
-                .find(round.app.name(), crate::change::Kind::User, By::AppKey, &key, self.clock.now())
+                .find(
+                    round.app.name(),
+                    crate::change::Kind::User,
+                    By::AppKey,
+                    &key,
+                    self.clock.now(),
+                )
                 .await?;
             known.push(!found.is_empty());
         }

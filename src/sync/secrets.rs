@@ -103,10 +103,7 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
-fn read_origin(
-    origin: &Origin,
-    environment: &Environment,
-) -> Result<Zeroizing<String>, String> {
+fn read_origin(origin: &Origin, environment: &Environment) -> Result<Zeroizing<String>, String> {
     match origin {
         Origin::Env(name) => match environment(name) {
             Some(value) if !value.is_empty() => Ok(Zeroizing::new(value)),

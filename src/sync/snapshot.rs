@@ -52,13 +52,11 @@ impl Engine {
         let mut walk = self.walk(app, key, filter);
         let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().list_wait);
         let ended = tokio::time::timeout_at(until, walk.wait_for(Option::is_some)).await;
-        match ended {
-            Ok(Ok(outcome)) => match &*outcome {
-                Some(Err(error)) => return Err(error.clone()),
-                _ => {}
-            },
+        let outcome = ended.ok().and_then(|outcome| outcome.ok()?.clone());
+        match outcome {
+            Some(outcome) => outcome?,
             // The walk goes on; Okta comes back by itself.
-            Ok(Err(_)) | Err(_) => {
+            None => {
                 let name = app.name();
                 let detail = format!("The list of {name} is still being read; ask again.");
                 return Err(ScimError::new(429, detail).retry_after(60));
@@ -113,7 +111,8 @@ impl Engine {
         filter: Option<Filter>,
     ) -> Result<(), ScimError> {
         let now = self.clock.now();
-        let snapshot = self.journal.snapshot_begin(key.clone(), now).await.map_err(journal_failed)?;
+        let snapshot =
+            self.journal.snapshot_begin(key.clone(), now).await.map_err(journal_failed)?;
         let mut plan = ListPlan::new(&app.mapping, key.kind);
         let mut rows = Vec::new();
         loop {

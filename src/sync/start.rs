@@ -1,18 +1,21 @@
 //! Starting the engine: journal open, links checked, schedulers running.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::clock::Clock;
+use super::command::AppCard;
 use super::engine::{App, Engine};
 use super::facade::Bridge;
 use super::mappings::Loaded;
-use crate::app::{AppAuth, AppClient, AppError, Connection};
-use crate::journal::{AppCard, CredentialKind, Journal, JournalError, Keys};
-use crate::mapping::{ClientAuth, Connect, Mapping, Regenerate};
+use crate::app::{self, AppClient, AppError, ClientCert, Connection};
+use crate::change::Kind;
+use crate::journal::{Journal, JournalError, Keys};
+use crate::mapping::{AppAuth, ClientAuth, Connect, Mapping, Reference, Regenerate};
 use crate::observe::{Feed, Metrics};
 
 /// What the engine is started with.
@@ -105,7 +108,7 @@ fn open_app(loaded: &Loaded) -> Result<App, StartError> {
 /// Tells the journal about the app: where its links belong, how its tokens look.
 async fn introduce(journal: &Journal, loaded: &Loaded) -> Result<(), StartError> {
     let mapping = &loaded.mapping;
-    let origin = mapping.origin();
+    let origin = origin_of(mapping);
     match journal.app_origin(mapping.app()).await? {
         Some(before) if before != origin => {
             return Err(StartError::Retargeted {
@@ -118,32 +121,65 @@ async fn introduce(journal: &Journal, loaded: &Loaded) -> Result<(), StartError>
         Some(_) => {}
         None => journal.set_app_origin(mapping.app(), &origin).await?,
     }
-    journal.set_app_card(mapping.app(), card_of(mapping)).await?;
+    let card = serde_json::to_value(card_of(mapping)).unwrap_or_default();
+    journal.set_app_card(mapping.app(), card).await?;
     journal.mapping_text_put(mapping.digest(), mapping.app(), &loaded.text).await?;
     Ok(())
+}
+
+/// What links belong to: the app's address, and which field is the key there.
+fn origin_of(mapping: &Mapping) -> String {
+    let key = |kind| {
+        let side = mapping.side(kind)?;
+        Some(side.id.names_of("record").join("+"))
+    };
+    let users = key(Kind::User).unwrap_or_default();
+    let base = &mapping.connect().base_url;
+    match key(Kind::Group) {
+        Some(groups) => format!("{base} (users by {users}, groups by {groups})"),
+        None => format!("{base} (users by {users})"),
+    }
 }
 
 fn card_of(mapping: &Mapping) -> AppCard {
     let scim = mapping.scim();
     let pair = matches!(scim.auth.first(), Some(ClientAuth::Basic | ClientAuth::BearerPair));
-    AppCard {
-        path: scim.path.clone(),
-        base_url: None,
-        credential: if pair { CredentialKind::Basic } else { CredentialKind::Bearer },
-        tokens_are_final: scim.regenerate == Regenerate::Refused,
-    }
+    AppCard { base_url: None, pair, tokens_are_final: scim.regenerate == Regenerate::Refused }
 }
 
 fn connection_of(connect: &Connect) -> Connection {
     Connection {
         base_url: connect.base_url.clone(),
         insecure: connect.insecure,
-        auth: AppAuth::from(&connect.auth),
-        at_once: connect.at_once,
-        per_second: connect.per_second,
-        max_answer: connect.max_answer,
-        ca: connect.ca.clone(),
-        client_cert: connect.client_cert.clone(),
+        auth: auth_of(&connect.auth),
+        at_once: usize::try_from(connect.at_once).unwrap_or(usize::MAX),
+        per_second: connect.per_second.map(f64::from),
+        max_answer: usize::try_from(connect.max_answer).unwrap_or(usize::MAX),
+        ca: connect.ca.as_ref().map(PathBuf::from),
+        client_cert: connect
+            .client_cert
+            .as_ref()
+            .map(|(cert, key)| ClientCert { cert: PathBuf::from(cert), key: PathBuf::from(key) }),
         proxy: connect.proxy.clone(),
+    }
+}
+
+/// The mapping's words for how the bridge proves itself, as the HTTP client takes them.
+fn auth_of(auth: &AppAuth) -> app::Auth {
+    let reference = |reference: &Reference| match reference {
+        Reference::Plain(text) => app::Reference::Constant(text.clone()),
+        Reference::Secret(name) => app::Reference::Secret(name.clone()),
+    };
+    match auth {
+        AppAuth::None => app::Auth::None,
+        AppAuth::Basic { user, password } => {
+            app::Auth::Basic { user: reference(user), password: reference(password) }
+        }
+        AppAuth::Bearer { value, word } => {
+            app::Auth::Bearer { value: reference(value), word: word.clone() }
+        }
+        AppAuth::Header { name, value } => {
+            app::Auth::Header { name: name.clone(), value: reference(value) }
+        }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::engine::{App, Engine};
 use super::draft::{self, Draft, side_of};
+use super::engine::{App, Engine};
 use super::keys::{keys_of, natural_key};
 use super::membership::MemberWish;
 use super::outcome::{journal_failed, taken};
@@ -67,7 +67,7 @@ impl Engine {
         }
         let request = draft::without_password(&body);
         let members = match kind {
-            Kind::Group => scim::take_members(&mut body).unwrap_or_default(),
+            Kind::Group => scim::take_members(&mut body)?.unwrap_or_default(),
             Kind::User => Vec::new(),
         };
         let incoming = scim::normalise(body, rt, None)?;
@@ -88,6 +88,7 @@ impl Engine {
         if existing.is_some() {
             draft::come_back(&mut written);
         }
+        draft::log_warnings(app, &written.left_out);
         draft::log_warnings(app, &side.check_write(base.as_ref(), &mut written, false)?);
         let ours = self.was_told_nobody(app.name(), kind, &natural)
             || existing.as_ref().is_some_and(|resource| resource.written);
@@ -265,26 +266,20 @@ impl Engine {
     }
 
     /// The draft as the journal takes it.
-    async fn prepare(
-        &self,
-        app: &App,
-        caller: &Caller,
-        draft: Draft,
-    ) -> Result<Accept, ScimError> {
+    async fn prepare(&self, app: &App, caller: &Caller, draft: Draft) -> Result<Accept, ScimError> {
         let resource = match &draft.verb {
             Verb::Create => None,
             _ => Some(draft.target.id()),
         };
         let fingerprint = self.fingerprint(draft.verb, resource, &draft.request, &draft.written)?;
         let secret = match &draft.written.password {
-            Some(password) if app.mapping.takes_password(draft.kind) => {
+            Some(password) if takes_password(app, draft.kind) => {
                 Some(self.keys.seal(password.as_bytes()).map_err(|error| sealing_failed(&error))?)
             }
             _ => None,
         };
         let gone = draft.verb == Verb::Delete;
-        let milestone =
-            gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
+        let milestone = gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
         Ok(Accept {
             app: app.name().to_owned(),
             kind: draft.kind,
@@ -351,6 +346,12 @@ impl Engine {
             _ => ScimError::typed(ScimType::Uniqueness, format!("{id} has this name already.")),
         }
     }
+}
+
+/// Whether the mapping does anything with a password; Okta always sends one.
+fn takes_password(app: &App, kind: Kind) -> bool {
+    let side = app.mapping.side(kind);
+    side.is_some_and(|side| side.attributes.iter().any(|row| row.is_password()))
 }
 
 /// Who has a name.

@@ -12,9 +12,7 @@ use zeroize::Zeroizing;
 
 use super::engine::{App, Engine};
 use super::{Caller, CommandError, Denied};
-use crate::journal::{
-    Credential, CredentialHash, CredentialKind, HashKind, Token,
-};
+use crate::journal::{Credential, CredentialHash, CredentialKind, HashKind, Token};
 use crate::mapping::ClientAuth;
 
 /// How every token of ours begins, so that scanners for leaked secrets can know it.
@@ -44,7 +42,7 @@ pub(super) fn mint(
     let id = random_hex::<8>()?;
     let secret = random_hex::<32>()?;
     let (token, user) = match kind {
-        CredentialKind::Bearer => (Zeroizing::new(format!("{PREFIX}{id}_{}", *secret)), None),
+        CredentialKind::Bearer => (Zeroizing::new(format!("{PREFIX}{}_{}", *id, *secret)), None),
         CredentialKind::Basic => (secret.clone(), Some(format!("{PREFIX}{}", *id))),
     };
     let credential = Credential {
@@ -140,10 +138,7 @@ enum Presented {
     Pair { user: String, secret: String },
 }
 
-fn present(
-    accepted: &[ClientAuth],
-    header: &(dyn Fn(&str) -> Option<String> + Sync),
-) -> Presented {
+fn present(accepted: &[ClientAuth], header: &(dyn Fn(&str) -> Option<String> + Sync)) -> Presented {
     let authorization = header("authorization").unwrap_or_default();
     for kind in accepted {
         let presented = match kind {
@@ -228,9 +223,8 @@ pub(super) fn random_hex<const N: usize>() -> Result<Zeroizing<String>, CommandE
 /// # Errors
 /// What to write instead.
 pub(super) fn moment_in(text: &str, now: Timestamp) -> Result<Timestamp, CommandError> {
-    let wrong = || {
-        CommandError::usage(&format!("'{text}' is no duration; write it like 90d, 12h or 30m"))
-    };
+    let wrong =
+        || CommandError::usage(&format!("'{text}' is no duration; write it like 90d, 12h or 30m"));
     let (number, unit) = text.split_at(text.len().saturating_sub(1));
     let number: i64 = number.parse().map_err(|_| wrong())?;
     let seconds = match unit {
@@ -239,8 +233,5 @@ pub(super) fn moment_in(text: &str, now: Timestamp) -> Result<Timestamp, Command
         "m" => number.checked_mul(60),
         _ => None,
     };
-    seconds
-        .map(SignedDuration::from_secs)
-        .and_then(|by| now.checked_add(by).ok())
-        .ok_or_else(wrong)
+    seconds.map(SignedDuration::from_secs).and_then(|by| now.checked_add(by).ok()).ok_or_else(wrong)
 }

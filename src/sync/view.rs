@@ -53,9 +53,10 @@ pub(super) fn resource(app: &App, kind: Kind, resource: &Resource, attributes: V
         &mut shown,
         rt,
         &resource.id.0,
-        resource.created_at,
-        resource.modified_at,
+        &resource.created_at.to_string(),
+        &resource.modified_at.to_string(),
         &version(resource),
+        None,
     );
     shown
 }

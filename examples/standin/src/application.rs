@@ -67,10 +67,7 @@ pub struct App {
 impl App {
     /// An app that lives in memory.
     pub fn new(application: impl Application) -> Self {
-        Self {
-            application: Box::new(application),
-            data: None,
-        }
+        Self { application: Box::new(application), data: None }
     }
 
     /// The app's name.
@@ -86,10 +83,7 @@ impl App {
     pub fn kept_in(mut self, file: &Path) -> io::Result<Self> {
         if let Some(state) = store::read(file)? {
             self.application.restore(&state).map_err(|why| {
-                io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!("{}: {why}", file.display()),
-                )
+                io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", file.display()))
             })?;
         }
         self.data = Some(file.to_owned());

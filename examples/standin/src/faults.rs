@@ -83,10 +83,7 @@ impl Faults {
 
     /// Takes the first fault that fits the request.
     pub(crate) fn take(&mut self, request: &Request, login: bool) -> Option<Fault> {
-        let at = self
-            .0
-            .iter()
-            .position(|(when, _)| when.fits(request, login))?;
+        let at = self.0.iter().position(|(when, _)| when.fits(request, login))?;
         self.0.remove(at).map(|(_, fault)| fault)
     }
 }

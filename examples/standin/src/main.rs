@@ -24,11 +24,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
             populate = true;
             continue;
         }
-        let mut value = || {
-            words
-                .next()
-                .ok_or_else(|| format!("{option} needs a value"))
-        };
+        let mut value = || words.next().ok_or_else(|| format!("{option} needs a value"));
         match option.as_str() {
             "--app" => app = Some(value()?),
             "--listen" => {
@@ -53,11 +49,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let mut app = standin::apps::by_name(&arguments.app).ok_or_else(|| {
-        format!(
-            "no app '{}'; there are: {}",
-            arguments.app,
-            standin::apps::names().join(", ")
-        )
+        format!("no app '{}'; there are: {}", arguments.app, standin::apps::names().join(", "))
     })?;
     // Populated first: what the data file holds replaces it.
     if arguments.populate {

@@ -32,12 +32,7 @@ pub async fn start(app: App, listen: SocketAddr) -> io::Result<Running> {
     let base = app.application.base();
     let shared = Arc::new(Shared::new(app));
     let task = tokio::spawn(server::accept(listener, Arc::clone(&shared)));
-    Ok(Running {
-        url: format!("http://{address}{base}"),
-        address,
-        shared,
-        listener: task,
-    })
+    Ok(Running { url: format!("http://{address}{base}"), address, shared, listener: task })
 }
 
 impl Running {
@@ -48,13 +43,7 @@ impl Running {
 
     /// The calls that may have changed something: all but GETs and logins.
     pub fn writes(&self) -> Vec<Call> {
-        self.shared
-            .lock()
-            .calls
-            .iter()
-            .filter(|call| call.is_write())
-            .cloned()
-            .collect()
+        self.shared.lock().calls.iter().filter(|call| call.is_write()).cloned().collect()
     }
 
     /// Waits until the calls so far are enough; the test brings its own time limit.
@@ -73,20 +62,13 @@ impl Running {
 
     /// Everything the app holds.
     pub fn state(&self) -> Value {
-        self.shared
-            .lock()
-            .app
-            .as_ref()
-            .map_or(Value::Null, |app| app.application.state())
+        self.shared.lock().app.as_ref().map_or(Value::Null, |app| app.application.state())
     }
 
     /// The environment that the app's mapping needs to connect.
     pub fn env(&self) -> Vec<(&'static str, String)> {
         let inner = self.shared.lock();
-        inner
-            .app
-            .as_ref()
-            .map_or_else(Vec::new, |app| app.application.env(&self.url))
+        inner.app.as_ref().map_or_else(Vec::new, |app| app.application.env(&self.url))
     }
 
     /// Puts a record in by hand, past the API; an existing one of that `id` is changed.
@@ -95,8 +77,7 @@ impl Running {
     /// # Errors
     /// In words, when the app has no such collection or field.
     pub fn seed(&self, collection: &str, record: &Value) -> Result<Value, String> {
-        self.shared
-            .by_hand(|app| app.application.put(collection, record))
+        self.shared.by_hand(|app| app.application.put(collection, record))
     }
 
     /// Takes a record out by hand.
@@ -104,8 +85,7 @@ impl Running {
     /// # Errors
     /// In words, when it is not there.
     pub fn remove(&self, collection: &str, id: &Value) -> Result<(), String> {
-        self.shared
-            .by_hand(|app| app.application.remove(collection, id))
+        self.shared.by_hand(|app| app.application.remove(collection, id))
     }
 
     /// Orders a fault for the next call that fits.
@@ -127,11 +107,7 @@ impl Running {
         body: impl Into<Value>,
         retry_after: Option<u32>,
     ) {
-        let fault = Fault::Answer {
-            status,
-            body: body.into(),
-            retry_after,
-        };
+        let fault = Fault::Answer { status, body: body.into(), retry_after };
         for _ in 0..n {
             self.order(When::Any, fault.clone());
         }

@@ -47,16 +47,8 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(app: App) -> Self {
         let base = app.application.base();
-        let inner = Inner {
-            app: Some(app),
-            calls: Vec::new(),
-            faults: Faults::default(),
-        };
-        Self {
-            base,
-            inner: Mutex::new(inner),
-            news: Notify::new(),
-        }
+        let inner = Inner { app: Some(app), calls: Vec::new(), faults: Faults::default() };
+        Self { base, inner: Mutex::new(inner), news: Notify::new() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -77,10 +69,7 @@ impl Shared {
     /// Writes the call down and finds the fault that was ordered for it.
     fn arrive(&self, request: &Request, target: String) -> (usize, Option<Fault>) {
         let mut inner = self.lock();
-        let login = inner
-            .app
-            .as_ref()
-            .is_some_and(|app| app.application.is_login(request));
+        let login = inner.app.as_ref().is_some_and(|app| app.application.is_login(request));
         inner.calls.push(Call::new(request, target, login));
         let number = inner.calls.len() - 1;
         let fault = inner.faults.take(request, login);
@@ -142,9 +131,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer(Arc::clone(&shared), request));
     // A client that hung up and an ordered Closed are no news.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// Makes hyper close the connection without an answer.
@@ -167,11 +154,9 @@ async fn answer(
     let (number, fault) = shared.arrive(&request, target);
     let reply = match fault {
         None => shared.apply(&request).ok_or(Closed)?,
-        Some(Fault::Answer {
-            status,
-            body,
-            retry_after,
-        }) => Fault::reply(status, body, retry_after),
+        Some(Fault::Answer { status, body, retry_after }) => {
+            Fault::reply(status, body, retry_after)
+        }
         Some(Fault::Delay(time)) => {
             let late = Arc::clone(&shared);
             // A task of its own: applied also when the client has hung up meanwhile.
@@ -230,9 +215,7 @@ async fn read(incoming: hyper::Request<Incoming>, base: &str) -> Option<(Request
     let request = Request {
         method: head.method.as_str().to_owned(),
         path,
-        query: form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-            .into_owned()
-            .collect(),
+        query: form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect(),
         headers,
         authorization,
         text,
@@ -252,8 +235,5 @@ fn response(reply: Reply) -> Option<Response<Full<Bytes>>> {
         Value::String(text) => ("text/plain", text),
         tree => ("application/json", tree.to_string()),
     };
-    builder
-        .header(header::CONTENT_TYPE, kind)
-        .body(Full::from(text))
-        .ok()
+    builder.header(header::CONTENT_TYPE, kind).body(Full::from(text)).ok()
 }

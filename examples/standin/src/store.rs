@@ -8,10 +8,7 @@ use serde_json::Value;
 pub(crate) fn read(file: &Path) -> io::Result<Option<Value>> {
     match fs::read(file) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{}: {error}", file.display()),
-            )
+            io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", file.display()))
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -15,9 +15,7 @@ const ANY_PORT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 async fn directory() -> Running {
-    start(apps::by_name("directory").unwrap(), ANY_PORT)
-        .await
-        .unwrap()
+    start(apps::by_name("directory").unwrap(), ANY_PORT).await.unwrap()
 }
 
 /// One request on a connection of its own; everything that came back.
@@ -55,10 +53,7 @@ async fn calls_are_logged_in_order_and_writes_apart() {
     raw(running.address, "GET /elsewhere", "").await;
     let calls = running.calls();
     let lines: Vec<String> = calls.iter().map(|call| call.line()).collect();
-    assert_eq!(
-        lines,
-        ["POST /users", "GET /users?login=ada", "GET /elsewhere"]
-    );
+    assert_eq!(lines, ["POST /users", "GET /users?login=ada", "GET /elsewhere"]);
     assert_eq!(calls[0].auth, Auth::Bearer);
     assert_eq!(calls[0].body, json!({ "login": "ada" }));
     assert_eq!(calls[0].header("x-probe"), Some("1"));
@@ -89,10 +84,7 @@ async fn ordered_answers_come_n_times_and_apply_nothing() {
 async fn a_dropped_write_is_applied_and_the_reads_before_it_are_not_touched() {
     let running = directory().await;
     running.drop_next();
-    assert_eq!(
-        status(&raw(running.address, "GET /v1/users", "").await),
-        200
-    );
+    assert_eq!(status(&raw(running.address, "GET /v1/users", "").await), 200);
     let answer = raw(running.address, "POST /v1/users", r#"{"login":"ada"}"#).await;
     assert_eq!(answer, "");
     assert_eq!(users(&running), 1);
@@ -106,24 +98,11 @@ async fn a_dropped_write_is_applied_and_the_reads_before_it_are_not_touched() {
 #[tokio::test]
 async fn faults_wait_for_the_call_they_are_meant_for() {
     let running = directory().await;
-    let gone = Fault::Answer {
-        status: 404,
-        body: Value::Null,
-        retry_after: None,
-    };
+    let gone = Fault::Answer { status: 404, body: Value::Null, retry_after: None };
     running.order(When::Call("GET".into(), "/groups".into()), gone);
-    assert_eq!(
-        status(&raw(running.address, "GET /v1/users", "").await),
-        200
-    );
-    assert_eq!(
-        status(&raw(running.address, "GET /v1/groups", "").await),
-        404
-    );
-    assert_eq!(
-        status(&raw(running.address, "GET /v1/groups", "").await),
-        200
-    );
+    assert_eq!(status(&raw(running.address, "GET /v1/users", "").await), 200);
+    assert_eq!(status(&raw(running.address, "GET /v1/groups", "").await), 404);
+    assert_eq!(status(&raw(running.address, "GET /v1/groups", "").await), 200);
     running.drop_next();
     running.clear_faults();
     let answer = raw(running.address, "POST /v1/users", r#"{"login":"ada"}"#).await;
@@ -167,9 +146,7 @@ async fn a_delayed_write_is_applied_though_the_client_hung_up() {
 async fn a_stopped_app_starts_again_with_its_state() {
     let running = directory().await;
     let id = running.seed("users", &json!({ "login": "ada" })).unwrap();
-    running
-        .seed("users", &json!({ "id": id, "title": "Countess" }))
-        .unwrap();
+    running.seed("users", &json!({ "id": id, "title": "Countess" })).unwrap();
     let address = running.address;
     let app = running.stop().await.unwrap();
     assert!(TcpStream::connect(address).await.is_err());
@@ -184,17 +161,10 @@ async fn the_data_file_is_written_before_the_answer() {
     let folder = tempfile::tempdir().unwrap();
     for name in apps::names() {
         let file = folder.path().join(name);
-        let app = apps::by_name(name)
-            .unwrap()
-            .populated()
-            .kept_in(&file)
-            .unwrap();
+        let app = apps::by_name(name).unwrap().populated().kept_in(&file).unwrap();
         let running = start(app, ANY_PORT).await.unwrap();
         running
-            .remove(
-                ["administrators", "users"][usize::from(*name == "directory")],
-                &json!(2),
-            )
+            .remove(["administrators", "users"][usize::from(*name == "directory")], &json!(2))
             .unwrap();
         let state = running.state();
         running.stop().await;

@@ -40,10 +40,7 @@ pub struct Request {
 impl Request {
     /// The value of a query parameter (the first one of that name).
     pub fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// The segments of the path: `/users/7` is `["users", "7"]`.
@@ -102,9 +99,7 @@ impl Request {
         Self {
             method: method.to_owned(),
             path: path.to_owned(),
-            query: form_urlencoded::parse(query.as_bytes())
-                .into_owned()
-                .collect(),
+            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers: Vec::new(),
             authorization: authorization.map(str::to_owned),
             text: String::new(),
@@ -127,11 +122,7 @@ pub struct Reply {
 impl Reply {
     /// A reply with a JSON body.
     pub fn json(status: u16, body: Value) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body,
-        }
+        Self { status, headers: Vec::new(), body }
     }
 
     /// A reply without a body.
@@ -176,16 +167,8 @@ mod tests {
     #[test]
     fn basic_is_decoded() {
         let request = with(Some("Basic QUxUUi1CUklER0U6czNjcmV0LWE="));
-        assert_eq!(
-            request.basic().unwrap(),
-            ("ALTR-BRIDGE".into(), "s3cret-a".into())
-        );
-        assert_eq!(
-            request.auth(),
-            Auth::Basic {
-                user: "ALTR-BRIDGE".into()
-            }
-        );
+        assert_eq!(request.basic().unwrap(), ("ALTR-BRIDGE".into(), "s3cret-a".into()));
+        assert_eq!(request.auth(), Auth::Basic { user: "ALTR-BRIDGE".into() });
     }
 
     #[test]

@@ -118,10 +118,7 @@ async fn unasked_bytes_make_a_connection_useless() {
     assert_eq!(next(&mut log).await, at(0, "closed"));
     // Never the answer that nobody asked for.
     let answer = answered(client.exchange(&get(), later()).await);
-    assert_eq!(
-        answer.body,
-        crate::mapping::Body::Tree(serde_json::json!({ "id": 7 }))
-    );
+    assert_eq!(answer.body, crate::mapping::Body::Tree(serde_json::json!({ "id": 7 })));
 }
 
 #[tokio::test]

@@ -55,11 +55,7 @@ pub(super) fn client(address: SocketAddr) -> AppClient {
 }
 
 pub(super) fn planned(method: Method, target: &str, tree: Option<Value>) -> PlannedRequest {
-    let body = tree.map(|tree| Payload {
-        format: Format::Json,
-        tree,
-        bracket_lists: false,
-    });
+    let body = tree.map(|tree| Payload { format: Format::Json, tree, bracket_lists: false });
     PlannedRequest {
         call: "test".to_owned(),
         method,
@@ -68,22 +64,14 @@ pub(super) fn planned(method: Method, target: &str, tree: Option<Value>) -> Plan
         body,
         reads: Format::Json,
         timeout: Duration::from_secs(3600),
-        class: if method == Method::Get {
-            StepClass::Read
-        } else {
-            StepClass::Other
-        },
+        class: if method == Method::Get { StepClass::Read } else { StepClass::Other },
         in_doubt: InDoubtRule::Stop,
         sensitive: Vec::new(),
     }
 }
 
 pub(super) fn post() -> PlannedRequest {
-    planned(
-        Method::Post,
-        "/users",
-        Some(serde_json::json!({ "login": "ada" })),
-    )
+    planned(Method::Post, "/users", Some(serde_json::json!({ "login": "ada" })))
 }
 
 pub(super) fn get() -> PlannedRequest {
@@ -110,9 +98,7 @@ pub(super) async fn read_request<S: AsyncReadExt + Unpin>(stream: &mut S) -> Opt
         }
     }
     let head = String::from_utf8(bytes).unwrap();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).await.ok()?;
     Some(head + std::str::from_utf8(&body).unwrap())

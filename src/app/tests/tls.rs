@@ -54,16 +54,13 @@ impl Authority {
             let mut roots = RootCertStore::empty();
             roots.add(self.issuer.der().clone()).unwrap();
             let roots = Arc::new(roots);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
-                .build()
-                .unwrap();
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(roots, provider).build().unwrap();
             builder.with_client_cert_verifier(verifier)
         } else {
             builder.with_no_client_auth()
         };
-        let config = builder
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
+        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
         TlsAcceptor::from(Arc::new(config))
     }
 
@@ -74,17 +71,11 @@ impl Authority {
         let (cert, key_file) = (self.file("client.pem"), self.file("client.key"));
         std::fs::write(&cert, certificate.pem()).unwrap();
         std::fs::write(&key_file, key.serialize_pem()).unwrap();
-        ClientCert {
-            cert,
-            key: key_file,
-        }
+        ClientCert { cert, key: key_file }
     }
 
     fn trusted(&self, url: String) -> Connection {
-        Connection {
-            ca: Some(self.file("ca.pem")),
-            ..connection(url)
-        }
+        Connection { ca: Some(self.file("ca.pem")), ..connection(url) }
     }
 }
 
@@ -107,9 +98,7 @@ async fn a_trusted_server_answers() {
         let address =
             serving(|stream| async move { answer_over_tls(acceptor, stream, OK).await }).await;
         let url = format!("https://{name}:{}", address.port());
-        let exchange = client_of(authority.trusted(url))
-            .exchange(&post(), later())
-            .await;
+        let exchange = client_of(authority.trusted(url)).exchange(&post(), later()).await;
         assert_eq!(answered(exchange).status, 200);
     }
 }
@@ -128,19 +117,13 @@ async fn a_close_after_the_request_is_in_doubt_over_tls_too() {
 #[tokio::test]
 async fn an_untrusted_server_gets_nothing() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let acceptors = [
-        other.acceptor("127.0.0.1", false),
-        authority.acceptor("localhost", false),
-    ];
+    let acceptors = [other.acceptor("127.0.0.1", false), authority.acceptor("localhost", false)];
     for acceptor in acceptors {
         let address =
             serving(|stream| async move { answer_over_tls(acceptor, stream, OK).await }).await;
         // `insecure` allows plain http; it does not switch the check off.
         let trusted = authority.trusted(format!("https://{address}"));
-        let client = client_of(Connection {
-            insecure: true,
-            ..trusted
-        });
+        let client = client_of(Connection { insecure: true, ..trusted });
         let why = not_sent(client.exchange(&post(), later()).await, Phase::Tls).why;
         assert!(why.contains("certificate"), "{why}");
     }
@@ -150,10 +133,7 @@ async fn an_untrusted_server_gets_nothing() {
 async fn a_server_without_tls_gets_nothing() {
     let authority = Authority::new();
     let address = serving(|mut stream| async move {
-        stream
-            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            .await
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         let _ = stream.read(&mut [0; 1024]).await;
     })
     .await;
@@ -191,14 +171,8 @@ async fn a_client_certificate_is_shown() {
         serving(|stream| async move { answer_over_tls(acceptor, stream, OK).await }).await;
     let trusted = authority.trusted(format!("https://{address}"));
     let client_cert = Some(authority.client_certificate());
-    let client = client_of(Connection {
-        client_cert,
-        ..trusted
-    });
-    assert_eq!(
-        answered(client.exchange(&post(), later()).await).status,
-        200
-    );
+    let client = client_of(Connection { client_cert, ..trusted });
+    assert_eq!(answered(client.exchange(&post(), later()).await).status, 200);
 }
 
 #[test]
@@ -206,13 +180,8 @@ fn a_pem_file_without_certificate_is_named() {
     let authority = Authority::new();
     let empty = authority.file("empty.pem");
     std::fs::write(&empty, "").unwrap();
-    let connection = Connection {
-        ca: Some(empty),
-        ..connection("https://app.example".to_owned())
-    };
-    let error = AppClient::new(connection, Arc::new(Store))
-        .map(drop)
-        .unwrap_err();
+    let connection = Connection { ca: Some(empty), ..connection("https://app.example".to_owned()) };
+    let error = AppClient::new(connection, Arc::new(Store)).map(drop).unwrap_err();
     assert!(error.to_string().contains("empty.pem"), "{error}");
 }
 
@@ -223,13 +192,8 @@ async fn a_proxy_opens_a_tunnel() {
     let app = serving(|stream| async move { answer_over_tls(acceptor, stream, OK).await }).await;
     let (asked, question) = oneshot::channel();
     let proxy = serving(move |mut stream| async move {
-        asked
-            .send(read_request(&mut stream).await.unwrap())
-            .unwrap();
-        stream
-            .write_all(b"HTTP/1.1 200 Connection established\r\nvia: x\r\n\r\n")
-            .await
-            .unwrap();
+        asked.send(read_request(&mut stream).await.unwrap()).unwrap();
+        stream.write_all(b"HTTP/1.1 200 Connection established\r\nvia: x\r\n\r\n").await.unwrap();
         let mut onward = TcpStream::connect(app).await.unwrap();
         let _ = copy_bidirectional(&mut stream, &mut onward).await;
     })
@@ -237,17 +201,11 @@ async fn a_proxy_opens_a_tunnel() {
     let trusted = authority.trusted("https://app.example".to_owned());
     let proxy = Some(format!("http://me:p%40ss@{proxy}/"));
     let client = client_of(Connection { proxy, ..trusted });
-    assert_eq!(
-        answered(client.exchange(&post(), later()).await).status,
-        200
-    );
+    assert_eq!(answered(client.exchange(&post(), later()).await).status, 200);
     let question = question.await.unwrap();
     // The name goes to the proxy; it is not looked up here.
     assert!(question.starts_with("CONNECT app.example:443 HTTP/1.1\r\nhost: app.example:443\r\n"));
-    assert!(
-        question.contains("proxy-authorization: Basic bWU6cEBzcw==\r\n"),
-        "{question}"
-    );
+    assert!(question.contains("proxy-authorization: Basic bWU6cEBzcw==\r\n"), "{question}");
 }
 
 #[tokio::test]
@@ -259,10 +217,7 @@ async fn a_proxy_that_refuses_is_not_sent() {
     ] {
         let (proxy, _) = answering(answer).await;
         let proxy = Some(format!("http://{proxy}"));
-        let client = client_of(Connection {
-            proxy,
-            ..connection("http://127.0.0.1:9".to_owned())
-        });
+        let client = client_of(Connection { proxy, ..connection("http://127.0.0.1:9".to_owned()) });
         let why = not_sent(client.exchange(&post(), later()).await, Phase::Proxy).why;
         assert!(why.contains(says), "{why}");
     }

@@ -26,10 +26,7 @@ async fn a_whole_answer_is_answered() {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.body, Body::Tree(json!({ "id": 7 })));
     let request = request.await.unwrap();
-    assert!(
-        request.starts_with("POST /api/users HTTP/1.1\r\n"),
-        "{request}"
-    );
+    assert!(request.starts_with("POST /api/users HTTP/1.1\r\n"), "{request}");
     assert!(request.ends_with("{\"login\":\"ada\"}"), "{request}");
 }
 
@@ -46,10 +43,7 @@ async fn a_refused_connection_is_not_sent() {
 async fn an_unknown_host_is_not_sent() {
     // Longer than a label can be: the resolver refuses it without asking anybody.
     let url = format!("http://{}.example", "a".repeat(64));
-    let client = client_of(Connection {
-        insecure: true,
-        ..connection(url)
-    });
+    let client = client_of(Connection { insecure: true, ..connection(url) });
     not_sent(client.exchange(&post(), later()).await, Phase::Resolve);
 }
 
@@ -86,18 +80,10 @@ async fn read_whole_then_reset_is_in_doubt() {
 
 #[tokio::test]
 async fn half_a_status_line_is_in_doubt() {
-    for half in [
-        "HTTP/1.1 20",
-        "HTTP/1.1 200 OK\r\ncontent-le",
-        "SMTP ready\r\n",
-    ] {
+    for half in ["HTTP/1.1 20", "HTTP/1.1 200 OK\r\ncontent-le", "SMTP ready\r\n"] {
         let (address, _) = answering(half).await;
         let doubt = in_doubt(client(address).exchange(&post(), later()).await);
-        assert_eq!(
-            (doubt.sent, doubt.status),
-            (length_of_post().await, None),
-            "{half}"
-        );
+        assert_eq!((doubt.sent, doubt.status), (length_of_post().await, None), "{half}");
     }
 }
 
@@ -110,14 +96,8 @@ async fn a_head_with_half_a_body_is_in_doubt_with_its_status() {
     for half in halves {
         let (address, _) = answering(half).await;
         let doubt = in_doubt(client(address).exchange(&post(), later()).await);
-        assert_eq!(
-            (doubt.sent, doubt.status),
-            (length_of_post().await, Some(201))
-        );
-        assert!(
-            doubt.to_string().contains("the answer 201 broke off"),
-            "{doubt}"
-        );
+        assert_eq!((doubt.sent, doubt.status), (length_of_post().await, Some(201)));
+        assert!(doubt.to_string().contains("the answer 201 broke off"), "{doubt}");
     }
 }
 
@@ -188,10 +168,7 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
     let (address, _) =
         answering("HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n").await;
     let answer = answered(client(address).exchange(&post(), later()).await);
-    assert_eq!(
-        (answer.status, answer.header("location")),
-        (307, Some("/elsewhere"))
-    );
+    assert_eq!((answer.status, answer.header("location")), (307, Some("/elsewhere")));
     assert_eq!(answer.body, Body::Empty);
 }
 
@@ -221,19 +198,14 @@ async fn the_next_one_waits_for_its_turn() {
         read_request(&mut stream).await;
     })
     .await;
-    let busy = client_of(Connection {
-        at_once: 1,
-        ..connection(format!("http://{address}"))
-    });
+    let busy = client_of(Connection { at_once: 1, ..connection(format!("http://{address}")) });
     let first = tokio::spawn({
         let busy = busy.clone();
         async move { busy.exchange(&post(), later()).await }
     });
     has_read.await.unwrap();
     tokio::time::pause();
-    let second = busy
-        .exchange(&get(), Instant::now() + Duration::from_secs(5))
-        .await;
+    let second = busy.exchange(&get(), Instant::now() + Duration::from_secs(5)).await;
     assert!(not_sent(second, Phase::Wait).why.contains("at_once"));
     first.abort();
 }
@@ -245,15 +217,8 @@ async fn what_cannot_be_built_is_not_sent() {
     drop(listener);
     let mut text = post();
     text.body.as_mut().unwrap().format = crate::mapping::Format::Xml;
-    let requests = [
-        text,
-        planned(Method::Get, "users", None),
-        planned(Method::Get, "/a b", None),
-    ];
+    let requests = [text, planned(Method::Get, "users", None), planned(Method::Get, "/a b", None)];
     for request in requests {
-        not_sent(
-            client(address).exchange(&request, later()).await,
-            Phase::Prepare,
-        );
+        not_sent(client(address).exchange(&request, later()).await, Phase::Prepare);
     }
 }

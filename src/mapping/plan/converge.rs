@@ -367,7 +367,8 @@ impl Converge {
         let wanted = self.wanted_active();
         let creating = self.current.is_none();
         if creating {
-            let mut operations = VecDeque::from([Operation::new(Name::Create, &side.create, false)]);
+            let mut operations =
+                VecDeque::from([Operation::new(Name::Create, &side.create, false)]);
             if wanted == Some(false) && !side.deactivate.is_empty() {
                 operations.push_back(Operation::new(Name::Deactivate, &side.deactivate, false));
             }
@@ -415,7 +416,10 @@ impl Converge {
                     continue;
                 }
                 Err(refusal) => {
-                    return Err(PlanError { call: operation.word().into(), why: refusal.to_string() });
+                    return Err(PlanError {
+                        call: operation.word().into(),
+                        why: refusal.to_string(),
+                    });
                 }
             };
             let roots = with_app(roots, record.tree(), self.current.as_ref());
@@ -504,7 +508,12 @@ impl Converge {
         }
     }
 
-    fn start_members(&mut self, mapping: &Mapping, actual: Option<Vec<Value>>, leaving: Vec<Value>) {
+    fn start_members(
+        &mut self,
+        mapping: &Mapping,
+        actual: Option<Vec<Value>>,
+        leaving: Vec<Value>,
+    ) {
         let Some(side) = mapping.side(self.goal.kind) else { return };
         let goal = self.member_goal();
         self.stage = Stage::Members(MemberRun::new(mapping, side, &goal, actual, leaving));

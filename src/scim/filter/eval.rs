@@ -50,9 +50,7 @@ impl Node {
             Self::Or(nodes) => nodes.iter().any(|node| node.matches(scope)),
             Self::Not(node) => !node.matches(scope),
             Self::Present(path) => present(path, scope),
-            Self::Compare {
-                path, op, wanted, ..
-            } => compare(path, *op, wanted, scope),
+            Self::Compare { path, op, wanted, .. } => compare(path, *op, wanted, scope),
         }
     }
 }
@@ -73,14 +71,7 @@ fn compare(path: &AttrPath, op: CompareOp, wanted: &Wanted, scope: &Value) -> bo
 }
 
 fn holds(value: &Value, op: CompareOp, wanted: &Wanted) -> bool {
-    if let (
-        Value::String(text),
-        Wanted::Text {
-            text: wanted,
-            case_exact,
-        },
-    ) = (value, wanted)
-    {
+    if let (Value::String(text), Wanted::Text { text: wanted, case_exact }) = (value, wanted) {
         let text = folded(text, *case_exact);
         match op {
             CompareOp::Co => return text.contains(wanted.as_str()),

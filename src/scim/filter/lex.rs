@@ -34,10 +34,7 @@ impl<'t> Cursor<'t> {
     }
 
     pub(super) fn error<T>(&self, expected: impl Into<String>) -> Result<T, SyntaxError> {
-        Err(SyntaxError {
-            at: self.at,
-            expected: expected.into(),
-        })
+        Err(SyntaxError { at: self.at, expected: expected.into() })
     }
 
     /// Takes `c` if it is next.

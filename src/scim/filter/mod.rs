@@ -35,10 +35,7 @@ impl Filter {
     /// the attribute that is unknown, or the value or operator that does not fit it.
     pub fn parse(text: &str, rt: &ResourceType) -> Result<Self, ScimError> {
         let expr = syntax::parse(text, References::Refused).map_err(|error| {
-            invalid(
-                error.position(text),
-                &format!("expected {}", error.expected),
-            )
+            invalid(error.position(text), &format!("expected {}", error.expected))
         })?;
         Self::resolve(&expr, Scope::Resource(rt), text)
     }
@@ -66,12 +63,7 @@ impl Filter {
 fn equalities(node: &Node, found: &mut Vec<(AttrPath, Value)>) -> bool {
     match node {
         Node::And(nodes) => nodes.iter().all(|node| equalities(node, found)),
-        Node::Compare {
-            path,
-            op: CompareOp::Eq,
-            value,
-            ..
-        } if !value.is_null() => {
+        Node::Compare { path, op: CompareOp::Eq, value, .. } if !value.is_null() => {
             found.push((path.clone(), value.clone()));
             true
         }

@@ -29,11 +29,7 @@ pub fn parse_path(text: &str) -> Result<RawTarget, SyntaxError> {
     let mut parser = Parser::new(text, References::Refused)?;
     parser.cursor.skip_blanks();
     let path = parser.path("an attribute name")?;
-    let mut target = RawTarget {
-        path,
-        filter: None,
-        sub: None,
-    };
+    let mut target = RawTarget { path, filter: None, sub: None };
     if parser.cursor.take('[') {
         target.filter = Some(parser.bracketed(']')?);
         target.sub = parser.sub_path()?;
@@ -54,16 +50,9 @@ struct Parser<'t> {
 impl<'t> Parser<'t> {
     fn new(text: &'t str, references: References) -> Result<Self, SyntaxError> {
         if let Some((at, _)) = text.char_indices().nth(MAX_LENGTH) {
-            return Err(SyntaxError {
-                at,
-                expected: format!("at most {MAX_LENGTH} characters"),
-            });
+            return Err(SyntaxError { at, expected: format!("at most {MAX_LENGTH} characters") });
         }
-        Ok(Self {
-            cursor: Cursor::new(text),
-            references,
-            depth: 0,
-        })
+        Ok(Self { cursor: Cursor::new(text), references, depth: 0 })
     }
 
     /// Terms with `or` between them.
@@ -91,11 +80,7 @@ impl<'t> Parser<'t> {
         self.cursor.skip_blanks();
         let expr = if self.cursor.take('(') {
             let inside = self.bracketed(')')?;
-            if negated {
-                Expr::Not(Box::new(inside))
-            } else {
-                inside
-            }
+            if negated { Expr::Not(Box::new(inside)) } else { inside }
         } else {
             self.test()?
         };
@@ -107,9 +92,7 @@ impl<'t> Parser<'t> {
     fn bracketed(&mut self, close: char) -> Result<Expr, SyntaxError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return self
-                .cursor
-                .error(format!("at most {MAX_DEPTH} brackets inside each other"));
+            return self.cursor.error(format!("at most {MAX_DEPTH} brackets inside each other"));
         }
         let inside = self.any_of()?;
         if !self.cursor.take(close) {
@@ -125,10 +108,7 @@ impl<'t> Parser<'t> {
         if text.is_empty() {
             return self.cursor.error(expected);
         }
-        Ok(RawPath {
-            text: text.to_owned(),
-            at,
-        })
+        Ok(RawPath { text: text.to_owned(), at })
     }
 
     /// `.sub` directly behind a bracket.
@@ -158,20 +138,12 @@ impl<'t> Parser<'t> {
         if self.cursor.take_keyword("pr") {
             return Ok(Expr::Present(path));
         }
-        let operator = CompareOp::ALL
-            .iter()
-            .find(|(word, _)| self.cursor.take_keyword(word));
+        let operator = CompareOp::ALL.iter().find(|(word, _)| self.cursor.take_keyword(word));
         let Some((_, op)) = operator else {
-            return self
-                .cursor
-                .error("an operator (eq ne co sw ew gt ge lt le pr)");
+            return self.cursor.error("an operator (eq ne co sw ew gt ge lt le pr)");
         };
         self.cursor.skip_blanks();
-        Ok(Expr::Compare {
-            path,
-            op: *op,
-            right: self.operand()?,
-        })
+        Ok(Expr::Compare { path, op: *op, right: self.operand()? })
     }
 
     fn operand(&mut self) -> Result<Operand, SyntaxError> {
@@ -185,9 +157,7 @@ impl<'t> Parser<'t> {
         }
         let allowed = self.references == References::Allowed;
         if allowed && (word == "$" || word.starts_with("$.")) {
-            return Ok(Operand::Reference(
-                self.cursor.take_path(self.references).to_owned(),
-            ));
+            return Ok(Operand::Reference(self.cursor.take_path(self.references).to_owned()));
         }
         let Some(value) = bare(word, allowed) else {
             return self.cursor.error(match self.references {

@@ -9,25 +9,17 @@ use super::syntax::{Expr, Operand};
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::And(terms) => joined(f, terms, " and ", |t| {
-                matches!(t, Self::And(_) | Self::Or(_))
-            }),
+            Self::And(terms) => {
+                joined(f, terms, " and ", |t| matches!(t, Self::And(_) | Self::Or(_)))
+            }
             Self::Or(terms) => joined(f, terms, " or ", |t| matches!(t, Self::Or(_))),
             Self::Not(inside) => write!(f, "not ({inside})"),
             Self::Compare { path, op, right } => {
                 write!(f, "{} {} {right}", path.text, op.keyword())
             }
             Self::Present(path) => write!(f, "{} pr", path.text),
-            Self::ValuePath {
-                path,
-                filter,
-                sub: None,
-            } => write!(f, "{}[{filter}]", path.text),
-            Self::ValuePath {
-                path,
-                filter,
-                sub: Some(sub),
-            } => {
+            Self::ValuePath { path, filter, sub: None } => write!(f, "{}[{filter}]", path.text),
+            Self::ValuePath { path, filter, sub: Some(sub) } => {
                 write!(f, "{}[{filter}].{sub}", path.text)
             }
         }
@@ -52,14 +44,12 @@ impl Display for Filter {
 impl Display for Node {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::And(nodes) => joined(f, nodes, " and ", |n| {
-                matches!(n, Self::And(_) | Self::Or(_))
-            }),
+            Self::And(nodes) => {
+                joined(f, nodes, " and ", |n| matches!(n, Self::And(_) | Self::Or(_)))
+            }
             Self::Or(nodes) => joined(f, nodes, " or ", |n| matches!(n, Self::Or(_))),
             Self::Not(node) => write!(f, "not ({node})"),
-            Self::Compare {
-                path, op, value, ..
-            } => write!(f, "{path} {} {value}", op.keyword()),
+            Self::Compare { path, op, value, .. } => write!(f, "{path} {} {value}", op.keyword()),
             Self::Present(path) if path.filter.is_some() && path.sub.is_none() => path.fmt(f),
             Self::Present(path) => write!(f, "{path} pr"),
         }

@@ -27,30 +27,18 @@ pub(super) struct Fault {
 }
 
 fn fault<T>(at: usize, reason: impl Into<String>) -> Result<T, Fault> {
-    Err(Fault {
-        at,
-        reason: reason.into(),
-    })
+    Err(Fault { at, reason: reason.into() })
 }
 
 /// The filter with its names resolved.
 pub(super) fn node(expr: &Expr, scope: Scope<'_>) -> Result<Node, Fault> {
-    let all = |exprs: &[Expr]| {
-        exprs
-            .iter()
-            .map(|e| node(e, scope))
-            .collect::<Result<Vec<_>, _>>()
-    };
+    let all = |exprs: &[Expr]| exprs.iter().map(|e| node(e, scope)).collect::<Result<Vec<_>, _>>();
     match expr {
         Expr::And(exprs) => Ok(Node::And(all(exprs)?)),
         Expr::Or(exprs) => Ok(Node::Or(all(exprs)?)),
         Expr::Not(expr) => Ok(Node::Not(Box::new(node(expr, scope)?))),
         Expr::Present(path) => Ok(Node::Present(look_up(path, scope)?.0)),
-        Expr::Compare {
-            path: raw,
-            op,
-            right,
-        } => {
+        Expr::Compare { path: raw, op, right } => {
             let (path, leaf) = look_up(raw, scope)?;
             compared(raw.at, path, leaf, *op, right)
         }
@@ -65,27 +53,14 @@ fn look_up<'a>(raw: &RawPath, scope: Scope<'a>) -> Result<(AttrPath, &'a Attribu
         Scope::Element(list) => (in_element(&raw.text, list), &list.name),
     };
     let Some(found) = found else {
-        return fault(
-            raw.at,
-            format!("'{}' is not an attribute of {of}", shown(&raw.text)),
-        );
+        return fault(raw.at, format!("'{}' is not an attribute of {of}", shown(&raw.text)));
     };
-    if [found.attribute, found.leaf()]
-        .iter()
-        .any(|a| a.returned == Returned::Never)
-    {
-        return fault(
-            raw.at,
-            format!("'{}' cannot be searched", found.leaf().name),
-        );
+    if [found.attribute, found.leaf()].iter().any(|a| a.returned == Returned::Never) {
+        return fault(raw.at, format!("'{}' cannot be searched", found.leaf().name));
     }
     let mut path = AttrPath::of(&found);
     if matches!(scope, Scope::Element(list) if !list.is_complex()) {
-        path = AttrPath {
-            attribute: "value".to_owned(),
-            multi_valued: false,
-            ..path
-        };
+        path = AttrPath { attribute: "value".to_owned(), multi_valued: false, ..path };
     }
     Ok((path, found.leaf()))
 }
@@ -95,20 +70,12 @@ fn in_resource<'a>(name: &str, rt: &'a ResourceType) -> Option<Found<'a>> {
         Some(Named::Attribute(found)) => Some(found),
         Some(Named::Extension(ext)) => {
             let attribute = ext.own_attribute()?;
-            Some(Found {
-                extension: Some(ext),
-                attribute,
-                sub: None,
-            })
+            Some(Found { extension: Some(ext), attribute, sub: None })
         }
         // The unique identifier field of Okta's form may say "email".
         None if name.eq_ignore_ascii_case("email") => {
             let attribute = rt.attribute("emails")?;
-            Some(Found {
-                extension: None,
-                attribute,
-                sub: Some(attribute.sub("value")?),
-            })
+            Some(Found { extension: None, attribute, sub: Some(attribute.sub("value")?) })
         }
         Some(Named::Core) | None => None,
     }
@@ -123,11 +90,7 @@ fn in_element<'a>(name: &str, list: &'a Attribute) -> Option<Found<'a>> {
     } else {
         return None;
     };
-    Some(Found {
-        extension: None,
-        attribute,
-        sub: None,
-    })
+    Some(Found { extension: None, attribute, sub: None })
 }
 
 /// `list[filter]`, `list[filter].sub pr`, `list[filter].sub eq "x"`.
@@ -144,19 +107,13 @@ fn elements(
     let attribute = path.attribute_in(rt).filter(|_| path.sub.is_none());
     let Some(list) = attribute.filter(|a| a.is_complex() || a.multi_valued) else {
         let name = shown(&raw.text);
-        return fault(
-            raw.at,
-            format!("'{name}' has no parts that a bracket could name"),
-        );
+        return fault(raw.at, format!("'{name}' has no parts that a bracket could name"));
     };
     path.filter = Some(Filter(Box::new(node(filter, Scope::Element(list))?)));
     let part = |raw: &RawPath| -> Result<(AttrPath, &Attribute), Fault> {
         let (mut part, leaf) = look_up(raw, Scope::Element(list))?;
         if list.is_complex() {
-            part = AttrPath {
-                sub: Some(part.attribute),
-                ..path.clone()
-            };
+            part = AttrPath { sub: Some(part.attribute), ..path.clone() };
         } else {
             part = path.clone();
         }
@@ -165,11 +122,7 @@ fn elements(
     match sub {
         None => Ok(Node::Present(path)),
         Some(Expr::Present(raw)) => Ok(Node::Present(part(raw)?.0)),
-        Some(Expr::Compare {
-            path: raw,
-            op,
-            right,
-        }) => {
+        Some(Expr::Compare { path: raw, op, right }) => {
             let (path, leaf) = part(raw)?;
             compared(raw.at, path, leaf, *op, right)
         }
@@ -198,21 +151,13 @@ fn compared(
     };
     let kind = leaf.kind.keyword();
     if !fits(op, literal, leaf.kind) {
-        return fault(
-            at,
-            format!("'{named}' is a {kind}: '{}' does not fit it", op.keyword()),
-        );
+        return fault(at, format!("'{named}' is a {kind}: '{}' does not fit it", op.keyword()));
     }
     let Some((value, wanted)) = typed(literal, leaf, is_search(op)) else {
         let literal = shown(&literal.to_string());
         return fault(at, format!("'{named}' is a {kind}: {literal} is none"));
     };
-    Ok(Node::Compare {
-        path,
-        op,
-        value,
-        wanted,
-    })
+    Ok(Node::Compare { path, op, value, wanted })
 }
 
 fn is_search(op: CompareOp) -> bool {

@@ -40,10 +40,7 @@ impl SyntaxError {
 
 /// Bytes into characters counted from 1.
 pub(crate) fn position(text: &str, at: usize) -> usize {
-    text.char_indices()
-        .take_while(|(byte, _)| *byte < at)
-        .count()
-        + 1
+    text.char_indices().take_while(|(byte, _)| *byte < at).count() + 1
 }
 
 /// A path as it was written. Two are equal if their texts are.
@@ -99,10 +96,7 @@ impl CompareOp {
 
     /// The operator's word.
     pub fn keyword(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(_, op)| *op == self)
-            .map_or("eq", |(word, _)| word)
+        Self::ALL.iter().find(|(_, op)| *op == self).map_or("eq", |(word, _)| word)
     }
 }
 

@@ -49,18 +49,12 @@ fn maya() -> Value {
 }
 
 fn matches(text: &str) -> bool {
-    Filter::parse(text, &rt())
-        .unwrap_or_else(|e| panic!("{text}: {e}"))
-        .matches(&maya())
+    Filter::parse(text, &rt()).unwrap_or_else(|e| panic!("{text}: {e}")).matches(&maya())
 }
 
 fn refused(text: &str) -> String {
     let error = Filter::parse(text, &rt()).expect_err(text);
-    assert_eq!(
-        (error.status, error.scim_type),
-        (400, Some(ScimType::InvalidFilter)),
-        "{text}"
-    );
+    assert_eq!((error.status, error.scim_type), (400, Some(ScimType::InvalidFilter)), "{text}");
     error.detail
 }
 
@@ -156,119 +150,47 @@ fn errors_say_where_and_what_was_expected() {
     for (text, expected) in [
         ("", "position 1: expected an attribute name"),
         ("   ", "position 4: expected an attribute name"),
-        (
-            "userName",
-            "position 9: expected an operator (eq ne co sw ew gt ge lt le pr)",
-        ),
+        ("userName", "position 9: expected an operator (eq ne co sw ew gt ge lt le pr)"),
         ("userName = \"x\"", "position 10: expected an operator"),
-        (
-            "userName eq",
-            "position 12: expected a text in double quotes",
-        ),
-        (
-            "userName eq 'x'",
-            "position 13: expected a text in double quotes",
-        ),
-        (
-            "userName eq $.id",
-            "position 13: expected a text in double quotes",
-        ),
-        (
-            "userName eq \"x",
-            "position 13: expected a closing double quote",
-        ),
-        (
-            r#"userName eq "\ud800""#,
-            "position 13: expected a text in double quotes with JSON",
-        ),
-        (
-            r#"userName eq "\x""#,
-            "position 13: expected a text in double quotes with JSON",
-        ),
-        (
-            "userName eq and active pr",
-            "position 13: expected a text in double quotes",
-        ),
-        (
-            "userName eq \"é\" und active pr",
-            "position 17: expected 'and', 'or' or the end",
-        ),
+        ("userName eq", "position 12: expected a text in double quotes"),
+        ("userName eq 'x'", "position 13: expected a text in double quotes"),
+        ("userName eq $.id", "position 13: expected a text in double quotes"),
+        ("userName eq \"x", "position 13: expected a closing double quote"),
+        (r#"userName eq "\ud800""#, "position 13: expected a text in double quotes with JSON"),
+        (r#"userName eq "\x""#, "position 13: expected a text in double quotes with JSON"),
+        ("userName eq and active pr", "position 13: expected a text in double quotes"),
+        ("userName eq \"é\" und active pr", "position 17: expected 'and', 'or' or the end"),
         ("(userName pr", "position 13: expected 'and', 'or' or ')'"),
-        (
-            "userName pr)",
-            "position 12: expected 'and', 'or' or the end",
-        ),
+        ("userName pr)", "position 12: expected 'and', 'or' or the end"),
         ("emails[type pr", "position 15: expected 'and', 'or' or ']'"),
         ("emails[]", "position 8: expected an attribute name"),
-        (
-            "emails[type pr]. eq 1",
-            "position 17: expected the name of a sub-attribute",
-        ),
+        ("emails[type pr]. eq 1", "position 17: expected the name of a sub-attribute"),
         ("emails[type pr].value", "position 22: expected an operator"),
         ("not active pr", "position 5: expected an operator"),
-        (
-            "\"userName\" eq \"x\"",
-            "position 1: expected an attribute name",
-        ),
-        (
-            "nosuch eq \"x\"",
-            "position 1: 'nosuch' is not an attribute of User",
-        ),
-        (
-            "title eq \"é\" and foo pr",
-            "position 18: 'foo' is not an attribute of User",
-        ),
-        (
-            "name.nosuch pr",
-            "'name.nosuch' is not an attribute of User",
-        ),
-        (
-            "emails[foo eq 1]",
-            "position 8: 'foo' is not an attribute of emails",
-        ),
-        (
-            "emails[type pr].foo pr",
-            "position 17: 'foo' is not an attribute of emails",
-        ),
+        ("\"userName\" eq \"x\"", "position 1: expected an attribute name"),
+        ("nosuch eq \"x\"", "position 1: 'nosuch' is not an attribute of User"),
+        ("title eq \"é\" and foo pr", "position 18: 'foo' is not an attribute of User"),
+        ("name.nosuch pr", "'name.nosuch' is not an attribute of User"),
+        ("emails[foo eq 1]", "position 8: 'foo' is not an attribute of emails"),
+        ("emails[type pr].foo pr", "position 17: 'foo' is not an attribute of emails"),
         ("emails[type[value pr]]", "a bracket inside a bracket"),
         ("userName[type eq \"x\"]", "'userName' has no parts"),
         ("name eq \"x\"", "'name' has parts"),
         ("password eq \"x\"", "'password' cannot be searched"),
         ("password pr", "'password' cannot be searched"),
-        (
-            "active gt true",
-            "'active' is a boolean: 'gt' does not fit it",
-        ),
-        (
-            "active co \"t\"",
-            "'active' is a boolean: 'co' does not fit it",
-        ),
-        (
-            "active eq \"maybe\"",
-            "'active' is a boolean: \"maybe\" is none",
-        ),
+        ("active gt true", "'active' is a boolean: 'gt' does not fit it"),
+        ("active co \"t\"", "'active' is a boolean: 'co' does not fit it"),
+        ("active eq \"maybe\"", "'active' is a boolean: \"maybe\" is none"),
         ("floor co 1", "'floor' is a integer: 'co' does not fit it"),
         ("floor eq \"x\"", "'floor' is a integer: \"x\" is none"),
         ("floor eq 1e999", "'floor' is a integer: \"1e999\" is none"),
-        (
-            "hired gt \"yesterday\"",
-            "'hired' is a dateTime: \"yesterday\" is none",
-        ),
+        ("hired gt \"yesterday\"", "'hired' is a dateTime: \"yesterday\" is none"),
         ("userName gt null", "'gt' does not fit it"),
-        (
-            "urn:ietf:params:scim:schemas:core:2.0:User pr",
-            "is not an attribute of User",
-        ),
-        (
-            "urn:other:userName eq \"x\"",
-            "'urn:other:userName' is not an attribute of User",
-        ),
+        ("urn:ietf:params:scim:schemas:core:2.0:User pr", "is not an attribute of User"),
+        ("urn:other:userName eq \"x\"", "'urn:other:userName' is not an attribute of User"),
     ] {
         let detail = refused(text);
-        assert!(
-            detail.contains(expected),
-            "{text}\n  {detail}\n  {expected}"
-        );
+        assert!(detail.contains(expected), "{text}\n  {detail}\n  {expected}");
     }
 }
 
@@ -296,13 +218,7 @@ fn hostile_filters_are_refused() {
 #[test]
 fn numbers_that_json_cannot_hold_stay_texts() {
     let mut resource = maya();
-    for id in [
-        "00042",
-        "123456789012345678901234567890",
-        "1e999",
-        "1.50",
-        "-0",
-    ] {
+    for id in ["00042", "123456789012345678901234567890", "1e999", "1.50", "-0"] {
         resource["externalId"] = json!(id);
         let filter = Filter::parse(&format!("externalId eq {id}"), &rt()).unwrap();
         assert!(filter.matches(&resource), "{id}");
@@ -313,12 +229,7 @@ fn numbers_that_json_cannot_hold_stay_texts() {
 fn equalities_are_recognised() {
     let found = |text: &str| -> Option<Vec<(String, Value)>> {
         let equalities = Filter::parse(text, &rt()).unwrap().as_equalities()?;
-        Some(
-            equalities
-                .into_iter()
-                .map(|(path, value)| (path.to_string(), value))
-                .collect(),
-        )
+        Some(equalities.into_iter().map(|(path, value)| (path.to_string(), value)).collect())
     };
     let one = |path: &str, value: Value| Some(vec![(path.to_owned(), value)]);
     assert_eq!(found(r#"USERNAME eq "A""#), one("userName", json!("A")));
@@ -335,12 +246,7 @@ fn equalities_are_recognised() {
     let many = found(r#"id eq "1" and (userName eq "b" and externalId eq 7)"#).unwrap();
     assert_eq!(many.len(), 3);
     assert_eq!(many[2], ("externalId".to_owned(), json!("7")));
-    for text in [
-        "title pr",
-        "title eq null",
-        r#"title ne "x""#,
-        r#"id eq "1" or id eq "2""#,
-    ] {
+    for text in ["title pr", "title eq null", r#"title ne "x""#, r#"id eq "1" or id eq "2""#] {
         assert_eq!(found(text), None, "{text}");
     }
 }
@@ -356,21 +262,14 @@ fn members_of_groups_by_value_and_ref() {
         r#"members[$ref eq "https://b/Users/u1"]"#,
         r#"displayName eq "G" and members.value eq "u1""#,
     ] {
-        assert!(
-            Filter::parse(text, &group()).unwrap().matches(&document),
-            "{text}"
-        );
+        assert!(Filter::parse(text, &group()).unwrap().matches(&document), "{text}");
     }
 }
 
 #[test]
 fn conditions_of_mappings_have_references_and_indexes() {
     let parse = |text: &str| syntax::parse(text, References::Allowed);
-    let printed = |text: &str| {
-        parse(text)
-            .unwrap_or_else(|e| panic!("{text}: {e}"))
-            .to_string()
-    };
+    let printed = |text: &str| parse(text).unwrap_or_else(|e| panic!("{text}: {e}")).to_string();
     for text in [
         "body.user_id ne $.id",
         "body pr",
@@ -382,11 +281,7 @@ fn conditions_of_mappings_have_references_and_indexes() {
         "(a eq $.vars['odd )name'])",
     ] {
         let expected = text.trim_start_matches('(');
-        let expected = if expected == text {
-            text
-        } else {
-            &expected[..expected.len() - 1]
-        };
+        let expected = if expected == text { text } else { &expected[..expected.len() - 1] };
         assert_eq!(printed(text), expected);
     }
     let Ok(Expr::Compare { right, path, .. }) = parse("body.user_id ne $.id") else {
@@ -394,13 +289,9 @@ fn conditions_of_mappings_have_references_and_indexes() {
     };
     assert_eq!(right, Operand::Reference("$.id".to_owned()));
     assert_eq!((path.text.as_str(), path.at), ("body.user_id", 0));
-    for (text, at) in [
-        ("a eq b", 5),
-        ("a eq 'b'", 5),
-        ("a eq 1e999", 5),
-        ("a eq $x", 5),
-        ("a[0", 3),
-    ] {
+    for (text, at) in
+        [("a eq b", 5), ("a eq 'b'", 5), ("a eq 1e999", 5), ("a eq $x", 5), ("a[0", 3)]
+    {
         assert_eq!(parse(text).map_err(|e| e.at), Err(at), "{text}");
     }
 }

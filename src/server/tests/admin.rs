@@ -15,16 +15,10 @@ async fn health_and_readiness() {
     assert_eq!(admin(&bench, "GET", "/readyz").await.status, 200);
     *bench.engine.readiness.lock().unwrap() = Readiness::NotReady("the disk is full".into());
     let not_ready = admin(&bench, "GET", "/readyz").await;
-    assert_eq!(
-        (not_ready.status, not_ready.body.as_str()),
-        (503, "the disk is full\n")
-    );
+    assert_eq!((not_ready.status, not_ready.body.as_str()), (503, "the disk is full\n"));
     assert_eq!(admin(&bench, "GET", "/healthz").await.status, 200);
     let post = admin(&bench, "POST", "/healthz").await;
-    assert_eq!(
-        (post.status, post.header("allow")),
-        (405, Some("GET, HEAD"))
-    );
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
     assert_eq!(admin(&bench, "GET", "/").await.status, 404);
 }
 
@@ -35,30 +29,22 @@ async fn metrics_are_counted_before_they_are_shown() {
     bench.engine.asked();
     let page = admin(&bench, "GET", "/metrics").await;
     assert_eq!(bench.engine.asked(), ["refresh"]);
-    assert!(
-        page.header("content-type")
-            .unwrap()
-            .starts_with("application/openmetrics-text")
-    );
-    assert!(
-        page.body.contains("scim_bridge_requests_total{"),
-        "{}",
-        page.body
-    );
+    assert!(page.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    assert!(page.body.contains("scim_bridge_requests_total{"), "{}", page.body);
     assert!(page.body.ends_with("# EOF\n"));
 }
 
 #[tokio::test]
 async fn admin_pages_are_not_on_the_scim_listener() {
     let bench = Bench::start().await;
-    for path in ["/healthz", "/metrics", "/control/nothing"] {
+    for path in ["/healthz", "/metrics", "/control/changes-show"] {
         bench.scim("GET", path, "").await.scim_error(404);
     }
 }
 
 /// A control request whose head is given line by line.
 async fn control(address: SocketAddr, lines: &[&str], body: &str) -> Got {
-    let mut text = "POST /control/nothing HTTP/1.1\r\nConnection: close\r\n".to_owned();
+    let mut text = "POST /control/changes-show HTTP/1.1\r\nConnection: close\r\n".to_owned();
     for line in lines {
         text += line;
         text += "\r\n";
@@ -68,24 +54,18 @@ async fn control(address: SocketAddr, lines: &[&str], body: &str) -> Got {
 }
 
 const KEY: &str = "Authorization: Bearer control-key";
+const SHOW: &str = r#"{"id":7}"#;
 
 #[tokio::test]
 async fn control_is_for_programs_with_the_key() {
     let bench = Bench::start().await;
     let address = bench.running.control_addr();
     assert_eq!(address, bench.running.admin_addr());
-    for host in [
-        "Host: 127.0.0.1:9090",
-        "Host: localhost:9090",
-        "Host: [::1]:9090",
-    ] {
-        let got = control(address, &[host, KEY], "").await;
-        assert_eq!(
-            (got.status, got.json()["done"].as_bool()),
-            (200, Some(true))
-        );
+    for host in ["Host: 127.0.0.1:9090", "Host: localhost:9090", "Host: [::1]:9090"] {
+        let got = control(address, &[host, KEY], SHOW).await;
+        assert_eq!((got.status, got.json()["done"].as_bool()), (200, Some(true)));
     }
-    assert_eq!(bench.engine.asked(), ["Nothing"; 3]);
+    assert_eq!(bench.engine.asked(), ["ChangesShow { id: 7 }"; 3]);
 
     let host = "Host: 127.0.0.1";
     let refused: [(&[&str], u16); 8] = [
@@ -99,7 +79,7 @@ async fn control_is_for_programs_with_the_key() {
         (&["Host: localhost.evil.example", KEY], 403),
     ];
     for (lines, status) in refused {
-        let got = control(address, lines, "").await;
+        let got = control(address, lines, SHOW).await;
         assert_eq!(got.status, status, "{lines:?}");
     }
     assert_eq!(bench.engine.asked(), [""; 0]);
@@ -110,27 +90,24 @@ async fn a_command_is_what_its_path_says() {
     let bench = Bench::start().await;
     let address = bench.running.control_addr();
     let say = async |body: &str| control(address, &["Host: 127.0.0.1", KEY], body).await;
-    assert_eq!(say(r#"{"command":"nothing"}"#).await.status, 200);
+    let named = say(r#"{"command":"changes-show","id":7}"#).await;
+    assert_eq!(named.status, 200);
     for body in [
-        r#"{"command":"other"}"#,
-        r#"{"x":1}"#,
+        r#"{"command":"token-list","id":7}"#,
+        r#"{"id":7,"more":1}"#,
+        "",
         "[]",
         "{",
-        "\"nothing\"",
+        "\"changes-show\"",
     ] {
-        assert_eq!(say(body).await.status, 400, "{body}");
+        let got = say(body).await;
+        assert_eq!((got.status, &got.json()["exit"]), (400, &2.into()), "{body}");
     }
-    assert_eq!(
-        say(&format!("\"{}\"", "a".repeat(2 << 20))).await.status,
-        413
-    );
-    let get = one(
-        address,
-        "GET",
-        "/control/nothing",
-        &["Authorization: Bearer control-key"],
-        "",
-    );
+    let refused = say(r#"{"id":404}"#).await;
+    assert_eq!((refused.status, &refused.json()["exit"]), (422, &1.into()));
+    assert_eq!(say(&format!("\"{}\"", "a".repeat(2 << 20))).await.status, 413);
+    let get =
+        one(address, "GET", "/control/changes-show", &["Authorization: Bearer control-key"], "");
     assert_eq!(get.await.status, 403, "bridge.example is a name");
 }
 
@@ -145,9 +122,9 @@ async fn an_exposed_admin_listener_has_no_control() {
     assert!(control_addr.ip().is_loopback());
     assert_ne!(control_addr.port(), exposed.port());
     let lines = ["Host: 127.0.0.1", KEY];
-    assert_eq!(control(exposed, &lines, "").await.status, 404);
+    assert_eq!(control(exposed, &lines, SHOW).await.status, 404);
     assert_eq!(bench.engine.asked(), [""; 0]);
-    assert_eq!(control(control_addr, &lines, "").await.status, 200);
+    assert_eq!(control(control_addr, &lines, SHOW).await.status, 200);
     let health = one(exposed, "GET", "/healthz", &[], "").await;
     assert_eq!(health.status, 200);
 }
@@ -167,30 +144,19 @@ async fn what_is_unsafe_or_taken_does_not_start() {
         change(&mut config);
         let (metrics, feed) = (Arc::new(Metrics::new()), Feed::new());
         let engine = Arc::new(Scripted::default());
-        start_with(config, engine, metrics, feed)
-            .await
-            .err()
-            .unwrap()
+        start_with(config, engine, metrics, feed).await.err().unwrap()
     };
     let exposed = start(&|c| c.listen = "0.0.0.0:0".parse().unwrap()).await;
-    assert!(matches!(
-        exposed,
-        ServerError::Config(ConfigError::ClearText(_))
-    ));
+    assert!(matches!(exposed, ServerError::Config(ConfigError::ClearText(_))));
     let bench = Bench::start().await;
     let taken = bench.running.scim_addr();
     let error = start(&|c| c.admin_listen = taken).await.to_string();
-    assert!(
-        error.contains("--admin-listen") && error.contains(&taken.to_string()),
-        "{error}"
-    );
+    assert!(error.contains("--admin-listen") && error.contains(&taken.to_string()), "{error}");
 }
 
 /// Ends the server while `id` is in work, and gives that request's answer.
 async fn end_with(bench: Bench, id: &str, during: impl AsyncFnOnce(&Scripted)) -> Option<Got> {
-    let Bench {
-        running, engine, ..
-    } = bench;
+    let Bench { running, engine, .. } = bench;
     let address = running.scim_addr();
     let path = format!("/altr/scim/v2/Users/{id}");
     let text = request("GET", &path, &["Authorization: Bearer good"], "");
@@ -208,9 +174,7 @@ async fn end_with(bench: Bench, id: &str, during: impl AsyncFnOnce(&Scripted)) -
 
 #[tokio::test]
 async fn at_the_end_waiting_requests_are_answered_at_once() {
-    let got = end_with(Bench::start().await, "held", async |_| ())
-        .await
-        .unwrap();
+    let got = end_with(Bench::start().await, "held", async |_| ()).await.unwrap();
     assert_eq!(got.header("retry-after"), Some("5"));
     got.scim_error(429);
 }
@@ -231,10 +195,7 @@ async fn at_the_end_work_is_drained_while_no_new_requests_are_taken() {
         engine.release();
     });
     assert_eq!(got.await.unwrap().status, 200);
-    assert!(
-        TcpStream::connect(admin).await.is_err(),
-        "everything is closed"
-    );
+    assert!(TcpStream::connect(admin).await.is_err(), "everything is closed");
 }
 
 #[tokio::test]
@@ -249,12 +210,7 @@ async fn what_outlasts_the_drain_is_cut_off() {
 async fn idle_connections_do_not_hold_up_the_end() {
     let bench = Bench::start().await;
     let mut idle = TcpStream::connect(bench.running.scim_addr()).await.unwrap();
-    let text = request(
-        "GET",
-        "/altr/scim/v2/Users/1",
-        &["Authorization: Bearer good"],
-        "",
-    );
+    let text = request("GET", "/altr/scim/v2/Users/1", &["Authorization: Bearer good"], "");
     idle.write_all(text.as_bytes()).await.unwrap();
     let mut first = [0; 1];
     idle.read_exact(&mut first).await.unwrap();

@@ -82,12 +82,7 @@ fn shown(id: &str, mut resource: Value, certainty: Certainty) -> Shown {
     if id == "crowd" {
         resource["members"] = (0..1001).map(|n| json!({"value": n.to_string()})).collect();
     }
-    Shown {
-        resource,
-        id: id.into(),
-        version: "3".into(),
-        certainty,
-    }
+    Shown { resource, id: id.into(), version: "W/\"3\"".into(), certainty }
 }
 
 fn resource_type(id: &str, schema: scim::Schema) -> ResourceType {
@@ -126,10 +121,7 @@ impl Engine for Scripted {
         Box::pin(async move {
             match header("authorization").as_deref() {
                 _ if app == "off" => Err(Denied::Disabled),
-                Some("Bearer good") => Ok(Caller {
-                    app: app.into(),
-                    token: "t".into(),
-                }),
+                Some("Bearer good") => Ok(Caller { app: app.into(), token: "t".into() }),
                 _ => Err(Denied::Unauthorized {
                     challenge: "Bearer realm=\"scim\"".into(),
                     detail: "The token is not valid.".into(),
@@ -192,17 +184,19 @@ impl Engine for Scripted {
         Box::pin(async move {
             self.note(format!("{} list {kind:?} {query:?}", caller.app));
             let one = shown("1", json!({"userName": "ada"}), Certainty::Confirmed);
-            Ok(Listing {
-                total: 30,
-                resources: vec![one.resource],
-            })
+            Ok(Listing { total: 30, resources: vec![one.resource] })
         })
     }
 
     fn command(&self, command: Command) -> Doing<'_, Result<Value, CommandError>> {
         Box::pin(async move {
             self.note(format!("{command:?}"));
-            Ok(json!({"done": true}))
+            match command {
+                Command::ChangesShow { id: 404 } => {
+                    Err(CommandError { message: "there is no change 404".into(), exit: 1 })
+                }
+                _ => Ok(json!({"done": true})),
+            }
         })
     }
 

@@ -69,7 +69,7 @@ async fn a_body_that_does_not_come_is_408() {
 #[tokio::test]
 async fn a_head_that_does_not_come_is_408_and_a_long_one_431() {
     let mut config = config();
-    config.limits.header_timeout = Duration::from_millis(1);
+    config.limits.header_timeout = Duration::from_millis(300);
     let bench = Bench::with(config).await;
     let got = raw(bench.running.scim_addr(), "GET / HTTP/1.1\r\nHost").await;
     got[0].scim_error(408);
@@ -79,10 +79,7 @@ async fn a_head_that_does_not_come_is_408_and_a_long_one_431() {
     let got = bench.scim_with("GET", USERS, &[&long], "").await;
     got.scim_error(431);
     let many = vec!["X: y"; 101];
-    bench
-        .scim_with("GET", USERS, &many, "")
-        .await
-        .scim_error(431);
+    bench.scim_with("GET", USERS, &many, "").await.scim_error(431);
 }
 
 #[tokio::test]
@@ -98,12 +95,7 @@ async fn the_deadline_is_kept_whatever_the_engine_does() {
 #[tokio::test]
 async fn a_panic_costs_one_request() {
     let bench = Bench::start().await;
-    let panics = request(
-        "GET",
-        &format!("{USERS}/panics"),
-        &["Authorization: Bearer good"],
-        "",
-    );
+    let panics = request("GET", &format!("{USERS}/panics"), &["Authorization: Bearer good"], "");
     let headers = ["Authorization: Bearer good", "Connection: close"];
     let fine = request("GET", &format!("{USERS}/1"), &headers, "");
     let got = raw(bench.running.scim_addr(), &format!("{panics}{fine}")).await;
@@ -111,10 +103,7 @@ async fn a_panic_costs_one_request() {
     assert!(!got[0].body.contains("scripted"), "{:?}", got[0]);
     assert_eq!(got[1].status, 200, "on the same connection");
     let text = bench.metrics.encode();
-    assert!(
-        text.contains(r#"alarms_total{code="request-panic"} 1"#),
-        "{text}"
-    );
+    assert!(text.contains(r#"alarms_total{code="request-panic"} 1"#), "{text}");
 }
 
 /// Review 2.14: an app that is down does not take the places of another.
@@ -124,12 +113,8 @@ async fn above_the_waiting_cap_of_an_app_requests_are_answered_at_once() {
     config.limits.waiting_per_app = 2;
     let bench = Bench::with(config).await;
     let held = format!("{USERS}/held");
-    let waiting = async {
-        tokio::join!(
-            bench.scim("GET", &held, ""),
-            bench.scim("DELETE", &held, "")
-        )
-    };
+    let waiting =
+        async { tokio::join!(bench.scim("GET", &held, ""), bench.scim("DELETE", &held, "")) };
     let meanwhile = async {
         entered(&bench, 2).await;
         let over = bench.scim("GET", &format!("{USERS}/1"), "").await;
@@ -179,12 +164,7 @@ async fn a_client_that_hangs_up_frees_its_place() {
     let mut config = config();
     config.limits.waiting_per_app = 1;
     let bench = Bench::with(config).await;
-    let text = request(
-        "GET",
-        &format!("{USERS}/stuck"),
-        &["Authorization: Bearer good"],
-        "",
-    );
+    let text = request("GET", &format!("{USERS}/stuck"), &["Authorization: Bearer good"], "");
     let mut stream = TcpStream::connect(bench.running.scim_addr()).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
     entered(&bench, 1).await;
@@ -192,4 +172,28 @@ async fn a_client_that_hangs_up_frees_its_place() {
     while bench.scim("GET", &format!("{USERS}/1"), "").await.status != 200 {
         tokio::task::yield_now().await;
     }
+}
+
+/// curl asks first when a body is long.
+#[tokio::test]
+async fn a_client_that_asks_before_it_sends_is_told_to_go_on() {
+    let bench = Bench::start().await;
+    let body = r#"{"userName":"ada"}"#;
+    let head = |token: &str| {
+        let length = format!("Content-Length: {}", body.len());
+        let token = format!("Authorization: Bearer {token}");
+        request("POST", USERS, &[&token, &length, "Expect: 100-continue"], "")
+    };
+    let mut stream = TcpStream::connect(bench.running.scim_addr()).await.unwrap();
+    stream.write_all(head("good").as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut created = [0; 12];
+    stream.read_exact(&mut created).await.unwrap();
+    assert_eq!(&created, b"HTTP/1.1 201");
+
+    let got = raw(bench.running.scim_addr(), &head("bad")).await;
+    got[0].scim_error(401);
 }

@@ -4,6 +4,7 @@
 
 mod admin;
 mod engine;
+mod guard;
 mod limits;
 mod protocol;
 mod smuggling;
@@ -48,12 +49,7 @@ impl Bench {
         let metrics = Arc::new(Metrics::new());
         let feed = Feed::new();
         let started = start_with(config, engine.clone(), metrics.clone(), feed.clone()).await;
-        Self {
-            running: started.unwrap(),
-            engine,
-            metrics,
-            feed,
-        }
+        Self { running: started.unwrap(), engine, metrics, feed }
     }
 
     /// One SCIM request with a good token, on a connection of its own.
@@ -156,9 +152,7 @@ fn parse(mut text: &str) -> Vec<Got> {
             headers: headers.collect(),
             body: String::new(),
         };
-        let length = got
-            .header("content-length")
-            .map_or(0, |l| l.parse().unwrap());
+        let length = got.header("content-length").map_or(0, |l| l.parse().unwrap());
         let (body, rest) = rest.split_at(length);
         got.body = body.to_owned();
         all.push(got);

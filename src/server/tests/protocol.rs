@@ -8,9 +8,7 @@ use crate::observe::Traffic;
 #[tokio::test]
 async fn a_create_is_201_with_location_and_version() {
     let bench = Bench::start().await;
-    let made = bench
-        .scim("POST", "/altr/scim/v2/Users", r#"{"userName":"ada"}"#)
-        .await;
+    let made = bench.scim("POST", "/altr/scim/v2/Users", r#"{"userName":"ada"}"#).await;
     assert_eq!(made.status, 201);
     // The id is opaque: a slash in it must not make another path.
     let location = "http://bridge.example/altr/scim/v2/Users/a%2Fb";
@@ -40,13 +38,8 @@ async fn what_is_not_settled_says_so() {
 #[tokio::test]
 async fn put_is_200_with_the_resource_and_delete_204_without() {
     let bench = Bench::start().await;
-    let put = bench
-        .scim("PUT", "/altr/scim/v2/Users/1", r#"{"userName":"eve"}"#)
-        .await;
-    assert_eq!(
-        (put.status, put.json()["userName"].as_str()),
-        (200, Some("eve"))
-    );
+    let put = bench.scim("PUT", "/altr/scim/v2/Users/1", r#"{"userName":"eve"}"#).await;
+    assert_eq!((put.status, put.json()["userName"].as_str()), (200, Some("eve")));
     let delete = bench.scim("DELETE", "/altr/scim/v2/Users/1", "").await;
     assert_eq!((delete.status, delete.body.as_str()), (204, ""));
     let missing = bench.scim("GET", "/altr/scim/v2/Users/missing", "").await;
@@ -91,10 +84,7 @@ async fn a_list_has_integer_counters_and_locations() {
     let location = "http://bridge.example/altr/scim/v2/Users/1";
     assert_eq!(body["Resources"][0]["meta"]["location"], location);
     let asked = bench.engine.asked().remove(0);
-    assert!(
-        asked.contains(r#"filter: Some("userName eq \"a+b\"")"#),
-        "{asked}"
-    );
+    assert!(asked.contains(r#"filter: Some("userName eq \"a+b\"")"#), "{asked}");
     assert!(asked.contains("start_index: 11"), "{asked}");
 }
 
@@ -102,14 +92,7 @@ async fn a_list_has_integer_counters_and_locations() {
 #[tokio::test]
 async fn without_a_good_token_every_path_of_an_app_is_the_same_401() {
     let bench = Bench::start().await;
-    for path in [
-        "Users",
-        "Users/1",
-        "ServiceProviderConfig",
-        "Schemas",
-        "Nothing",
-        "",
-    ] {
+    for path in ["Users", "Users/1", "ServiceProviderConfig", "Schemas", "Nothing", ""] {
         for credential in [
             &["Authorization: non-token"] as &[_],
             &["Authorization: Bearer good", "Authorization: Bearer good"],
@@ -118,10 +101,7 @@ async fn without_a_good_token_every_path_of_an_app_is_the_same_401() {
             let path = format!("/altr/scim/v2/{path}");
             let got = one(bench.running.scim_addr(), "GET", &path, credential, "").await;
             assert_eq!(got.scim_error(401), "The token is not valid.");
-            assert_eq!(
-                got.header("www-authenticate"),
-                Some("Bearer realm=\"scim\"")
-            );
+            assert_eq!(got.header("www-authenticate"), Some("Bearer realm=\"scim\""));
         }
     }
     assert_eq!(bench.engine.asked(), [""; 0]);
@@ -132,13 +112,7 @@ async fn outside_of_every_app_is_404_without_a_hint() {
     let bench = Bench::start().await;
     let inside = bench.scim("GET", "/altr/scim/v2/Nothing", "").await;
     let words = inside.scim_error(404);
-    for path in [
-        "/",
-        "/altr",
-        "/none/scim/v2/Users",
-        "/altr/scim/v2%2FUsers",
-        "/altr/../x",
-    ] {
+    for path in ["/", "/altr", "/none/scim/v2/Users", "/altr/scim/v2%2FUsers", "/altr/../x"] {
         let outside = one(bench.running.scim_addr(), "GET", path, &[], "").await;
         assert_eq!(outside.scim_error(404), words, "{path}");
     }
@@ -165,13 +139,8 @@ async fn a_disabled_app_is_403_and_me_is_501() {
 #[tokio::test]
 async fn an_app_without_groups_lists_none_and_never_asks_the_engine() {
     let bench = Bench::start().await;
-    let list = bench
-        .scim("GET", "/altr/scim/v2/Groups?startIndex=1&count=100", "")
-        .await;
-    assert_eq!(
-        (list.status, &list.json()["totalResults"]),
-        (200, &json!(0))
-    );
+    let list = bench.scim("GET", "/altr/scim/v2/Groups?startIndex=1&count=100", "").await;
+    assert_eq!((list.status, &list.json()["totalResults"]), (200, &json!(0)));
     for (method, path) in [
         ("POST", "Groups"),
         ("GET", "Groups/1"),
@@ -179,9 +148,7 @@ async fn an_app_without_groups_lists_none_and_never_asks_the_engine() {
         ("PATCH", "Groups/1"),
         ("DELETE", "Groups/1"),
     ] {
-        let got = bench
-            .scim(method, &format!("/altr/scim/v2/{path}"), "")
-            .await;
+        let got = bench.scim(method, &format!("/altr/scim/v2/{path}"), "").await;
         got.scim_error(501);
     }
     assert_eq!(bench.engine.asked(), [""; 0]);
@@ -190,12 +157,12 @@ async fn an_app_without_groups_lists_none_and_never_asks_the_engine() {
 #[tokio::test]
 async fn discovery_comes_from_the_apps_types_and_by_id() {
     let bench = Bench::start().await;
-    let get = async |path: &str| {
-        bench
-            .scim("GET", &format!("/full/scim/v2/{path}"), "")
-            .await
-    };
-    assert_eq!(get("ServiceProviderConfig").await.status, 200);
+    let get = async |path: &str| bench.scim("GET", &format!("/full/scim/v2/{path}"), "").await;
+    let config = get("ServiceProviderConfig").await.json();
+    assert_eq!(config["patch"]["supported"], true);
+    for not_yet in ["bulk", "sort", "etag", "changePassword"] {
+        assert_eq!(config[not_yet]["supported"], false, "{not_yet}");
+    }
     let types = get("ResourceTypes").await.json();
     assert_eq!(types["totalResults"], 2);
     assert_eq!(get("ResourceTypes/Group").await.json()["id"], "Group");
@@ -230,17 +197,12 @@ async fn forwarded_headers_count_from_a_trusted_proxy_only_and_origin_never() {
     ];
     for (trusted, location) in [
         (vec![], "http://bridge.example/altr/scim/v2/Users/1"),
-        (
-            vec!["127.0.0.0/8".parse().unwrap()],
-            "https://scim.corp.example/altr/scim/v2/Users/1",
-        ),
+        (vec!["127.0.0.0/8".parse().unwrap()], "https://scim.corp.example/altr/scim/v2/Users/1"),
     ] {
         let mut config = config();
         config.trust_proxy = trusted;
         let bench = Bench::with(config).await;
-        let got = bench
-            .scim_with("GET", "/altr/scim/v2/Users/1", &headers, "")
-            .await;
+        let got = bench.scim_with("GET", "/altr/scim/v2/Users/1", &headers, "").await;
         assert_eq!(got.json()["meta"]["location"], location);
     }
 }
@@ -253,14 +215,7 @@ async fn requests_are_counted_and_shown_on_the_feed_without_passwords() {
     bench.scim("POST", "/altr/scim/v2/Users", body).await;
     let heard = heard.try_recv().unwrap();
     assert!(!format!("{heard:?}").contains("s3cret"), "{heard:?}");
-    let Traffic::Scim {
-        app,
-        status,
-        request,
-        response,
-        ..
-    } = &*heard
-    else {
+    let Traffic::Scim { app, status, request, response, .. } = &*heard else {
         unreachable!("{heard:?}");
     };
     assert_eq!((app.as_deref(), *status), (Some("altr"), 201));
@@ -275,16 +230,10 @@ async fn requests_are_counted_and_shown_on_the_feed_without_passwords() {
 #[tokio::test]
 async fn a_client_cannot_make_series_of_its_own() {
     let bench = Bench::start().await;
-    bench
-        .scim("BREW", "/altr/scim/v2/Coffee", "")
-        .await
-        .scim_error(404);
+    bench.scim("BREW", "/altr/scim/v2/Coffee", "").await.scim_error(404);
     let text = bench.metrics.encode();
     assert!(!text.contains("BREW") && !text.contains("Coffee"), "{text}");
-    assert!(
-        text.contains(r#"method="other",resource="other",status="404""#),
-        "{text}"
-    );
+    assert!(text.contains(r#"method="other",resource="other",status="404""#), "{text}");
 }
 
 #[tokio::test]
@@ -296,4 +245,17 @@ async fn ipv6_works() {
     assert_eq!(got.status, 200);
     let base = bench.running.base_url("altr").unwrap();
     assert!(base.starts_with("http://[::1]:"), "{base}");
+}
+
+#[tokio::test]
+async fn who_shows_no_token_holds_no_connection() {
+    let bench = Bench::start().await;
+    let wrong = request("GET", "/altr/scim/v2/Users", &["Authorization: Bearer x"], "");
+    let nowhere = request("GET", "/", &[], "");
+    for first in [wrong, nowhere] {
+        // Without 'Connection: close' from the client.
+        let got = raw(bench.running.scim_addr(), &format!("{first}{first}")).await;
+        assert_eq!(got.len(), 1, "{got:?}");
+        assert_eq!(got[0].header("connection"), Some("close"));
+    }
 }

@@ -58,11 +58,7 @@ async fn two_hosts_or_none() {
 #[tokio::test]
 async fn folded_headers_and_bare_line_feeds() {
     refused(&post(&["Host: h", "X: a", " b", "Content-Length: 2"], "{}")).await;
-    refused(&post(
-        &["Host: h", "X: a", "\tTransfer-Encoding: chunked"],
-        "",
-    ))
-    .await;
+    refused(&post(&["Host: h", "X: a", "\tTransfer-Encoding: chunked"], "")).await;
     refused("GET /altr/scim/v2/Users/1 HTTP/1.1\nHost: h\n\n").await;
     refused(&post(&["Host: h", "Content-Length : 2"], "{}")).await;
 }
@@ -74,36 +70,20 @@ async fn an_absolute_target_for_another_host() {
     let same = "GET http://h/altr/scim/v2/Users/1 HTTP/1.1\r\nHost: h\r\n\
                 Authorization: Bearer good\r\nConnection: close\r\n\r\n";
     let got = raw(bench.running.scim_addr(), same).await;
-    assert_eq!(
-        got[0].json()["meta"]["location"],
-        "http://h/altr/scim/v2/Users/1"
-    );
+    assert_eq!(got[0].json()["meta"]["location"], "http://h/altr/scim/v2/Users/1");
 }
 
 #[tokio::test]
 async fn other_encodings() {
-    for encoding in [
-        "gzip, chunked",
-        "identity",
-        "chunked, identity",
-        "xchunked",
-        "\u{b}chunked",
-    ] {
-        refused(&post(
-            &["Host: h", &format!("Transfer-Encoding: {encoding}")],
-            "",
-        ))
-        .await;
+    for encoding in ["gzip, chunked", "identity", "chunked, identity", "xchunked", "\u{b}chunked"] {
+        refused(&post(&["Host: h", &format!("Transfer-Encoding: {encoding}")], "")).await;
     }
 }
 
 #[tokio::test]
 async fn what_follows_a_chunked_body_is_never_a_request() {
     let bench = Bench::start().await;
-    let chunked = post(
-        &["Host: h", "Transfer-Encoding: chunked"],
-        "2\r\n{}\r\n0\r\n\r\n",
-    );
+    let chunked = post(&["Host: h", "Transfer-Encoding: chunked"], "2\r\n{}\r\n0\r\n\r\n");
     let got = raw(bench.running.scim_addr(), &format!("{chunked}{FINE}")).await;
     assert_eq!(got.len(), 1, "{got:?}");
     assert_eq!(got[0].status, 201);
@@ -137,11 +117,7 @@ async fn requests_one_after_the_other_work() {
 #[tokio::test]
 async fn a_broken_chunk_size_is_400() {
     let bench = Bench::start().await;
-    for body in [
-        "zz\r\n{}\r\n0\r\n\r\n",
-        "-1\r\n{}\r\n",
-        "ffffffffffffffffff\r\n{}\r\n",
-    ] {
+    for body in ["zz\r\n{}\r\n0\r\n\r\n", "-1\r\n{}\r\n", "ffffffffffffffffff\r\n{}\r\n"] {
         let head = post(&["Host: h", "Transfer-Encoding: chunked"], body);
         let got = raw(bench.running.scim_addr(), &head).await;
         assert_eq!(got.len(), 1, "{got:?}");

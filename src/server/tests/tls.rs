@@ -23,10 +23,7 @@ fn write_pair(files: &TlsFiles, year: i32) -> CertificateDer<'static> {
 }
 
 fn files(folder: &Path) -> TlsFiles {
-    TlsFiles {
-        cert: folder.join("cert.pem"),
-        key: folder.join("key.pem"),
-    }
+    TlsFiles { cert: folder.join("cert.pem"), key: folder.join("key.pem") }
 }
 
 async fn bench(files: &TlsFiles) -> Bench {
@@ -46,9 +43,7 @@ async fn get(bench: &Bench, trusted: &CertificateDer<'static>) -> std::io::Resul
         .with_no_client_auth();
     let name = ServerName::try_from("localhost").unwrap();
     let stream = TcpStream::connect(bench.running.scim_addr()).await?;
-    let stream = TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
     let headers = ["Authorization: Bearer good", "Connection: close"];
     let text = request("GET", "/altr/scim/v2/Users/1", &headers, "");
     Ok(talk(stream, &text).await.remove(0))
@@ -63,13 +58,7 @@ async fn https_is_spoken_and_shown_in_locations() {
     let got = get(&bench, &certificate).await.unwrap();
     let location = "https://bridge.example/altr/scim/v2/Users/1";
     assert_eq!(got.json()["meta"]["location"], location);
-    assert!(
-        bench
-            .running
-            .base_url("altr")
-            .unwrap()
-            .starts_with("https://")
-    );
+    assert!(bench.running.base_url("altr").unwrap().starts_with("https://"));
 }
 
 #[tokio::test]
@@ -148,10 +137,7 @@ async fn the_server_does_not_start_without_its_certificate() {
         assert!(matches!(error, ServerError::Tls(_)), "{error}");
         error.to_string()
     };
-    assert!(
-        start().await.contains("--tls-cert"),
-        "names what is missing"
-    );
+    assert!(start().await.contains("--tls-cert"), "names what is missing");
     write_pair(&files, 2090);
     std::fs::write(&files.key, "").unwrap();
     assert!(start().await.contains("--tls-key"));

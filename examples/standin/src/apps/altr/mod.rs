@@ -58,9 +58,7 @@ fn error(status: u16, message: impl Into<String>) -> Reply {
 }
 
 fn time(seconds: u64) -> String {
-    let at = i64::try_from(seconds)
-        .ok()
-        .and_then(|s| Timestamp::from_second(START + s).ok());
+    let at = i64::try_from(seconds).ok().and_then(|s| Timestamp::from_second(START + s).ok());
     format!("{:.3}", at.unwrap_or_default())
 }
 
@@ -74,15 +72,9 @@ impl Altr {
 
     fn answer(&mut self, request: &Request) -> Result<Reply, Reply> {
         let (key, superior) = Self::caller(request).ok_or_else(|| error(401, "Unauthorized"))?;
-        let locked = self
-            .external_by
-            .as_deref()
-            .is_some_and(|holder| holder != key);
+        let locked = self.external_by.as_deref().is_some_and(|holder| holder != key);
         if request.is_write() && locked {
-            return Err(error(
-                403,
-                "Administrators are managed by your identity provider",
-            ));
+            return Err(error(403, "Administrators are managed by your identity provider"));
         }
         match (request.method.as_str(), request.segments().as_slice()) {
             ("GET", ["administrators"]) => self.list(request),
@@ -90,9 +82,7 @@ impl Altr {
             ("POST", ["administrators", "resend-token"]) => self.resend_token(request),
             ("GET", ["administrators", id]) => {
                 let found = self.administrators.get(&rules::id(id)?);
-                found
-                    .map(|a| data(200, a.shown()))
-                    .ok_or_else(|| error(404, "Not Found"))
+                found.map(|a| data(200, a.shown())).ok_or_else(|| error(404, "Not Found"))
             }
             ("PATCH", ["administrators", id]) => self.change(rules::id(id)?, request, superior),
             ("PUT", ["organization", "administration-mode"]) => self.set_mode(request, key),
@@ -115,10 +105,7 @@ impl Altr {
         }
         let page = found.iter().skip(wanted.offset).take(wanted.limit);
         let rows: Vec<Value> = page.map(|a| a.shown()).collect();
-        Ok(data(
-            200,
-            json!({ "administrators": rows, "count": found.len() }),
-        ))
+        Ok(data(200, json!({ "administrators": rows, "count": found.len() })))
     }
 
     fn create(&mut self, request: &Request, superior: bool) -> Result<Reply, Reply> {
@@ -128,26 +115,12 @@ impl Altr {
         if !superior {
             return Err(error(403, "Resource is forbidden"));
         }
-        if self
-            .administrators
-            .values()
-            .any(|a| a.username == text("username"))
-        {
-            return Err(error(
-                400,
-                "An administrator with that username already exists",
-            ));
+        if self.administrators.values().any(|a| a.username == text("username")) {
+            return Err(error(400, "An administrator with that username already exists"));
         }
         let email = text("email").to_lowercase();
-        if self
-            .administrators
-            .values()
-            .any(|a| a.email.to_lowercase() == email)
-        {
-            return Err(error(
-                400,
-                "An administrator with that email already exists",
-            ));
+        if self.administrators.values().any(|a| a.email.to_lowercase() == email) {
+            return Err(error(400, "An administrator with that email already exists"));
         }
         rules::registered_domain(&email)?;
         let id = self.new_id();
@@ -166,9 +139,7 @@ impl Altr {
         }
         let found = self.administrators.get_mut(&id);
         let found = found.ok_or_else(|| error(400, "'id' does not match an administrator"))?;
-        let disabling = body
-            .get("userStatus")
-            .is_some_and(|status| status == "disabled");
+        let disabling = body.get("userStatus").is_some_and(|status| status == "disabled");
         let untouchable = found.protected && found.role == "SUPERADMINISTRATOR";
         if untouchable && (body.contains_key("role") || disabling) {
             return Err(error(403, "Resource is forbidden"));
@@ -248,11 +219,7 @@ impl Application for Altr {
     }
 
     fn state(&self) -> Value {
-        let mode = if self.external_by.is_some() {
-            "external"
-        } else {
-            "manual"
-        };
+        let mode = if self.external_by.is_some() { "external" } else { "manual" };
         json!({
             "administrators": self.administrators.values().collect::<Vec<_>>(),
             "mode": mode,
@@ -267,19 +234,13 @@ impl Application for Altr {
         let list: Vec<Administrator> =
             serde_json::from_value(list).map_err(|error| format!("administrators: {error}"))?;
         let count = |key: &str| {
-            state
-                .get(key)
-                .and_then(Value::as_u64)
-                .ok_or_else(|| format!("'{key}' is missing"))
+            state.get(key).and_then(Value::as_u64).ok_or_else(|| format!("'{key}' is missing"))
         };
         *self = Self {
             administrators: list.into_iter().map(|a| (a.id, a)).collect(),
             ids_given: count("idsGiven")?,
             made: count("made")?,
-            external_by: state
-                .get("externalBy")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            external_by: state.get("externalBy").and_then(Value::as_str).map(str::to_owned),
         };
         Ok(())
     }
@@ -289,9 +250,7 @@ impl Application for Altr {
     fn put(&mut self, collection: &str, record: &Value) -> Result<Value, String> {
         let given = record.as_object().ok_or("the record is not an object")?;
         if collection != "administrators" {
-            return Err(format!(
-                "no collection '{collection}'; there is: administrators"
-            ));
+            return Err(format!("no collection '{collection}'; there is: administrators"));
         }
         let counters = (self.ids_given, self.made);
         let id = match given.get("id") {
@@ -302,16 +261,10 @@ impl Application for Altr {
             Some(there) => json!(there),
             None => {
                 let mut blank = self.blank(id);
-                let name = given
-                    .get("username")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
+                let name = given.get("username").and_then(Value::as_str).unwrap_or_default();
                 blank.email = format!("{}@altr.example", name.replace('@', "."));
                 blank.user_status = "active".to_owned();
-                if given
-                    .get("userStatus")
-                    .is_none_or(|status| status != "pending")
-                {
+                if given.get("userStatus").is_none_or(|status| status != "pending") {
                     blank.activity_timestamp = Some(blank.created_at.clone());
                 }
                 json!(blank)

@@ -79,9 +79,7 @@ pub(super) fn body<'a>(
     fields: &[(&str, Field)],
     required: bool,
 ) -> Result<&'a Map<String, Value>, Reply> {
-    let body = request
-        .object()
-        .ok_or_else(|| error(400, "the body must be a JSON object"))?;
+    let body = request.object().ok_or_else(|| error(400, "the body must be a JSON object"))?;
     for (name, _) in fields {
         if required && body.get(*name).is_none_or(Value::is_null) {
             return Err(error(400, format!("'{name}' must be present")));
@@ -108,10 +106,7 @@ pub(super) fn body<'a>(
 }
 
 fn one_of(name: &str, words: &[&str]) -> Reply {
-    error(
-        400,
-        format!("'{name}' must be one of [{}]", words.join(", ")),
-    )
+    error(400, format!("'{name}' must be one of [{}]", words.join(", ")))
 }
 
 /// The id in a path: an integer from 1.
@@ -156,11 +151,8 @@ pub(super) fn listing(request: &Request) -> Result<Listing<'_>, Reply> {
         username: "",
     };
     for (name, value) in &request.query {
-        let number = || {
-            value
-                .parse::<usize>()
-                .map_err(|_| error(400, format!("'{name}' must be a number")))
-        };
+        let number =
+            || value.parse::<usize>().map_err(|_| error(400, format!("'{name}' must be a number")));
         let word = |words: &[&str]| match words.contains(&value.as_str()) {
             true => Ok(value.as_str()),
             false => Err(one_of(name, words)),

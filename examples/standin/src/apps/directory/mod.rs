@@ -62,25 +62,17 @@ impl Directory {
                     let total = found.len();
                     return listed(found.into_iter().skip(offset).take(limit).collect(), total);
                 }
-                let rows = self
-                    .users
-                    .values()
-                    .skip(offset)
-                    .take(limit)
-                    .map(User::shown);
+                let rows = self.users.values().skip(offset).take(limit).map(User::shown);
                 listed(rows.collect(), self.users.len())
             }
             ("POST", []) => self.create_user(request),
             ("GET", [text]) => {
                 let found = self.users.get(&id(text, "user")?);
-                found
-                    .map(|u| Reply::json(200, u.shown()))
-                    .ok_or_else(|| error(404, "no such user"))
+                found.map(|u| Reply::json(200, u.shown())).ok_or_else(|| error(404, "no such user"))
             }
             ("PATCH", [text]) => self.change_user(id(text, "user")?, request),
             ("DELETE", [text]) => {
-                self.drop_user(id(text, "user")?)
-                    .ok_or_else(|| error(404, "no such user"))?;
+                self.drop_user(id(text, "user")?).ok_or_else(|| error(404, "no such user"))?;
                 Ok(Reply::empty(204))
             }
             _ => Err(error(404, "no such resource")),
@@ -90,18 +82,12 @@ impl Directory {
     fn create_user(&mut self, request: &Request) -> Result<Reply, Reply> {
         let body = user_body(request)?;
         let login = body.get("login").and_then(Value::as_str);
-        let login = login
-            .ok_or_else(|| error(400, "'login' is missing"))?
-            .to_lowercase();
+        let login = login.ok_or_else(|| error(400, "'login' is missing"))?.to_lowercase();
         if self.logins.contains_key(&login) {
             return Err(error(409, "the login is taken"));
         }
         self.last_id += 1;
-        let mut made = User {
-            id: self.last_id,
-            active: true,
-            ..User::default()
-        };
+        let mut made = User { id: self.last_id, active: true, ..User::default() };
         made.take(body);
         let shown = made.shown();
         self.logins.insert(login, made.id);
@@ -111,15 +97,8 @@ impl Directory {
 
     fn change_user(&mut self, id: u64, request: &Request) -> Result<Reply, Reply> {
         let body = user_body(request)?;
-        let found = self
-            .users
-            .get_mut(&id)
-            .ok_or_else(|| error(404, "no such user"))?;
-        if let Some(login) = body
-            .get("login")
-            .and_then(Value::as_str)
-            .map(str::to_lowercase)
-        {
+        let found = self.users.get_mut(&id).ok_or_else(|| error(404, "no such user"))?;
+        if let Some(login) = body.get("login").and_then(Value::as_str).map(str::to_lowercase) {
             if self.logins.get(&login).is_some_and(|holder| *holder != id) {
                 return Err(error(409, "the login is taken"));
             }
@@ -149,12 +128,7 @@ impl Directory {
                     let total = found.len();
                     return listed(found.into_iter().skip(offset).take(limit).collect(), total);
                 }
-                let rows = self
-                    .groups
-                    .values()
-                    .skip(offset)
-                    .take(limit)
-                    .map(Group::shown);
+                let rows = self.groups.values().skip(offset).take(limit).map(Group::shown);
                 listed(rows.collect(), self.groups.len())
             }
             ("POST", []) => self.create_group(request),
@@ -169,10 +143,7 @@ impl Directory {
                 let (offset, limit) = page(request, &[])?;
                 let members = &self.group(text)?.members;
                 let rows = members.iter().skip(offset).take(limit);
-                listed(
-                    rows.map(|id| json!({ "user_id": id })).collect(),
-                    members.len(),
-                )
+                listed(rows.map(|id| json!({ "user_id": id })).collect(), members.len())
             }
             ("PUT", [text, "members", user]) => {
                 let user = id(user, "user")?;
@@ -196,9 +167,7 @@ impl Directory {
     }
 
     fn group(&mut self, text: &str) -> Result<&mut Group, Reply> {
-        self.groups
-            .get_mut(&id(text, "group")?)
-            .ok_or_else(|| error(404, "no such group"))
+        self.groups.get_mut(&id(text, "group")?).ok_or_else(|| error(404, "no such group"))
     }
 
     fn create_group(&mut self, request: &Request) -> Result<Reply, Reply> {
@@ -207,11 +176,7 @@ impl Directory {
             return Err(error(409, "the name is taken"));
         }
         self.last_id += 1;
-        let made = Group {
-            id: self.last_id,
-            name: name.clone(),
-            members: BTreeSet::new(),
-        };
+        let made = Group { id: self.last_id, name: name.clone(), members: BTreeSet::new() };
         let shown = made.shown();
         self.names.insert(name, made.id);
         self.groups.insert(made.id, made);
@@ -252,11 +217,7 @@ impl Directory {
     }
 
     fn put_user(&mut self, id: u64, record: &Value) -> Result<(), String> {
-        let fresh = json!(User {
-            id,
-            active: true,
-            ..User::default()
-        });
+        let fresh = json!(User { id, active: true, ..User::default() });
         let there = self.users.get(&id);
         let old_login = there.map(|user| user.login.to_lowercase());
         let made: User = Self::laid_over(there.map(|user| json!(user)), fresh, record)?;
@@ -275,23 +236,12 @@ impl Directory {
     fn put_group(&mut self, id: u64, record: &Value) -> Result<(), String> {
         let there = self.groups.get(&id);
         let old_name = there.map(|group| group.name.clone());
-        let fresh = json!(Group {
-            id,
-            ..Group::default()
-        });
+        let fresh = json!(Group { id, ..Group::default() });
         let made: Group = Self::laid_over(there.map(|group| json!(group)), fresh, record)?;
-        if self
-            .names
-            .get(&made.name)
-            .is_some_and(|holder| *holder != id)
-        {
+        if self.names.get(&made.name).is_some_and(|holder| *holder != id) {
             return Err(format!("the name '{}' is taken", made.name));
         }
-        if let Some(nobody) = made
-            .members
-            .iter()
-            .find(|user| !self.users.contains_key(*user))
-        {
+        if let Some(nobody) = made.members.iter().find(|user| !self.users.contains_key(*user)) {
             return Err(format!("no user {nobody}"));
         }
         if let Some(old) = old_name {
@@ -313,10 +263,7 @@ impl Application for Directory {
     }
 
     fn env(&self, url: &str) -> Vec<(&'static str, String)> {
-        vec![
-            ("DIRECTORY_URL", url.to_owned()),
-            ("DIRECTORY_TOKEN", TOKEN.to_owned()),
-        ]
+        vec![("DIRECTORY_URL", url.to_owned()), ("DIRECTORY_TOKEN", TOKEN.to_owned())]
     }
 
     fn handle(&mut self, request: &Request) -> Reply {
@@ -363,9 +310,7 @@ impl Application for Directory {
             "users" => self.put_user(id, &record)?,
             "groups" => self.put_group(id, &record)?,
             _ => {
-                return Err(format!(
-                    "no collection '{collection}'; there are: users, groups"
-                ));
+                return Err(format!("no collection '{collection}'; there are: users, groups"));
             }
         }
         self.last_id = self.last_id.max(id);
@@ -391,10 +336,7 @@ impl Application for Directory {
                 "users",
                 json!({ "id": 2, "login": "grace@corp.example", "given": "Grace", "family": "Hopper" }),
             ),
-            (
-                "groups",
-                json!({ "id": 3, "name": "Engineers", "members": [1, 2] }),
-            ),
+            ("groups", json!({ "id": 3, "name": "Engineers", "members": [1, 2] })),
         ];
         for (collection, record) in &records {
             // The records are right; a test puts them in.

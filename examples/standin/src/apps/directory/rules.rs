@@ -26,15 +26,12 @@ pub(super) fn error(status: u16, text: impl Into<String>) -> Reply {
 }
 
 pub(super) fn object(request: &Request) -> Result<&Map<String, Value>, Reply> {
-    request
-        .object()
-        .ok_or_else(|| error(400, "the body must be a JSON object"))
+    request.object().ok_or_else(|| error(400, "the body must be a JSON object"))
 }
 
 /// The id in a path. One that is no number belongs to nobody.
 pub(super) fn id(text: &str, what: &str) -> Result<u64, Reply> {
-    text.parse()
-        .map_err(|_| error(404, format!("no such {what}")))
+    text.parse().map_err(|_| error(404, format!("no such {what}")))
 }
 
 /// Checks the keys and types of a user's body.
@@ -66,10 +63,7 @@ pub(super) fn group_name(request: &Request) -> Result<&str, Reply> {
     if let Some(key) = body.keys().find(|key| *key != "name") {
         return Err(error(400, format!("unknown key '{key}'")));
     }
-    let name = body
-        .get("name")
-        .and_then(Value::as_str)
-        .filter(|name| !name.trim().is_empty());
+    let name = body.get("name").and_then(Value::as_str).filter(|name| !name.trim().is_empty());
     name.ok_or_else(|| error(400, "'name' must be a text that is not empty"))
 }
 
@@ -77,11 +71,8 @@ pub(super) fn group_name(request: &Request) -> Result<&str, Reply> {
 pub(super) fn page(request: &Request, also: &[&str]) -> Result<(usize, usize), Reply> {
     let (mut offset, mut limit) = (0, MAX_LIMIT);
     for (name, value) in &request.query {
-        let number = || {
-            value
-                .parse()
-                .map_err(|_| error(400, format!("'{name}' must be a whole number")))
-        };
+        let number =
+            || value.parse().map_err(|_| error(400, format!("'{name}' must be a whole number")));
         match name.as_str() {
             "offset" => offset = number()?,
             "limit" => limit = number()?,

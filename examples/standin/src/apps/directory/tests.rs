@@ -24,10 +24,7 @@ fn get(app: &mut Directory, line: &str) -> Value {
 fn three_users() -> Directory {
     let mut app = Directory::default();
     for login in ["Ada@corp.example", "bob", "cy"] {
-        assert_eq!(
-            call(&mut app, "POST /users", json!({ "login": login })).0,
-            201
-        );
+        assert_eq!(call(&mut app, "POST /users", json!({ "login": login })).0, 201);
     }
     app
 }
@@ -64,51 +61,13 @@ fn patch_changes_given_keys_and_null_clears() {
 #[test]
 fn logins_are_taken_whatever_their_case() {
     let mut app = three_users();
-    assert_eq!(
-        call(
-            &mut app,
-            "POST /users",
-            json!({ "login": "ADA@corp.example" })
-        )
-        .0,
-        409
-    );
-    assert_eq!(
-        call(
-            &mut app,
-            "PATCH /users/2",
-            json!({ "login": "aDa@corp.example" })
-        )
-        .0,
-        409
-    );
-    assert_eq!(
-        call(
-            &mut app,
-            "PATCH /users/1",
-            json!({ "login": "ada@corp.example" })
-        )
-        .0,
-        200
-    );
-    assert_eq!(
-        call(&mut app, "PATCH /users/1", json!({ "login": "lovelace" })).0,
-        200
-    );
-    assert_eq!(
-        call(
-            &mut app,
-            "PATCH /users/2",
-            json!({ "login": "Ada@corp.example" })
-        )
-        .0,
-        200
-    );
+    assert_eq!(call(&mut app, "POST /users", json!({ "login": "ADA@corp.example" })).0, 409);
+    assert_eq!(call(&mut app, "PATCH /users/2", json!({ "login": "aDa@corp.example" })).0, 409);
+    assert_eq!(call(&mut app, "PATCH /users/1", json!({ "login": "ada@corp.example" })).0, 200);
+    assert_eq!(call(&mut app, "PATCH /users/1", json!({ "login": "lovelace" })).0, 200);
+    assert_eq!(call(&mut app, "PATCH /users/2", json!({ "login": "Ada@corp.example" })).0, 200);
     let found = get(&mut app, "/users?login=ADA%40corp.example");
-    assert_eq!(
-        (&found["total"], &found["items"][0]["id"]),
-        (&json!(1), &json!(2))
-    );
+    assert_eq!((&found["total"], &found["items"][0]["id"]), (&json!(1), &json!(2)));
     assert_eq!(get(&mut app, "/users?login=ada")["items"], json!([]));
 }
 
@@ -128,29 +87,12 @@ fn what_is_unknown_or_of_another_type_is_refused() {
     for body in bodies {
         assert_eq!(call(&mut app, "POST /users", body.clone()).0, 400, "{body}");
     }
-    assert_eq!(
-        call(&mut app, "PATCH /users/1", json!({ "login": null })).0,
-        400
-    );
-    assert_eq!(
-        call(
-            &mut app,
-            "POST /groups",
-            json!({ "name": "x", "members": [] })
-        )
-        .0,
-        400
-    );
+    assert_eq!(call(&mut app, "PATCH /users/1", json!({ "login": null })).0, 400);
+    assert_eq!(call(&mut app, "POST /groups", json!({ "name": "x", "members": [] })).0, 400);
     assert_eq!(call(&mut app, "POST /groups", json!({})).0, 400);
     assert_eq!(call(&mut app, "GET /users?limit=101", Value::Null).0, 400);
     assert_eq!(call(&mut app, "GET /users?name=x", Value::Null).0, 400);
-    for line in [
-        "GET /users/9",
-        "GET /users/x",
-        "GET /things",
-        "PUT /users/1",
-        "GET /groups/1",
-    ] {
+    for line in ["GET /users/9", "GET /users/x", "GET /things", "PUT /users/1", "GET /groups/1"] {
         assert_eq!(call(&mut app, line, json!({})).0, 404, "{line}");
     }
     assert_eq!(app.state(), before);
@@ -160,10 +102,7 @@ fn what_is_unknown_or_of_another_type_is_refused() {
 fn lists_are_paged_in_the_order_of_ids() {
     let mut app = three_users();
     let page = get(&mut app, "/users?offset=1&limit=1");
-    assert_eq!(
-        (&page["total"], &page["items"][0]["login"]),
-        (&json!(3), &json!("bob"))
-    );
+    assert_eq!((&page["total"], &page["items"][0]["login"]), (&json!(3), &json!("bob")));
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     assert_eq!(get(&mut app, "/users?offset=3")["items"], json!([]));
 }
@@ -173,33 +112,18 @@ fn groups_live_and_die() {
     let mut app = three_users();
     let made = call(&mut app, "POST /groups", json!({ "name": "Engineers" }));
     assert_eq!(made, (201, json!({ "id": 4, "name": "Engineers" })));
-    assert_eq!(
-        call(&mut app, "POST /groups", json!({ "name": "Engineers" })).0,
-        409
-    );
+    assert_eq!(call(&mut app, "POST /groups", json!({ "name": "Engineers" })).0, 409);
     call(&mut app, "POST /groups", json!({ "name": "Sales" }));
-    assert_eq!(
-        call(&mut app, "PATCH /groups/5", json!({ "name": "Engineers" })).0,
-        409
-    );
-    assert_eq!(
-        call(&mut app, "PATCH /groups/4", json!({ "name": "Makers" })).0,
-        200
-    );
+    assert_eq!(call(&mut app, "PATCH /groups/5", json!({ "name": "Engineers" })).0, 409);
+    assert_eq!(call(&mut app, "PATCH /groups/4", json!({ "name": "Makers" })).0, 200);
     assert_eq!(
         get(&mut app, "/groups?name=Makers")["items"],
         json!([{ "id": 4, "name": "Makers" }])
     );
     assert_eq!(get(&mut app, "/groups?name=Engineers")["total"], 0);
-    assert_eq!(
-        call(&mut app, "DELETE /groups/4", Value::Null),
-        (204, Value::Null)
-    );
+    assert_eq!(call(&mut app, "DELETE /groups/4", Value::Null), (204, Value::Null));
     assert_eq!(call(&mut app, "DELETE /groups/4", Value::Null).0, 404);
-    assert_eq!(
-        call(&mut app, "POST /groups", json!({ "name": "Makers" })).0,
-        201
-    );
+    assert_eq!(call(&mut app, "POST /groups", json!({ "name": "Makers" })).0, 201);
 }
 
 #[test]
@@ -210,30 +134,15 @@ fn members_are_added_once_and_leave_with_the_user() {
         let line = format!("PUT /groups/4/members/{user}");
         assert_eq!(call(&mut app, &line, Value::Null), (204, Value::Null));
     }
-    assert_eq!(
-        call(&mut app, "PUT /groups/4/members/9", Value::Null).0,
-        404
-    );
-    assert_eq!(
-        call(&mut app, "PUT /groups/9/members/1", Value::Null).0,
-        404
-    );
+    assert_eq!(call(&mut app, "PUT /groups/4/members/9", Value::Null).0, 404);
+    assert_eq!(call(&mut app, "PUT /groups/9/members/1", Value::Null).0, 404);
     let members = json!({ "items": [{ "user_id": 1 }, { "user_id": 2 }], "total": 2 });
     assert_eq!(get(&mut app, "/groups/4/members"), members);
     let second = get(&mut app, "/groups/4/members?offset=1&limit=1");
     assert_eq!(second, json!({ "items": [{ "user_id": 2 }], "total": 2 }));
-    assert_eq!(
-        call(&mut app, "DELETE /groups/4/members/1", Value::Null).0,
-        204
-    );
-    assert_eq!(
-        call(&mut app, "DELETE /groups/4/members/1", Value::Null).0,
-        404
-    );
-    assert_eq!(
-        call(&mut app, "DELETE /users/2", Value::Null),
-        (204, Value::Null)
-    );
+    assert_eq!(call(&mut app, "DELETE /groups/4/members/1", Value::Null).0, 204);
+    assert_eq!(call(&mut app, "DELETE /groups/4/members/1", Value::Null).0, 404);
+    assert_eq!(call(&mut app, "DELETE /users/2", Value::Null), (204, Value::Null));
     assert_eq!(get(&mut app, "/groups/4/members")["total"], 0);
     assert_eq!(get(&mut app, "/users?login=bob")["total"], 0);
 }
@@ -242,11 +151,7 @@ fn members_are_added_once_and_leave_with_the_user() {
 fn without_the_token_nothing_is_said() {
     let mut app = three_users();
     for authorization in [None, Some("Bearer wrong"), Some("Basic eDp5")] {
-        let reply = app.handle(&Request::for_tests(
-            "GET /users",
-            authorization,
-            Value::Null,
-        ));
+        let reply = app.handle(&Request::for_tests("GET /users", authorization, Value::Null));
         assert_eq!(reply.status, 401);
     }
 }
@@ -256,23 +161,13 @@ fn a_state_can_be_restored() {
     let mut app = Directory::default();
     app.populate();
     call(&mut app, "DELETE /users/2", Value::Null);
-    app.put("users", &json!({ "id": 1, "title": "Countess" }))
-        .unwrap();
-    assert!(
-        app.put("groups", &json!({ "name": "X", "members": [77] }))
-            .is_err()
-    );
-    assert!(
-        app.put("users", &json!({ "login": "ADA@corp.example" }))
-            .is_err()
-    );
+    app.put("users", &json!({ "id": 1, "title": "Countess" })).unwrap();
+    assert!(app.put("groups", &json!({ "name": "X", "members": [77] })).is_err());
+    assert!(app.put("users", &json!({ "login": "ADA@corp.example" })).is_err());
     let state = app.state();
     let mut again = Directory::default();
     again.restore(&state).unwrap();
     assert_eq!(again.state(), state);
-    assert_eq!(
-        call(&mut again, "POST /users", json!({ "login": "new" })).1["id"],
-        4
-    );
+    assert_eq!(call(&mut again, "POST /users", json!({ "login": "new" })).1["id"], 4);
     assert!(again.restore(&json!({})).is_err());
 }

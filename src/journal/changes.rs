@@ -1,0 +1,236 @@
+//! Looking at changes: lists, details, figures; and what a person decides about one.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::Journal;
+use super::lanes::{self, Of};
+use super::links;
+use super::settle::drop_secrets;
+use super::sql::{
+    Time, change_state, json_at, maybe_json_at, maybe_time_at, maybe_word_at, move_change,
+    resource_at, state_at, status_at, time_at, word_at,
+};
+use super::types::{ChangeDetail, ChangeQuery, ChangeRow, Counts, Event, JournalError, StepRow};
+use crate::change::{ChangeEvent, ChangeId, ResourceId, StepId};
+
+impl Journal {
+    /// Changes, newest first.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn changes(&self, query: ChangeQuery) -> Result<Vec<ChangeRow>, JournalError> {
+        self.read("listing changes", move |conn| {
+            // Only the conditions that are asked for, so that each finds its index.
+            let tests = [
+                (query.app.is_some(), " AND app = ?1"),
+                (query.state.is_some(), " AND state = ?2"),
+                (
+                    query.subject.is_some(),
+                    " AND (resource_id = ?3 OR instr(lower(subject), lower(?3)) > 0)",
+                ),
+                (query.since.is_some(), " AND accepted_at >= ?4"),
+                (query.before.is_some(), " AND seq < ?5"),
+            ];
+            let tests: String =
+                tests.iter().filter(|(asked, _)| *asked).map(|(_, test)| *test).collect();
+            let mut rows = conn.prepare_cached(&format!(
+                "SELECT * FROM changes WHERE 1{tests} ORDER BY seq DESC LIMIT ?6"
+            ))?;
+            let changes = rows.query_map(
+                params![
+                    query.app,
+                    query.state,
+                    query.subject,
+                    query.since.map(Time),
+                    query.before.map(|change| change.0),
+                    query.limit,
+                ],
+                change_row,
+            )?;
+            Ok(changes.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// One change with its steps.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn change(&self, change: ChangeId) -> Result<Option<ChangeDetail>, JournalError> {
+        self.read("reading a change", move |conn| {
+            let detail = conn
+                .prepare_cached("SELECT * FROM changes WHERE seq = ?1")?
+                .query_row([change.0], |row| {
+                    Ok(ChangeDetail {
+                        row: change_row(row)?,
+                        asserted: json_at(row, "asserted")?,
+                        desired: maybe_json_at(row, "desired")?,
+                        request: maybe_json_at(row, "request")?,
+                        mapping_digest: row.get("mapping_digest")?,
+                        steps: Vec::new(),
+                    })
+                })
+                .optional()?;
+            let Some(mut detail) = detail else {
+                return Ok(None);
+            };
+            detail.steps = conn
+                .prepare_cached(
+                    "SELECT * FROM steps WHERE id IN
+                       (SELECT id FROM steps WHERE change = ?1
+                        UNION SELECT step FROM step_changes WHERE change = ?1)
+                     ORDER BY started_at, id",
+                )?
+                .query_map([change.0], step_row)?
+                .collect::<Result<_, _>>()?;
+            Ok(Some(detail))
+        })
+        .await
+    }
+
+    /// Records which HTTP status was written to the client of a change. Write it before the
+    /// first byte of an answer, where a late refusal must be told from one in time.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn answered(&self, change: ChangeId, status: u16) -> Result<(), JournalError> {
+        self.write("recording an answer", move |tx| {
+            tx.conn
+                .prepare_cached("UPDATE changes SET answered = ?2 WHERE seq = ?1")?
+                .execute(params![change.0, status])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The figures for metrics.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn counts(&self) -> Result<Counts, JournalError> {
+        self.read("counting changes", move |conn| {
+            let mut counts = Counts::default();
+            let mut rows = conn
+                .prepare_cached("SELECT app, state, count(*) FROM changes GROUP BY app, state")?;
+            let groups = rows.query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+            })?;
+            for group in groups {
+                let (app, state, count) = group?;
+                let app = counts.apps.entry(app).or_default();
+                app.by_state.insert(state, count.unsigned_abs());
+            }
+            let mut rows = conn.prepare_cached(
+                "SELECT app, count(*) AS queued, min(accepted_at) AS oldest FROM changes
+                 WHERE ended_at IS NULL AND state <> 'parked' GROUP BY app",
+            )?;
+            let open = rows.query_map([], |row| {
+                Ok((
+                    row.get::<_, String>("app")?,
+                    row.get::<_, i64>("queued")?,
+                    maybe_time_at(row, "oldest")?,
+                ))
+            })?;
+            for open in open {
+                let (app, queued, oldest) = open?;
+                let app = counts.apps.entry(app).or_default();
+                app.queued = queued.unsigned_abs();
+                app.oldest = oldest;
+            }
+            Ok(counts)
+        })
+        .await
+    }
+
+    /// A person wants a change tried again: it is queued, and its lane is ready.
+    ///
+    /// # Errors
+    /// [`JournalError`]; `Refused` if it has ended or is under way.
+    pub async fn retry(&self, change: ChangeId, now: Timestamp) -> Result<(), JournalError> {
+        self.write("retrying a change", move |tx| {
+            let state = change_state(tx.conn, change)?;
+            move_change(tx.conn, change, &state, ChangeEvent::Retry)?;
+            tx.conn
+                .prepare_cached("UPDATE changes SET attempts = 0 WHERE seq = ?1")?
+                .execute([change.0])?;
+            let id = owner(tx.conn, change)?;
+            let (app, kind) = links::head(tx, &id)?;
+            let of = Of { id: &id, app: &app, kind };
+            lanes::force(tx, &of, now)
+        })
+        .await
+    }
+
+    /// A person gives a change up. What the resource should be stays as it is: the next change
+    /// or a reconcile carries it.
+    ///
+    /// # Errors
+    /// [`JournalError`]; `Refused` if it has ended or a call of it is under way.
+    pub async fn discard(&self, change: ChangeId, now: Timestamp) -> Result<(), JournalError> {
+        self.write("discarding a change", move |tx| {
+            let state = change_state(tx.conn, change)?;
+            let next = move_change(tx.conn, change, &state, ChangeEvent::Discard)?;
+            tx.conn
+                .prepare_cached("UPDATE changes SET ended_at = ?2 WHERE seq = ?1")?
+                .execute(params![change.0, Time(now)])?;
+            drop_secrets(tx.conn, change)?;
+            tx.notify(Event::ChangeEnded { change, state: next });
+            let id = owner(tx.conn, change)?;
+            let (app, kind) = links::head(tx, &id)?;
+            let of = Of { id: &id, app: &app, kind };
+            // The worker that has the lane, or the next one, sees that nothing is left.
+            lanes::force(tx, &of, now)
+        })
+        .await
+    }
+}
+
+fn owner(conn: &rusqlite::Connection, change: ChangeId) -> Result<ResourceId, JournalError> {
+    Ok(conn
+        .prepare_cached("SELECT resource_id FROM changes WHERE seq = ?1")?
+        .query_row([change.0], |row| resource_at(row, "resource_id"))?)
+}
+
+fn change_row(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
+    Ok(ChangeRow {
+        change: ChangeId(row.get("seq")?),
+        app: row.get("app")?,
+        kind: word_at(row, "kind")?,
+        resource: resource_at(row, "resource_id")?,
+        subject: row.get("subject")?,
+        verb: word_at(row, "verb")?,
+        state: state_at(row)?,
+        accepted_at: time_at(row, "accepted_at")?,
+        ended_at: maybe_time_at(row, "ended_at")?,
+        answered: status_at(row, "answered")?,
+        error: maybe_json_at(row, "error")?,
+        internal: row.get("internal")?,
+        warning: row.get("warning")?,
+        actor: row.get("actor")?,
+        ends_access: row.get("ends_access")?,
+        attempts: row.get("attempts")?,
+    })
+}
+
+fn step_row(row: &Row<'_>) -> rusqlite::Result<StepRow> {
+    Ok(StepRow {
+        id: StepId(row.get("id")?),
+        call: row.get("call")?,
+        attempt: row.get("attempt")?,
+        class: word_at(row, "class")?,
+        method: row.get("method")?,
+        target: row.get("target")?,
+        request: maybe_json_at(row, "request")?,
+        state: word_at(row, "state")?,
+        status: status_at(row, "status")?,
+        outcome: maybe_word_at(row, "outcome")?,
+        words: row.get("words")?,
+        answer: maybe_json_at(row, "answer")?,
+        in_doubt_rule: maybe_word_at(row, "in_doubt_rule")?,
+        started_at: time_at(row, "started_at")?,
+        ended_at: maybe_time_at(row, "ended_at")?,
+        resolved_at: maybe_time_at(row, "resolved_at")?,
+        boot: row.get("boot")?,
+    })
+}

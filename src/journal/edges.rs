@@ -1,0 +1,334 @@
+//! The rules of membership: what a wish, a call's end and a look at the app do to the rows.
+//!
+//! One row per pair and period, so that one more member costs one row. A row's `until_change`
+//! says what is wished, its `applied` what the app has; the schema explains the columns.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::lanes;
+use super::sql::Time;
+use super::types::{EdgeEnd, EdgeOutcome, JournalError, MemberOps};
+use crate::change::{ChangeId, ResourceId};
+
+/// `applied`: the app does not have the member.
+const NOT_THERE: i64 = 0;
+/// `applied`: the app has the member.
+const THERE: i64 = 1;
+/// `applied`: a call about it was under way when the wish changed.
+const UNKNOWN: i64 = 3;
+
+/// The first member asked for that the journal does not have (alive).
+pub(super) fn missing(
+    conn: &Connection,
+    group: &ResourceId,
+    ops: &MemberOps,
+) -> Result<Option<ResourceId>, JournalError> {
+    let mut live =
+        conn.prepare_cached("SELECT 1 FROM resources WHERE id = ?1 AND deleted_at IS NULL")?;
+    let (users, known): (Vec<&ResourceId>, _) = match ops {
+        // Nobody needs to exist to be removed.
+        MemberOps::Edges(edges) => {
+            (edges.iter().filter(|e| e.wanted).map(|e| &e.user).collect(), HashSet::new())
+        }
+        // Of a long list most are members already.
+        MemberOps::Replace(users) => (users.iter().collect(), wished(conn, group)?),
+    };
+    for user in users {
+        if !known.contains(&user.0) && !live.exists([&user.0])? {
+            return Ok(Some(user.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Who is wished to be a member now.
+fn wished(conn: &Connection, group: &ResourceId) -> Result<HashSet<String>, JournalError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT user_id FROM members
+             WHERE group_id = ?1 AND current = 1 AND until_change IS NULL",
+        )?
+        .query_map([&group.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?)
+}
+
+/// The one row of a pair that a wish changes.
+struct Row {
+    period: i64,
+    wanted: bool,
+    applied: i64,
+    refused: bool,
+}
+
+fn current(
+    conn: &Connection,
+    group: &ResourceId,
+    user: &ResourceId,
+) -> Result<Option<Row>, JournalError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT period, until_change IS NULL AS wanted, applied, refused FROM members
+             WHERE group_id = ?1 AND user_id = ?2 AND current = 1",
+        )?
+        .query_row([&group.0, &user.0], |row| {
+            Ok(Row {
+                period: row.get("period")?,
+                wanted: row.get("wanted")?,
+                applied: row.get("applied")?,
+                refused: row.get("refused")?,
+            })
+        })
+        .optional()?)
+}
+
+/// Writes a change's wishes into the rows.
+pub(super) fn wish(
+    conn: &Connection,
+    group: &ResourceId,
+    ops: &MemberOps,
+    change: ChangeId,
+) -> Result<(), JournalError> {
+    let changed = match ops {
+        MemberOps::Edges(edges) => {
+            let mut changed = false;
+            for edge in edges {
+                changed |= if edge.wanted {
+                    want(conn, group, &edge.user, change)?
+                } else {
+                    unwant(conn, group, &edge.user, change)?
+                };
+            }
+            changed
+        }
+        MemberOps::Replace(users) => replace(conn, group, users, change)?,
+    };
+    if changed {
+        // What the app refused is worth another try once the members differ. Without being told
+        // which index, SQLite walks every member.
+        conn.prepare_cached(
+            "UPDATE members INDEXED BY members_refused SET refused = 0, note = NULL WHERE group_id = ?1 AND refused = 1",
+        )?
+        .execute([&group.0])?;
+    }
+    Ok(())
+}
+
+fn replace(
+    conn: &Connection,
+    group: &ResourceId,
+    users: &[ResourceId],
+    change: ChangeId,
+) -> Result<bool, JournalError> {
+    let wanted: HashSet<&str> = users.iter().map(|id| id.0.as_str()).collect();
+    let have = wished(conn, group)?;
+    let mut changed = false;
+    for user in users.iter().filter(|id| !have.contains(&id.0)) {
+        changed |= want(conn, group, user, change)?;
+    }
+    let mut gone: Vec<_> = have.into_iter().filter(|id| !wanted.contains(id.as_str())).collect();
+    gone.sort_unstable();
+    for user in gone {
+        changed |= unwant(conn, group, &ResourceId(user), change)?;
+    }
+    Ok(changed)
+}
+
+fn want(
+    conn: &Connection,
+    group: &ResourceId,
+    user: &ResourceId,
+    change: ChangeId,
+) -> Result<bool, JournalError> {
+    let Some(row) = current(conn, group, user)? else {
+        insert(conn, group, user, change.0, NOT_THERE, None)?;
+        return Ok(true);
+    };
+    if row.wanted {
+        return Ok(false);
+    }
+    // The removal had not been made (or was refused): the membership goes on. If a call may be
+    // under way, what the app has is open, and the wish is a new one.
+    let unsure =
+        row.applied == UNKNOWN || lanes::is_unsure(conn, group)? || lanes::is_unsure(conn, user)?;
+    let (applied, since) = if unsure { (UNKNOWN, Some(change.0)) } else { (row.applied, None) };
+    conn.prepare_cached(
+        "UPDATE members SET until_change = NULL, applied = ?4, refused = 0, note = NULL,
+           since_change = coalesce(?5, since_change)
+         WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
+    )?
+    .execute(params![group.0, user.0, row.period, applied, since])?;
+    Ok(true)
+}
+
+fn unwant(
+    conn: &Connection,
+    group: &ResourceId,
+    user: &ResourceId,
+    change: ChangeId,
+) -> Result<bool, JournalError> {
+    let Some(row) = current(conn, group, user)?.filter(|row| row.wanted) else {
+        return Ok(false);
+    };
+    let unsure = row.applied == NOT_THERE
+        && !row.refused
+        && (lanes::is_unsure(conn, group)? || lanes::is_unsure(conn, user)?);
+    let applied = if unsure { UNKNOWN } else { row.applied };
+    conn.prepare_cached(
+        "UPDATE members SET until_change = ?4, applied = ?5, refused = 0, note = NULL
+         WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
+    )?
+    .execute(params![group.0, user.0, row.period, change.0, applied])?;
+    Ok(true)
+}
+
+fn insert(
+    conn: &Connection,
+    group: &ResourceId,
+    user: &ResourceId,
+    since: i64,
+    applied: i64,
+    added_at: Option<Timestamp>,
+) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "INSERT INTO members (group_id, user_id, period, since_change, applied, added_at)
+         VALUES (?1, ?2, (SELECT coalesce(max(period), 0) + 1 FROM members
+                          WHERE group_id = ?1 AND user_id = ?2), ?3, ?4, ?5)",
+    )?
+    .execute(params![group.0, user.0, since, applied, added_at.map(Time)])?;
+    Ok(())
+}
+
+/// Records how a membership call ended. The wish may have changed while it was under way.
+pub(super) fn end(conn: &Connection, edge: &EdgeEnd, now: Timestamp) -> Result<(), JournalError> {
+    let (group, user) = (&edge.group, &edge.user);
+    match (&edge.outcome, edge.wanted) {
+        (EdgeOutcome::Refused(note), wanted) => {
+            conn.prepare_cached(
+                "UPDATE members SET refused = 1, note = ?4,
+                   applied = CASE WHEN applied = 3 THEN NOT ?3 ELSE applied END
+                 WHERE group_id = ?1 AND user_id = ?2 AND current = 1
+                   AND (until_change IS NULL) = ?3",
+            )?
+            .execute(params![group.0, user.0, wanted, note])?;
+        }
+        (EdgeOutcome::Applied, true) => {
+            let known = conn
+                .prepare_cached(
+                    "UPDATE members SET applied = 1, refused = 0, note = NULL,
+                       added_at = coalesce(added_at, ?3)
+                     WHERE group_id = ?1 AND user_id = ?2 AND period =
+                       (SELECT max(period) FROM members WHERE group_id = ?1 AND user_id = ?2)",
+                )?
+                .execute(params![group.0, user.0, Time(now)])?;
+            if known == 0 {
+                insert(conn, group, user, 0, THERE, Some(now))?;
+            }
+        }
+        (EdgeOutcome::Applied, false) => {
+            // Wished for again meanwhile: it must be added once more.
+            conn.prepare_cached(
+                "UPDATE members SET refused = 0, note = NULL,
+                   applied = CASE WHEN until_change IS NULL THEN 0 ELSE 2 END,
+                   removed_at = CASE WHEN until_change IS NULL THEN NULL ELSE ?3 END
+                 WHERE group_id = ?1 AND user_id = ?2 AND current = 1",
+            )?
+            .execute(params![group.0, user.0, Time(now)])?;
+        }
+    }
+    Ok(())
+}
+
+/// Something about a user changed in the app: memberships that were refused are tried again.
+pub(super) fn forgive(conn: &Connection, user: &ResourceId) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "UPDATE members SET refused = 0, note = NULL
+         WHERE user_id = ?1 AND current = 1 AND refused = 1",
+    )?
+    .execute([&user.0])?;
+    Ok(())
+}
+
+/// A deleted user or group has no memberships any more.
+pub(super) fn close_all(
+    conn: &Connection,
+    of: &ResourceId,
+    change: ChangeId,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    for side in ["group_id", "user_id"] {
+        conn.prepare_cached(&format!(
+            "UPDATE members SET until_change = coalesce(until_change, ?2),
+               removed_at = CASE WHEN applied = 0 THEN NULL ELSE ?3 END,
+               applied = CASE WHEN applied = 0 THEN 0 ELSE 2 END, refused = 0, note = NULL
+             WHERE {side} = ?1 AND current = 1"
+        ))?
+        .execute(params![of.0, change.0, Time(now)])?;
+    }
+    Ok(())
+}
+
+/// Takes over what the app shows.
+pub(super) fn seen(
+    conn: &Connection,
+    group: &ResourceId,
+    users: &[ResourceId],
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    let shown: HashSet<&str> = users.iter().map(|id| id.0.as_str()).collect();
+    let mut rows = conn.prepare_cached(
+        "SELECT user_id, period, until_change IS NULL AS wanted, applied FROM members
+         WHERE group_id = ?1 AND current = 1",
+    )?;
+    let have = rows
+        .query_map([&group.0], |row| {
+            Ok((
+                row.get::<_, String>("user_id")?,
+                row.get::<_, i64>("period")?,
+                row.get::<_, bool>("wanted")?,
+                row.get::<_, i64>("applied")?,
+            ))
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut added = conn.prepare_cached(
+        "UPDATE members SET applied = 1, refused = 0, note = NULL,
+           added_at = coalesce(added_at, ?4)
+         WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
+    )?;
+    // Also one that was taken out by hand: its period ends, without a change. Putting it back
+    // is for reconcile, or for the next write of the group.
+    let mut ended = conn.prepare_cached(
+        "UPDATE members SET applied = 2, refused = 0, note = NULL, removed_at = ?4,
+           until_change = coalesce(until_change, 0)
+         WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
+    )?;
+    let mut not_yet = conn.prepare_cached(
+        "UPDATE members SET applied = 0 WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
+    )?;
+    for (user, period, wanted, applied) in &have {
+        let row = (&group.0, user, period);
+        match (shown.contains(user.as_str()), *wanted, *applied) {
+            (true, _, THERE) | (false, true, NOT_THERE) => {}
+            (true, _, _) => {
+                added.execute(params![row.0, row.1, row.2, Time(now)])?;
+            }
+            (false, true, UNKNOWN) => {
+                not_yet.execute(params![row.0, row.1, row.2])?;
+            }
+            (false, _, _) => {
+                ended.execute(params![row.0, row.1, row.2, Time(now)])?;
+            }
+        }
+    }
+    let known: HashSet<&str> = have.iter().map(|(user, ..)| user.as_str()).collect();
+    let mut live =
+        conn.prepare_cached("SELECT 1 FROM resources WHERE id = ?1 AND deleted_at IS NULL")?;
+    for user in users.iter().filter(|id| !known.contains(id.0.as_str())) {
+        if live.exists([&user.0])? {
+            insert(conn, group, user, 0, THERE, Some(now))?;
+        }
+    }
+    Ok(())
+}

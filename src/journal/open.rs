@@ -1,0 +1,314 @@
+//! Opening a journal: whose file it is, where it lies, its settings, and what a crash left.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use tokio::sync::mpsc;
+
+use super::lock::{Lock, LockError, lock_path};
+use super::reader::Readers;
+use super::sql::{Time, change_state, move_change};
+use super::types::{JournalError, Recovery};
+use super::writer::Writer;
+use super::{Backend, Inner, Journal, Shared, Threads, WRITE_QUEUE, backup, fs_kind, migrate};
+use crate::change::{ChangeEvent, ChangeId, ChangeState};
+
+/// Below this, two connections can damage a file in WAL mode (fixed in 3.51.3).
+const OLDEST_SQLITE: i32 = 3_051_003;
+/// Connections that only read.
+const READERS: usize = 2;
+
+/// Which journal to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// The file; made if it is missing (its directory is not).
+    pub path: PathBuf,
+    /// Open it although it lies on a network file system.
+    pub allow_network_filesystem: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl OpenError {
+    /// Another process has the journal; it may let go of it.
+    pub fn is_lock_held(&self) -> bool {
+        matches!(self, Self::Lock(LockError::Held { .. }))
+    }
+}
+
+/// The journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it, or the lock file cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Opening it would leave files that its owner cannot use.
+    #[error("{} belongs to another user; run this as its owner: sudo -u {sudo} scim-bridge …", path.display())]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// The owner's name, or `'#UID'`.
+        sudo: String,
+    },
+    /// SQLite's log needs shared memory that network file systems do not give.
+    #[error(
+        "{} lies on a network file system ({kind}), where the journal can be damaged; put it on \
+         a local disk, or say --allow-network-filesystem if only this machine mounts it",
+        path.display()
+    )]
+    Network {
+        /// The directory.
+        path: PathBuf,
+        /// The kind of file system.
+        kind: String,
+    },
+    /// It was written by a later version.
+    #[error(
+        "{} has schema version {found}, this program knows {known}; use the version that wrote \
+         it or a later one",
+        path.display()
+    )]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest one known.
+        known: i64,
+    },
+    /// Some other SQLite file.
+    #[error("{} is not a journal of scim-bridge; name another file", path.display())]
+    NotAJournal {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The SQLite that was built in has a known fault.
+    #[error("SQLite {found} has a fault that can damage the journal; build with 3.51.3 or later")]
+    OldSqlite {
+        /// Its version.
+        found: &'static str,
+    },
+    /// A step of the schema failed; the file is as before.
+    #[error(
+        "{} cannot be brought to schema version {to}: {words}; the file is unchanged",
+        path.display()
+    )]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// The version that was aimed at.
+        to: i64,
+        /// Why.
+        words: String,
+    },
+    /// Anything else.
+    #[error("{doing} {}: {words}", path.display())]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why it failed.
+        words: String,
+    },
+}
+
+impl OpenError {
+    pub(super) fn sqlite(doing: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
+        // SQLite tells so of any file that does not begin like one of its own.
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
+            return Self::NotAJournal { path: path.to_owned() };
+        }
+        Self::failed(doing, path, error)
+    }
+
+    fn failed(doing: &'static str, path: &Path, error: &dyn std::fmt::Display) -> Self {
+        Self::Failed { doing, path: path.to_owned(), words: error.to_string() }
+    }
+}
+
+pub(super) fn open(open: Open) -> Result<(Journal, Recovery), OpenError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(OpenError::OldSqlite { found: rusqlite::version() });
+    }
+    let path = open.path;
+    check_place(&path, open.allow_network_filesystem)?;
+    let lock = Lock::take(&path)?;
+    let created = make_file(&path).map_err(|e| OpenError::failed("making", &path, &e))?;
+    let mut conn = Connection::open(&path).map_err(|e| OpenError::sqlite("opening", &path, &e))?;
+    settings(&conn).map_err(|e| OpenError::sqlite("setting up", &path, &e))?;
+    let backup = migrate::bring_up(&conn, &path, migrate::MIGRATIONS)?;
+    if created {
+        // Otherwise a power cut can bring back the log of the file's making and empty it.
+        backup::sync_directory(&path).map_err(|e| OpenError::failed("flushing", &path, &e))?;
+    }
+    let mut recovery =
+        recover(&mut conn, open.now).map_err(|e| OpenError::failed("recovering", &path, &e))?;
+    recovery.created = created;
+    recovery.backup = backup;
+    let readers = (0..READERS)
+        .map(|_| read_only(&path))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| OpenError::sqlite("opening for reads", &path, &e))?;
+    let journal = start(path, conn, readers, lock, &recovery, open.now)?;
+    Ok((journal, recovery))
+}
+
+pub(super) fn in_memory() -> Result<Journal, OpenError> {
+    let path = Path::new(":memory:");
+    let sqlite = |e| OpenError::sqlite("opening", path, &e);
+    let mut conn = Connection::open_in_memory().map_err(sqlite)?;
+    settings(&conn).map_err(sqlite)?;
+    migrate::bring_up(&conn, path, migrate::MIGRATIONS)?;
+    let opened = Timestamp::UNIX_EPOCH;
+    let recovery =
+        recover(&mut conn, opened).map_err(|e| OpenError::failed("recovering", path, &e))?;
+    let shared = Shared::new();
+    let writer = Writer::new(conn, recovery.boot, opened, Arc::clone(&shared));
+    Ok(Journal {
+        inner: Arc::new(Inner {
+            backend: Backend::Memory(Mutex::new(writer)),
+            _threads: Threads(Mutex::default()),
+            lock: Mutex::new(None),
+            shared,
+        }),
+    })
+}
+
+fn check_place(path: &Path, allow_network: bool) -> Result<(), OpenError> {
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    if let Some(kind) = fs_kind::network_filesystem(dir) {
+        if !allow_network {
+            return Err(OpenError::Network { path: dir.to_owned(), kind });
+        }
+        tracing::warn!(%kind, "the journal lies on a network file system; see --allow-network-filesystem");
+    }
+    for file in [path.to_owned(), lock_path(path)] {
+        if let Some((_, sudo)) = fs_kind::other_owner(&file) {
+            return Err(OpenError::Owner { path: file, sudo });
+        }
+    }
+    Ok(())
+}
+
+/// Makes the file for its owner only; SQLite gives the files beside it the same mode.
+fn make_file(path: &Path) -> std::io::Result<bool> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            Ok(std::fs::metadata(path)?.len() == 0)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// FULL in WAL mode is what makes an acknowledged change survive a power cut.
+fn settings(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(Duration::from_secs(5))?;
+    conn.set_prepared_statement_cache_capacity(256);
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    conn.query_row("PRAGMA mmap_size = 0", [], |_| Ok(())).optional()?;
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 1000, |_| Ok(()))?;
+    conn.pragma_update_and_check(None, "journal_size_limit", 64 * 1024 * 1024, |_| Ok(()))
+}
+
+fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(Duration::from_secs(5))?;
+    conn.set_prepared_statement_cache_capacity(128);
+    conn.pragma_update(None, "query_only", true)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    conn.query_row("PRAGMA mmap_size = 0", [], |_| Ok(())).optional()?;
+    Ok(conn)
+}
+
+/// What a crash left: calls that may have been made, lanes nobody works on.
+fn recover(conn: &mut Connection, now: Timestamp) -> Result<Recovery, JournalError> {
+    let tx = conn.transaction()?;
+    let meta = |key: &str| -> rusqlite::Result<Option<String>> {
+        tx.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
+    };
+    let put = "INSERT INTO meta (key, value) VALUES (?1, ?2)
+               ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    let before: i64 = meta("boot")?.and_then(|n| n.parse().ok()).unwrap_or(0);
+    let boot = before.saturating_add(1);
+    let clean = before == 0 || meta("clean")?.as_deref() == Some("1");
+    tx.execute(put, params!["boot", boot.to_string()])?;
+    tx.execute(put, params!["clean", "0"])?;
+    let sending = "SELECT change FROM steps WHERE state = 'sending'
+                   UNION SELECT change FROM step_changes WHERE step IN
+                     (SELECT id FROM steps WHERE state = 'sending')";
+    let changes = tx
+        .prepare(sending)?
+        .query_map([], |row| row.get(0).map(ChangeId))?
+        .collect::<Result<Vec<_>, _>>()?;
+    for change in changes {
+        let state = change_state(&tx, change)?;
+        if state == ChangeState::Sending {
+            move_change(&tx, change, &state, ChangeEvent::StepInDoubt)?;
+        }
+    }
+    let doubtful = tx.execute(
+        "UPDATE steps SET state = 'in_doubt', ended_at = ?1,
+           words = 'the bridge ended while the call may have been under way'
+         WHERE state = 'sending'",
+        [Time(now)],
+    )?;
+    let freed = tx.execute(
+        "UPDATE lanes SET state = 'ready', due_at = ?1, woken = 0 WHERE state = 'busy'",
+        [Time(now)],
+    )?;
+    tx.commit()?;
+    Ok(Recovery {
+        boot,
+        clean,
+        doubtful_steps: doubtful as u64,
+        freed_lanes: freed as u64,
+        created: false,
+        backup: None,
+    })
+}
+
+fn start(
+    path: PathBuf,
+    conn: Connection,
+    readers: Vec<Connection>,
+    lock: Lock,
+    recovery: &Recovery,
+    opened: Timestamp,
+) -> Result<Journal, OpenError> {
+    let shared = Shared::new();
+    let (writes, commands) = mpsc::channel(WRITE_QUEUE);
+    let writer = Writer::new(conn, recovery.boot, opened, Arc::clone(&shared));
+    let threads = |e: std::io::Error| OpenError::failed("starting the threads of", &path, &e);
+    let (reads, mut handles) = Readers::start(readers).map_err(threads)?;
+    let handle = std::thread::Builder::new()
+        .name("journal-writer".into())
+        .spawn(move || writer.run(commands))
+        .map_err(threads)?;
+    handles.push(handle);
+    Ok(Journal {
+        inner: Arc::new(Inner {
+            backend: Backend::File { path, writes, reads },
+            _threads: Threads(Mutex::new(handles)),
+            lock: Mutex::new(Some(lock)),
+            shared,
+        }),
+    })
+}

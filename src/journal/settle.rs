@@ -1,0 +1,253 @@
+//! Settling: the ends of changes with all that follows from them, in one transaction.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use serde_json::Value;
+
+use super::lanes::{self, DEPENDENCY, Of};
+use super::sql::{AsJson, Time, change_state, maybe_json_at, maybe_time_at, move_change, time_at};
+use super::types::{
+    DesiredNow, EdgeOutcome, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled,
+    Settlement,
+};
+use super::writer::Tx;
+use super::{Journal, edges, links, members, next_modified, resources};
+use crate::change::{ChangeEvent, ChangeId, ResourceId};
+
+impl Journal {
+    /// Records what a round of work came to, and lets the lane go.
+    ///
+    /// # Errors
+    /// [`JournalError`]; `Refused` if the resource is not there, a change has ended already, or a
+    /// resource is to be removed that still has open changes.
+    pub async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError> {
+        self.write("settling", move |tx| run(tx, &settlement)).await
+    }
+
+    /// What an account was, oldest first.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn history(&self, id: &ResourceId) -> Result<Vec<HistoryPeriod>, JournalError> {
+        let id = id.clone();
+        self.read("reading the history", move |conn| {
+            let mut rows = conn.prepare_cached(
+                "SELECT * FROM account_history WHERE resource_id = ?1 ORDER BY at, id",
+            )?;
+            let periods = rows.query_map([id.0], |row| {
+                Ok(HistoryPeriod {
+                    row: HistoryRow {
+                        change: ChangeId(row.get("change")?),
+                        active: row.get("active")?,
+                        roles: maybe_json_at(row, "roles")?,
+                        link: maybe_json_at(row, "link")?,
+                    },
+                    at: time_at(row, "at")?,
+                    until: maybe_time_at(row, "until")?,
+                })
+            })?;
+            Ok(periods.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
+    let (app, kind) = links::head(tx, &s.resource)?;
+    let of = Of { id: &s.resource, app: &app, kind };
+    let mut applied = None;
+    for (change, end) in &s.ends {
+        end_change(tx, *change, end, s.now)?;
+        if matches!(end, End::Applied { .. }) {
+            applied = Some(*change);
+        }
+    }
+    if !s.keep_doubts {
+        close_doubts(tx.conn, &s.resource, s.now)?;
+    }
+    if s.remove_resource {
+        remove(tx, &s.resource, s.now)?;
+        return Ok(Settled::default());
+    }
+    if let Some(actual) = &s.actual {
+        resources::put_actual(tx.conn, &s.resource, actual, s.now)?;
+    }
+    put_desired(tx.conn, &s.resource, &s.desired, s.now)?;
+    let key_held_by = match &s.keys {
+        Some(keys) => resources::put_keys(tx.conn, &s.resource, keys)?,
+        None => None,
+    };
+    if s.unlink {
+        links::remove(tx, &s.resource)?;
+    }
+    if s.deleted {
+        bury(tx, &s.resource, applied, s.now)?;
+    }
+    if let Some(history) = &s.history {
+        put_history(tx.conn, &of, history, s.now)?;
+    }
+    for edge in &s.edges {
+        edges::end(tx.conn, edge, s.now)?;
+        // What was wished meanwhile is for the lane of the group, if that is another one.
+        if edge.outcome == EdgeOutcome::Applied && edge.group != s.resource {
+            wake_if_pending(tx, &edge.group, s.now)?;
+        }
+    }
+    if applied.is_some() && !s.deleted {
+        edges::forgive(tx.conn, &s.resource)?;
+        links::wake_linked(tx, &s.resource, s.now)?;
+    }
+    lanes::release(tx, &of, s.next, s.now)?;
+    Ok(Settled { key_held_by })
+}
+
+fn end_change(
+    tx: &Tx<'_>,
+    change: ChangeId,
+    end: &End,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    let state = change_state(tx.conn, change)?;
+    let event = match end {
+        End::Applied { .. } => ChangeEvent::Reached,
+        End::Superseded { by } => ChangeEvent::Carried(*by),
+        End::Rejected { late, .. } => ChangeEvent::Refused { late: *late },
+        End::Parked { .. } => ChangeEvent::Stuck,
+    };
+    let next = move_change(tx.conn, change, &state, event)?;
+    let (error, internal, warning) = match end {
+        End::Applied { warning } => (None, None, warning.as_deref()),
+        End::Superseded { .. } => (None, None, None),
+        End::Rejected { error, internal, .. } => (Some(AsJson(error)), internal.as_deref(), None),
+        End::Parked { internal } => (None, Some(internal.as_str()), None),
+    };
+    tx.conn
+        .prepare_cached(
+            "UPDATE changes SET error = ?2, internal = coalesce(?3, internal), warning = ?4,
+               ended_at = ?5 WHERE seq = ?1",
+        )?
+        .execute(
+            params![change.0, error, internal, warning, next.is_end().then_some(Time(now)),],
+        )?;
+    if next.is_end() {
+        drop_secrets(tx.conn, change)?;
+    }
+    tx.notify(Event::ChangeEnded { change, state: next });
+    Ok(())
+}
+
+pub(super) fn drop_secrets(conn: &Connection, change: ChangeId) -> Result<(), JournalError> {
+    conn.prepare_cached("DELETE FROM secrets WHERE change = ?1")?.execute([change.0])?;
+    Ok(())
+}
+
+/// Doubts about steps whose changes have all ended are of no use to anybody any more.
+fn close_doubts(conn: &Connection, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "UPDATE steps SET resolved_at = ?2,
+           words = coalesce(words || '; ', '') || 'closed with its change'
+         WHERE resource_id = ?1 AND state = 'in_doubt' AND resolved_at IS NULL
+           AND NOT EXISTS (
+             SELECT 1 FROM changes c WHERE c.ended_at IS NULL
+               AND (c.seq = steps.change
+                 OR c.seq IN (SELECT a.change FROM step_changes a WHERE a.step = steps.id)))",
+    )?
+    .execute(params![id.0, Time(now)])?;
+    Ok(())
+}
+
+fn remove(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
+    let open: bool = tx
+        .conn
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM changes WHERE resource_id = ?1 AND ended_at IS NULL)",
+        )?
+        .query_row([&id.0], |row| row.get(0))?;
+    if open {
+        return Err(JournalError::Refused(format!(
+            "resource {id} cannot be removed: it has open changes; end those first"
+        )));
+    }
+    // Groups that wait for this member need wait no more.
+    links::wake_groups(tx, id, now)?;
+    // Links, memberships and the lane go with it.
+    tx.conn.prepare_cached("DELETE FROM resources WHERE id = ?1")?.execute([&id.0])?;
+    Ok(())
+}
+
+fn put_desired(
+    conn: &Connection,
+    id: &ResourceId,
+    desired: &DesiredNow,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    let desired: Option<&Value> = match desired {
+        DesiredNow::Keep => return Ok(()),
+        DesiredNow::Put(value) => Some(value),
+        DesiredNow::Forget => None,
+    };
+    let previous = conn
+        .prepare_cached("SELECT modified_at FROM resources WHERE id = ?1")?
+        .query_row([&id.0], |row| time_at(row, "modified_at"))?;
+    conn.prepare_cached(
+        "UPDATE resources SET desired = ?2, version = version + 1, modified_at = ?3
+         WHERE id = ?1",
+    )?
+    .execute(params![id.0, desired.map(AsJson), Time(next_modified(now, previous)),])?;
+    Ok(())
+}
+
+/// Makes a tombstone: it keeps its name (a create that finds it can revive it) but not its claim
+/// to it.
+fn bury(
+    tx: &Tx<'_>,
+    id: &ResourceId,
+    by: Option<ChangeId>,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    tx.conn
+        .prepare_cached("UPDATE resources SET deleted_at = ?2, active = 0 WHERE id = ?1")?
+        .execute(params![id.0, Time(now)])?;
+    edges::close_all(tx.conn, id, by.unwrap_or(ChangeId(0)), now)?;
+    close_history(tx.conn, id, now)
+}
+
+fn close_history(conn: &Connection, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "UPDATE account_history SET until = ?2 WHERE resource_id = ?1 AND until IS NULL",
+    )?
+    .execute(params![id.0, Time(now)])?;
+    Ok(())
+}
+
+fn put_history(
+    conn: &Connection,
+    of: &Of<'_>,
+    history: &HistoryRow,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    close_history(conn, of.id, now)?;
+    conn.prepare_cached(
+        "INSERT INTO account_history (change, resource_id, app, at, active, roles, link)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        history.change.0,
+        of.id.0,
+        of.app,
+        Time(now),
+        history.active,
+        history.roles.as_ref().map(AsJson),
+        history.link.as_ref().map(AsJson),
+    ])?;
+    Ok(())
+}
+
+fn wake_if_pending(tx: &Tx<'_>, group: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
+    if members::any_ready(tx.conn, group)? {
+        let (app, kind) = links::head(tx, group)?;
+        let of = Of { id: group, app: &app, kind };
+        lanes::wake(tx, &of, DEPENDENCY, now)?;
+    }
+    Ok(())
+}

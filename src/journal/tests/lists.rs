@@ -1,0 +1,179 @@
+//! Looking things up, importing, and paging through lists.
+
+use super::*;
+
+fn seen(number: i64, name: &str, new_id: &str) -> Seen {
+    Seen {
+        link: link(number),
+        actual: json!({"userName": name}),
+        keys: keys(name),
+        new_id: id(new_id),
+    }
+}
+
+#[tokio::test]
+async fn each_key_finds_its_resource() {
+    on_both(async |journal| {
+        settled_user(&journal, "ann", 5, 10).await;
+        settled_user(&journal, "bob", 6, 10).await;
+        for (by, value) in [
+            (By::Natural, "ann"),
+            (By::ExternalId, "ext-ann"),
+            (By::DisplayName, "the ann"),
+            (By::Email, "ann@example.com"),
+            (By::AppKey, "5"),
+        ] {
+            let found = journal.find("demo", Kind::User, by, value, at(0)).await.unwrap();
+            assert_eq!(found.len(), 1, "{by:?}");
+            assert_eq!(found[0].id, id("id-ann"), "{by:?}");
+        }
+        let other = journal.find("demo", Kind::Group, By::Natural, "ann", at(0)).await.unwrap();
+        assert!(other.is_empty());
+        let both =
+            journal.resources(vec![id("id-bob"), id("nobody"), id("id-ann")], at(0)).await.unwrap();
+        let ids: Vec<_> = both.iter().map(|r| r.id.0.as_str()).collect();
+        assert_eq!(ids, ["id-bob", "id-ann"]);
+        let after =
+            journal.resource_ids("demo", Kind::User, Some(&id("id-ann")), 10).await.unwrap();
+        assert_eq!(after, [id("id-bob")]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn importing_twice_keeps_every_id() {
+    on_both(async |journal| {
+        let first = journal
+            .adopt("demo", Kind::User, vec![seen(1, "ann", "n1"), seen(2, "bob", "n2")], at(10))
+            .await
+            .unwrap();
+        assert!(first.iter().all(|a| a.how == AdoptedAs::New));
+        let again =
+            journal.adopt("demo", Kind::User, vec![seen(1, "anna", "n3")], at(20)).await.unwrap();
+        assert_eq!(again, [Adopted { id: id("n1"), how: AdoptedAs::Known }]);
+        let ann = journal.resource("demo", Kind::User, &id("n1"), at(0)).await.unwrap().unwrap();
+        assert_eq!(ann.keys.natural.as_deref(), Some("anna"));
+        assert!(!ann.written && ann.desired.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn importing_does_not_get_in_the_way_of_a_create() {
+    on_both(async |journal| {
+        accept(&journal, create("ann", 10)).await;
+        settled_user(&journal, "bob", 2, 10).await;
+        let adopted = journal
+            .adopt("demo", Kind::User, vec![seen(1, "ann", "n1"), seen(3, "bob", "n3")], at(11))
+            .await
+            .unwrap();
+        assert_eq!(
+            adopted,
+            [
+                Adopted { id: id("id-ann"), how: AdoptedAs::Unlinked },
+                Adopted { id: id("n3"), how: AdoptedAs::NewKeyShared { with: id("id-bob") } }
+            ]
+        );
+        assert_eq!(user(&journal, "ann").await.unwrap().link, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_account_that_is_seen_again_is_reported() {
+    on_both(async |journal| {
+        settled_user(&journal, "ann", 1, 10).await;
+        let mut settlement = Settlement::of(id("id-ann"), at(11));
+        settlement.deleted = true;
+        journal.settle(settlement).await.unwrap();
+        let adopted =
+            journal.adopt("demo", Kind::User, vec![seen(1, "ann", "n1")], at(12)).await.unwrap();
+        assert_eq!(adopted[0].how, AdoptedAs::Deleted);
+        assert!(!user(&journal, "ann").await.unwrap().is_live());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_read_does_not_take_an_open_changes_name() {
+    on_both(async |journal| {
+        settled_user(&journal, "ann", 1, 10).await;
+        let mut rename = later("ann", Verb::Replace, 1, 11);
+        rename.keys = keys("anna");
+        accept(&journal, rename).await;
+        journal
+            .touch_actual(&id("id-ann"), json!({"userName": "ann"}), Some(keys("ann")), at(12))
+            .await
+            .unwrap();
+        let ann = user(&journal, "ann").await.unwrap();
+        assert_eq!(ann.keys.natural.as_deref(), Some("anna"));
+        assert_eq!(ann.actual, Some(json!({"userName": "ann"})));
+    })
+    .await;
+}
+
+fn key(token: &str) -> SnapshotKey {
+    SnapshotKey { token: token.into(), app: "demo".into(), kind: Kind::User, filter: String::new() }
+}
+
+async fn list(journal: &Journal, token: &str, prefix: &str, rows: usize, now: i64) -> SnapshotId {
+    let snapshot = journal.snapshot_begin(key(token), at(now)).await.unwrap();
+    let ids: Vec<_> = (1..=rows).map(|n| id(&format!("{prefix}{n}"))).collect();
+    for part in ids.chunks(SNAPSHOT_ROWS) {
+        journal.snapshot_append(snapshot, part.to_vec(), at(now)).await.unwrap();
+    }
+    snapshot
+}
+
+#[tokio::test]
+async fn a_list_is_paged_only_when_complete_and_only_by_its_client() {
+    on_both(async |journal| {
+        let snapshot = list(&journal, "t1", "x", 450, 10).await;
+        let page = journal.snapshot_page(key("t1"), 1, 10, at(11)).await;
+        assert_eq!(page.unwrap(), None, "not complete");
+        assert_eq!(journal.snapshot_finish(snapshot, at(12)).await.unwrap(), 450);
+        let page = journal.snapshot_page(key("t1"), 401, 100, at(13)).await.unwrap().unwrap();
+        assert_eq!((page.total, page.ids.len()), (450, 50));
+        assert_eq!(page.ids[0], id("x401"));
+        let other = journal.snapshot_page(key("t2"), 1, 10, at(13)).await;
+        assert_eq!(other.unwrap(), None);
+
+        // A newer list of the same client takes over only once it is complete.
+        let newer = list(&journal, "t1", "y", 3, 14).await;
+        let first = async || {
+            let page = journal.snapshot_page(key("t1"), 1, 1, at(15)).await;
+            page.unwrap().unwrap().ids[0].clone()
+        };
+        assert_eq!(first().await, id("x1"));
+        journal.snapshot_finish(newer, at(15)).await.unwrap();
+        assert_eq!(first().await, id("y1"));
+        assert!(journal.snapshot_append(newer, vec![id("z")], at(16)).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_lasts_half_an_hour_after_its_last_page() {
+    on_both(async |journal| {
+        let snapshot = list(&journal, "t1", "x", 2, 0).await;
+        journal.snapshot_finish(snapshot, at(0)).await.unwrap();
+        let page = async |now| {
+            let page = journal.snapshot_page(key("t1"), 1, 1, at(now)).await;
+            // The writer works in order: this comes after the note of the page's use.
+            journal.set_app_enabled("demo", true).await.unwrap();
+            page
+        };
+        assert!(page(1_700).await.unwrap().is_some());
+        assert!(page(3_400).await.unwrap().is_some(), "each page prolongs");
+        assert!(page(3_400 + 1_800).await.unwrap().is_none());
+        journal.snapshot_prune(at(9_999)).await.unwrap();
+        let rows: i64 = journal
+            .read("counting", |conn| {
+                Ok(conn.query_row("SELECT count(*) FROM snapshot_rows", [], |row| row.get(0))?)
+            })
+            .await
+            .unwrap();
+        assert_eq!(rows, 0);
+    })
+    .await;
+}

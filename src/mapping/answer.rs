@@ -1,0 +1,254 @@
+//! Reading an answer: its records, the values to save, and what it means.
+
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use super::call::Call;
+use super::condition::Condition;
+use super::error::Unreadable;
+use super::path::JsonPath;
+use super::roots::Roots;
+use super::side::as_record;
+use super::template::{Template, joined, scalar_text};
+use super::value::Val;
+use super::wire::{Answer, AnswerClass, Body, Classified};
+
+/// Longest `say`, in characters.
+const LONGEST_SAY: usize = 500;
+
+/// Where a saved value comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Save {
+    Value(Val),
+    Header { name: String, pattern: Option<Regex> },
+}
+
+/// A row of `errors:`, compiled.
+#[derive(Debug, Clone)]
+pub struct ErrorRow {
+    pub(crate) status: Vec<u16>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) when: Option<Condition>,
+    pub(crate) is: AnswerClass,
+    pub(crate) say: Option<Template>,
+    pub(crate) wait: Option<Duration>,
+}
+
+/// What a call was made for; decides what a refusal of the bridge itself means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Okta's credential test.
+    Probe,
+    /// A list.
+    List,
+    /// A login.
+    Login,
+    /// Reading or looking up one record.
+    Read,
+    /// Changing one record.
+    Write,
+}
+
+impl ErrorRow {
+    fn fits(&self, answer: &Answer, roots: &Roots) -> bool {
+        let is_type = |wanted: &String| {
+            let found = answer.header("content-type").unwrap_or_default();
+            found.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
+        };
+        (self.status.is_empty() || self.status.contains(&answer.status))
+            && self.content_type.as_ref().is_none_or(is_type)
+            && self.when.as_ref().is_none_or(|when| when.holds(roots))
+    }
+}
+
+/// The rules of a mapping that hold for every answer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AnswerRules {
+    pub errors: Vec<ErrorRow>,
+    pub error_text: Vec<JsonPath>,
+}
+
+impl AnswerRules {
+    /// What an answer means: the call's rows, the mapping's, then the built-in ones.
+    pub fn classify(&self, call: &Call, answer: &Answer, used: Use, roots: &Roots) -> Classified {
+        let roots = call.with_vars(roots).with_answer(answer);
+        let error_text = self.error_text(answer, &roots);
+        let row = call.errors.iter().chain(&self.errors).find(|row| row.fits(answer, &roots));
+        let (class, wait) = match row {
+            Some(row) => (row.is, row.wait),
+            None => (built_in(answer, used), None),
+        };
+        let say = match row.and_then(|row| row.say.as_ref()) {
+            Some(say) => say.render_leniently(&roots.with("error_text", Value::String(error_text))),
+            None if error_text.is_empty() => format!("The app answered with status {}.", answer.status),
+            None => error_text,
+        };
+        Classified { class, say: tidy(&say), wait: retry_after(answer).or(wait) }
+    }
+
+    /// The app's own words: the first path that has a text, else the first text of the body.
+    fn error_text(&self, answer: &Answer, roots: &Roots) -> String {
+        let found = self.error_text.iter().map(|path| joined(&path.all(roots))).find(|t| !t.is_empty());
+        found.unwrap_or_else(|| match &answer.body {
+            Body::Tree(tree) => first_text(tree).unwrap_or_default(),
+            // An error page is no sentence for an admin.
+            Body::Text(text) if !text.trim_start().starts_with('<') => text.trim().to_owned(),
+            _ => String::new(),
+        })
+    }
+}
+
+fn built_in(answer: &Answer, used: Use) -> AnswerClass {
+    match answer.status {
+        200..=299 => AnswerClass::Ok,
+        401 => AnswerClass::LoginAgain,
+        403 => match used {
+            Use::Read | Use::Write => AnswerClass::Forbidden,
+            Use::Probe | Use::List | Use::Login => AnswerClass::Stop,
+        },
+        404 => AnswerClass::NotFound,
+        409 => AnswerClass::Conflict,
+        412 => AnswerClass::Changed,
+        // Certainly not applied.
+        429 => AnswerClass::Retry,
+        503 if answer.header("retry-after").is_some() => AnswerClass::Retry,
+        408 | 425 | 500..=599 => match used {
+            Use::Write => AnswerClass::Unsure,
+            Use::Probe | Use::List | Use::Login | Use::Read => AnswerClass::Retry,
+        },
+        _ => AnswerClass::Rejected,
+    }
+}
+
+/// Retry-After in seconds; a date would need a clock and is left to the backoff.
+fn retry_after(answer: &Answer) -> Option<Duration> {
+    answer.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn first_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Array(list) => list.iter().find_map(first_text),
+        Value::Object(map) => map.values().find_map(first_text),
+        _ => None,
+    }
+}
+
+fn tidy(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.take(LONGEST_SAY).collect::<String>().trim().to_owned()
+}
+
+impl Call {
+    /// The one record of an answer; None if there is nobody.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: what the mapping reads is not there.
+    pub fn record(&self, answer: &Answer, roots: &Roots) -> Result<Option<Value>, Unreadable> {
+        let Some(record) = &self.record else { return Ok(None) };
+        self.readable(answer)?;
+        if answer.body == Body::Empty {
+            return match answer.status {
+                204 | 205 => Ok(None),
+                // A read that answers 200 without a word is broken, not a missing record.
+                _ if matches!(record, Val::Path(path) if path.root() == "body") => {
+                    Err(self.unreadable("the body is empty"))
+                }
+                _ => Ok(record.eval(&self.answer_roots(answer, roots)).map(as_record)),
+            };
+        }
+        let roots = self.answer_roots(answer, roots);
+        let found = record.one(&roots, &self.place()).map_err(|error| self.unreadable(&error.to_string()))?;
+        match found {
+            None => Err(self.unreadable("the path of `record` is not there")),
+            Some(Value::Null) => Ok(None),
+            Some(record) => Ok(Some(as_record(record))),
+        }
+    }
+
+    /// The records of an answer, after `where`.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: the list is not there; it is empty only if `paging.total` says 0.
+    pub fn records(&self, answer: &Answer, roots: &Roots) -> Result<Vec<Value>, Unreadable> {
+        let rows = self.raw_rows(answer)?;
+        if self.keep_where.is_empty() {
+            return Ok(rows);
+        }
+        let roots = self.with_vars(roots);
+        let text = |value: Option<Value>| value.as_ref().and_then(scalar_text);
+        let keeps = |row: &Value| {
+            self.keep_where.iter().all(|(field, value)| {
+                let wanted = text(value.eval(&roots));
+                wanted.is_some() && text(row.get(field).cloned()) == wanted
+            })
+        };
+        Ok(rows.into_iter().filter(keeps).collect())
+    }
+
+    /// The rows as they came.
+    pub(crate) fn raw_rows(&self, answer: &Answer) -> Result<Vec<Value>, Unreadable> {
+        let Some(records) = &self.records else { return Ok(Vec::new()) };
+        self.readable(answer)?;
+        let found = Roots::new().with_answer(answer);
+        match records.list.all(&found).first() {
+            Some(Value::Null) => return Ok(Vec::new()),
+            Some(Value::Array(_)) => {}
+            Some(_) => return Err(self.unreadable("`records` is no list")),
+            None if self.total(answer) == Some(0) => return Ok(Vec::new()),
+            None => return Err(self.unreadable("the list of `records` is missing")),
+        }
+        Ok(records.path.all(&found).into_iter().map(|row| as_record(row.clone())).collect())
+    }
+
+    /// The values to keep from an answer.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: one of them is not there.
+    pub fn saved(&self, answer: &Answer, roots: &Roots) -> Result<Map<String, Value>, Unreadable> {
+        let mut saved = Map::new();
+        if self.save.is_empty() {
+            return Ok(saved);
+        }
+        self.readable(answer)?;
+        let roots = self.answer_roots(answer, roots);
+        for (name, source) in &self.save {
+            let found = match source {
+                Save::Value(value) => value
+                    .one(&roots, &self.place())
+                    .map_err(|error| self.unreadable(&error.to_string()))?,
+                Save::Header { name, pattern } => {
+                    let text = answer.header(name);
+                    let part = |text: &str| match pattern {
+                        None => Some(text.to_owned()),
+                        Some(pattern) => {
+                            let groups = pattern.captures(text)?;
+                            groups.get(1).or_else(|| groups.get(0)).map(|g| g.as_str().to_owned())
+                        }
+                    };
+                    text.and_then(part).map(Value::String)
+                }
+            };
+            match found {
+                Some(value) if scalar_text(&value).is_none_or(|t| !t.is_empty()) && !value.is_null() => {
+                    saved.insert(name.clone(), value);
+                }
+                _ => return Err(self.unreadable(&format!("`save.{name}` is not there"))),
+            }
+        }
+        Ok(saved)
+    }
+
+    fn answer_roots(&self, answer: &Answer, roots: &Roots) -> Roots {
+        self.with_vars(roots).with_answer(answer)
+    }
+
+    fn readable(&self, answer: &Answer) -> Result<(), Unreadable> {
+        match &answer.body {
+            Body::Unreadable(why) => Err(self.unreadable(why)),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Values, texts and conditions get their meaning: every root and name in them is checked
+//! against what is there at the place where they stand.
+
+use serde_json::Value;
+
+use super::Cx;
+use crate::mapping::condition::{Condition, Place as ConditionPlace, Test};
+use crate::mapping::names;
+use crate::mapping::path::JsonPath;
+use crate::mapping::raw::{Span, Spanned};
+use crate::mapping::source::{Node, NodeKind};
+use crate::mapping::template::Template;
+use crate::mapping::textpath::TextStep;
+use crate::mapping::value::Val;
+use crate::scim::{AttrPath, ResourceType};
+
+/// What a place in the file offers and allows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope {
+    /// What the place is, for messages: "the body of call `add`".
+    pub what: String,
+    /// The roots that are there.
+    pub roots: Vec<&'static str>,
+    /// The tops of `app`, if they are known.
+    pub fields: Option<Vec<String>>,
+    /// What `saved` may hold.
+    pub saved: Vec<String>,
+    /// `{ secret: NAME }` may stand here.
+    pub secrets: bool,
+    /// Only one value can be taken: no paths that always give lists.
+    pub single: bool,
+}
+
+impl Scope {
+    pub fn new(what: impl Into<String>, roots: &[&'static str]) -> Self {
+        Self { what: what.into(), roots: roots.to_vec(), ..Self::default() }
+    }
+
+    pub fn single(mut self) -> Self {
+        self.single = true;
+        self
+    }
+
+    pub fn with(mut self, roots: &[&'static str]) -> Self {
+        self.roots.extend(roots);
+        self
+    }
+
+    pub fn named(&self, what: impl Into<String>) -> Self {
+        Self { what: what.into(), ..self.clone() }
+    }
+}
+
+impl Cx<'_, '_> {
+    /// Compiles a VALUE.
+    pub fn value(&mut self, node: &Node, scope: &Scope) -> Option<Val> {
+        match &node.kind {
+            NodeKind::Scalar(Value::String(text)) => self.text_value(text, &node.span, scope),
+            NodeKind::Scalar(constant) => Some(Val::Constant(constant.clone())),
+            NodeKind::List(items) => {
+                let inner = Scope { single: false, secrets: false, ..scope.clone() };
+                let items: Vec<Option<Val>> = items.iter().map(|item| self.value(item, &inner)).collect();
+                items.into_iter().collect::<Option<Vec<Val>>>().map(|items| simple(Val::List(items)))
+            }
+            NodeKind::Map(entries) => {
+                if let [only] = entries.as_slice()
+                    && let Some(special) = self.special(&only.key, &only.key_span, &only.value, scope)
+                {
+                    return special;
+                }
+                let inner = Scope { single: false, secrets: false, ..scope.clone() };
+                let pairs: Vec<Option<(String, Val)>> = entries
+                    .iter()
+                    .map(|entry| Some((entry.key.clone(), self.value(&entry.value, &inner)?)))
+                    .collect();
+                pairs.into_iter().collect::<Option<Vec<_>>>().map(|pairs| simple(Val::Map(pairs)))
+            }
+        }
+    }
+
+    /// `{ secret: … }`, `{ json_text: … }`, `{ random: … }`. The outer None: it is a structure.
+    fn special(&mut self, key: &str, at: &Span, value: &Node, scope: &Scope) -> Option<Option<Val>> {
+        match key {
+            "secret" => {
+                let name = value.text()?.to_owned();
+                if !scope.secrets {
+                    self.report.error_help(
+                        "M0405",
+                        at.clone(),
+                        format!("a secret may not stand in {}", scope.what),
+                        "secrets are allowed as values in `connect` and in `headers`",
+                    );
+                    return Some(None);
+                }
+                let spanned = Spanned { value: name, span: value.span.clone() };
+                Some(self.secret(&spanned).map(Val::Secret))
+            }
+            "json_text" => {
+                let inner = Scope { single: false, secrets: false, ..scope.clone() };
+                Some(self.value(value, &inner).map(|value| Val::JsonText(Box::new(value))))
+            }
+            "random" if matches!(value.kind, NodeKind::Scalar(Value::Number(_))) => {
+                self.report.error_help(
+                    "M0901",
+                    at.clone(),
+                    "`{ random: N }` is not supported by this version yet",
+                    "leave it out, or wait for the version that has it",
+                );
+                Some(None)
+            }
+            _ => None,
+        }
+    }
+
+    /// A secret by its name; reports a name that does not exist.
+    pub fn secret(&mut self, name: &Spanned<String>) -> Option<String> {
+        let raw = self.raw;
+        let known = || raw.secrets.iter().flat_map(|s| s.0.iter()).map(|(name, _)| name.value.as_str());
+        if known().any(|known| known == name.value) {
+            return Some(name.value.clone());
+        }
+        let message = format!("there is no secret `{}`", name.value);
+        self.report.error_help("M0303", name.span.clone(), message, names::help(&name.value, known()));
+        None
+    }
+
+    fn text_value(&mut self, text: &str, span: &Span, scope: &Scope) -> Option<Val> {
+        if let Some(constant) = text.strip_prefix("$$") {
+            return Some(Val::Constant(Value::String(format!("${constant}"))));
+        }
+        if text.starts_with("$.") || text.starts_with("$[") || text == "$" {
+            let path = self.path(text, span, scope)?;
+            if scope.single && !path.is_singular() && !path.is_filtered() {
+                self.report.error_help(
+                    "M0403",
+                    span.clone(),
+                    format!("`{text}` gives a list, and {} takes one value", scope.what),
+                    "choose one: [0], or a filter [?@.name == 'x']",
+                );
+                return None;
+            }
+            return Some(Val::Path(path));
+        }
+        if Template::is_one(text) {
+            return self.template(text, span, scope).map(Val::Text);
+        }
+        Some(Val::Constant(Value::String(text.to_owned())))
+    }
+
+    /// Compiles a `$` path.
+    pub fn path(&mut self, text: &str, span: &Span, scope: &Scope) -> Option<JsonPath> {
+        match JsonPath::compile(text) {
+            Err(message) => {
+                self.report.error("M0401", span.clone(), format!("`{text}`: {message}"));
+                None
+            }
+            Ok(mut path) => {
+                let names: Vec<String> = path.names().into_iter().map(str::to_owned).collect();
+                let known = self.root(path.root(), &names, span, scope);
+                if matches!(path.root(), "user" | "group") {
+                    path.rename_first(|name| self.shorts.get(name).cloned());
+                }
+                known.then_some(path)
+            }
+        }
+    }
+
+    /// Compiles a text with `{{ }}`.
+    pub fn template(&mut self, text: &str, span: &Span, scope: &Scope) -> Option<Template> {
+        let mut template = match Template::compile(text) {
+            Ok(template) => template,
+            Err(error) => {
+                let at = self.report.inside(span, text, error.at, 1);
+                self.report.error("M0402", at, error.message);
+                return None;
+            }
+        };
+        let shorts = self.shorts.clone();
+        let mut known = true;
+        for path in template.paths_mut() {
+            let names: Vec<String> = path.names().into_iter().map(str::to_owned).collect();
+            let from = text.find(path.text()).unwrap_or(0);
+            let at = self.report.inside(span, text, from, path.text().len());
+            known &= self.root(path.root(), &names, &at, scope);
+            if matches!(path.root(), "user" | "group") {
+                path.rename_first(|name| shorts.get(name).cloned());
+            }
+        }
+        known.then_some(template)
+    }
+
+    /// Compiles a condition. `rt` gives the rules for `user` and `group`.
+    pub fn condition(
+        &mut self,
+        text: &Spanned<String>,
+        scope: &Scope,
+        rt: Option<&ResourceType>,
+    ) -> Option<Condition> {
+        let mut condition = match Condition::compile(text) {
+            Ok(condition) => condition,
+            Err(error) => {
+                let at = self.report.inside(&text.span, text, error.at, 1);
+                self.report.error("M0404", at, error.message);
+                return None;
+            }
+        };
+        let shorts = self.shorts.clone();
+        let known = self.test(&mut condition.test, text, scope, rt, &shorts);
+        known.then_some(condition)
+    }
+
+    fn test(
+        &mut self,
+        test: &mut Test,
+        text: &Spanned<String>,
+        scope: &Scope,
+        rt: Option<&ResourceType>,
+        shorts: &std::collections::BTreeMap<String, String>,
+    ) -> bool {
+        match test {
+            Test::And(all) | Test::Or(all) => {
+                // Every part is looked at, so that all mistakes show.
+                all.iter_mut().fold(true, |known, one| self.test(one, text, scope, rt, shorts) && known)
+            }
+            Test::Not(one) => self.test(one, text, scope, rt, shorts),
+            Test::Present(place) => self.place(place, text, scope, shorts),
+            Test::Any { place, .. } => self.place(place, text, scope, shorts),
+            Test::Compare { place, right, case_exact, .. } => {
+                let scim = matches!(place.root.as_deref(), Some("user" | "group"));
+                if scim && let Some(rt) = rt {
+                    *case_exact = is_case_exact(place, rt, shorts);
+                }
+                let mut known = self.place(place, text, scope, shorts);
+                if let crate::mapping::condition::Right::Path(path) = right {
+                    let names: Vec<String> = path.names().into_iter().map(str::to_owned).collect();
+                    known &= self.root(path.root(), &names, &text.span, scope);
+                }
+                known
+            }
+        }
+    }
+
+    fn place(
+        &mut self,
+        place: &mut ConditionPlace,
+        text: &Spanned<String>,
+        scope: &Scope,
+        shorts: &std::collections::BTreeMap<String, String>,
+    ) -> bool {
+        let Some(root) = place.root.clone() else { return true };
+        let names: Vec<String> = place
+            .steps
+            .iter()
+            .map_while(|step| match step {
+                TextStep::Name(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        let at = self.report.inside(&text.span, text, place.at, root.len());
+        let known = self.root(&root, &names, &at, scope);
+        if matches!(root.as_str(), "user" | "group")
+            && let Some(TextStep::Name(first)) = place.steps.first_mut()
+            && let Some(namespace) = shorts.get(first)
+        {
+            first.clone_from(namespace);
+        }
+        known
+    }
+
+    /// Checks a root and the first name below it.
+    fn root(&mut self, root: &str, names: &[String], at: &Span, scope: &Scope) -> bool {
+        if !scope.roots.contains(&root) {
+            let known: Vec<&str> = scope.roots.clone();
+            let message = if ROOTS.contains(&root) {
+                format!("`{root}` is not there in {}", scope.what)
+            } else {
+                format!("there is no root `{root}`")
+            };
+            let help = match names::nearest(root, known.iter().copied()) {
+                Some(near) if near != root => format!("did you mean `{near}`?"),
+                _ => format!("here: {}", known.join(", ")),
+            };
+            self.report.error_help("M0406", at.clone(), message, help);
+            return false;
+        }
+        let Some(name) = names.first() else { return true };
+        let (what, known): (&str, Vec<String>) = match root {
+            "vars" => ("variable", self.var_names()),
+            "app" => match &scope.fields {
+                Some(fields) => ("field in `attributes`", fields.clone()),
+                None => return true,
+            },
+            "saved" => ("saved value", scope.saved.clone()),
+            _ => return true,
+        };
+        if known.contains(name) {
+            return true;
+        }
+        let help = names::help(name, known.iter().map(String::as_str));
+        self.report.error_help("M0407", at.clone(), format!("there is no {what} `{name}`"), help);
+        false
+    }
+
+    fn var_names(&self) -> Vec<String> {
+        let vars = self.raw.vars.iter().flat_map(|vars| vars.0.iter());
+        vars.map(|(name, _)| name.value.clone()).collect()
+    }
+}
+
+/// Every root of the language.
+const ROOTS: &[&str] = &[
+    "vars", "user", "app", "current", "merged", "id", "saved", "wanted", "group", "member",
+    "members", "added", "removed", "page", "record", "records", "body", "headers", "status",
+    "error_text", "match", "session", "send",
+];
+
+fn is_case_exact(
+    place: &ConditionPlace,
+    rt: &ResourceType,
+    shorts: &std::collections::BTreeMap<String, String>,
+) -> bool {
+    let mut text = String::new();
+    for step in &place.steps {
+        let TextStep::Name(name) = step else { continue };
+        if text.is_empty() {
+            text.push_str(shorts.get(name).unwrap_or(name));
+        } else {
+            text.push(if shorts.values().any(|ns| *ns == text) { ':' } else { '.' });
+            text.push_str(name);
+        }
+    }
+    let path = AttrPath::parse(&text, rt).ok();
+    path.and_then(|path| super::attributes::leaf(&path, rt)).is_some_and(|leaf| leaf.case_exact)
+}
+
+/// A structure of constants is a constant.
+fn simple(value: Val) -> Val {
+    fn constant(value: &Val) -> Option<Value> {
+        match value {
+            Val::Constant(value) => Some(value.clone()),
+            Val::List(items) => items.iter().map(constant).collect(),
+            Val::Map(entries) => {
+                let pairs: Option<serde_json::Map<String, Value>> =
+                    entries.iter().map(|(key, value)| Some((key.clone(), constant(value)?))).collect();
+                pairs.map(Value::Object)
+            }
+            _ => None,
+        }
+    }
+    match constant(&value) {
+        Some(value) => Val::Constant(value),
+        None => value,
+    }
+}

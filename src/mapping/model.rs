@@ -1,0 +1,331 @@
+//! The compiled mapping: what the rest of the program asks.
+//!
+//! Only data and look-ups. A mapping that exists was checked completely when it was loaded.
+
+use std::time::Duration;
+
+use super::answer::{AnswerRules, Use};
+use super::call::{Call, CallId};
+use super::roots::Roots;
+use super::side::Side;
+use super::wire::{Answer, Classified, Kind};
+use crate::scim::{AttrPath, ResourceType, Slot};
+
+/// A compiled mapping.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    pub(crate) app: String,
+    pub(crate) source_file: String,
+    pub(crate) digest: String,
+    pub(crate) scim: ScimSettings,
+    pub(crate) connect: Connect,
+    pub(crate) secrets: Vec<SecretSource>,
+    pub(crate) sync: SyncSettings,
+    pub(crate) users: Side,
+    pub(crate) groups: Option<Side>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) rules: AnswerRules,
+}
+
+/// Where a value of the installation comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An environment variable.
+    Env(String),
+    /// A file; its content without the final line break.
+    File(String),
+}
+
+/// A variable whose text the caller looks up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VarSource {
+    /// Its name in the mapping.
+    pub name: String,
+    /// Where its text is.
+    pub origin: Origin,
+}
+
+/// A secret of the mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretSource {
+    /// Its name in the mapping.
+    pub name: String,
+    /// Where it is.
+    pub origin: Origin,
+    /// 1-based line in the mapping file, for messages.
+    pub line: usize,
+    /// 1-based column, in characters.
+    pub column: usize,
+}
+
+/// What the SCIM side looks like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScimSettings {
+    /// The SCIM root, `/altr/scim/v2`; no slash at the end.
+    pub path: String,
+    /// Kinds of proof that are accepted, no others.
+    pub auth: Vec<ClientAuth>,
+    /// The attribute of Okta's "Unique identifier field".
+    pub identifier: AttrPath,
+    /// Whether a token may be made while one exists.
+    pub regenerate: Regenerate,
+    /// A token that is given from outside.
+    pub supplied: Option<Supplied>,
+    /// User attributes the bridge itself remembers.
+    pub keep: Vec<Slot>,
+    /// Short names of namespaces and what is written for them.
+    pub extensions: Vec<(String, String)>,
+}
+
+/// A kind of proof of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `Authorization: Bearer TOKEN`.
+    Bearer,
+    /// HTTP Basic with a pair.
+    Basic,
+    /// `Authorization: Bearer base64(user:secret)`.
+    BearerPair,
+    /// The token in a header of this name, in lower case.
+    Header(String),
+}
+
+/// Whether a token may be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Regenerate {
+    Allowed,
+    Refused,
+}
+
+/// A token that is given from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Supplied {
+    /// One token.
+    Token(Origin),
+    /// A pair for Basic.
+    Pair {
+        /// The user.
+        user: Origin,
+        /// The secret.
+        secret: Origin,
+    },
+}
+
+/// A constant, or a secret by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// The text itself.
+    Plain(String),
+    /// The secret of that name.
+    Secret(String),
+}
+
+/// How the app is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connect {
+    /// Scheme, host, port and path, without a slash at the end.
+    pub base_url: String,
+    /// http:// to another host is meant.
+    pub insecure: bool,
+    /// How the bridge proves itself.
+    pub auth: AppAuth,
+    /// What a credential test tries.
+    pub probe: Option<CallId>,
+    /// Longest time of one call.
+    pub timeout: Duration,
+    /// Calls under way at the same time, at least 1.
+    pub at_once: u32,
+    /// Calls begun in one second, at least 1; None: any number.
+    pub per_second: Option<u32>,
+    /// Changes that may wait.
+    pub max_backlog: u64,
+    /// Pauses between tries.
+    pub retries: Retries,
+    /// Largest answer, in bytes.
+    pub max_answer: u64,
+    /// PEM file with trusted certificates.
+    pub ca: Option<String>,
+    /// PEM files of the client certificate and its key.
+    pub client_cert: Option<(String, String)>,
+    /// URL of a proxy.
+    pub proxy: Option<String>,
+}
+
+/// How the bridge proves itself to the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppAuth {
+    /// Not at all.
+    None,
+    /// HTTP Basic.
+    Basic {
+        /// The user.
+        user: Reference,
+        /// The password.
+        password: Reference,
+    },
+    /// `Authorization: <word> <value>`.
+    Bearer {
+        /// The token.
+        value: Reference,
+        /// The word before it.
+        word: String,
+    },
+    /// A header.
+    Header {
+        /// Its name, in lower case.
+        name: String,
+        /// Its value.
+        value: Reference,
+    },
+}
+
+/// Pauses between tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retries {
+    /// The first pause.
+    pub first_wait: Duration,
+    /// The longest.
+    pub longest_wait: Duration,
+}
+
+/// Answering, doubt, reading, repair (mapping language section 16).
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncSettings {
+    /// Answer when settled (true), or at once.
+    pub confirm: bool,
+    /// How long Okta waits, at most 40 s.
+    pub wait: Duration,
+    /// What Okta is told when it is not settled in time.
+    pub late: Late,
+    /// Longest time a lost call may still take effect.
+    pub settle: Duration,
+    /// Tops of the fields the app itself keeps unique.
+    pub unique: Vec<String>,
+    /// Header that carries an idempotency key, in lower case.
+    pub idempotency_key: Option<String>,
+    /// Top of the field that holds the SCIM id.
+    pub marker: Option<String>,
+    /// What happens when a linked record is gone.
+    pub missing: Missing,
+    /// Whether the create of a deactivated one restores it (else 409).
+    pub restore: bool,
+    /// When the app is read before a write.
+    pub before_write: BeforeWrite,
+    /// How long a reading counts as fresh.
+    pub read_fresh_for: Duration,
+    /// Longest time of a reading before memory answers.
+    pub read_wait: Duration,
+    /// How long the app may show old values after a write.
+    pub lag: Duration,
+    /// How long a snapshot of a list counts as fresh.
+    pub list_fresh_for: Duration,
+    /// Longest time a client waits for one.
+    pub list_wait: Duration,
+    /// How often everything is compared; zero: only by hand.
+    pub reconcile_every: Duration,
+    /// What reconcile repairs by itself.
+    pub repair: Repair,
+    /// More records gone than this share (0 to 100): abort and alarm.
+    pub max_gone_percent: f64,
+}
+
+/// What Okta is told when time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Late {
+    Accept,
+    Retry,
+}
+
+/// What happens when a linked record is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Missing {
+    NotFound,
+    Recreate,
+    Park,
+}
+
+/// When the app is read before a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum BeforeWrite {
+    Always,
+    OnDoubt,
+    Never,
+}
+
+/// What reconcile repairs by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Repair {
+    Report,
+    Access,
+    All,
+}
+
+impl Mapping {
+    /// The name of the app.
+    pub fn app(&self) -> &str {
+        &self.app
+    }
+
+    /// The file it came from.
+    pub fn source_file(&self) -> &str {
+        &self.source_file
+    }
+
+    /// SHA-256 of the text, in hex.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What the SCIM side looks like.
+    pub fn scim(&self) -> &ScimSettings {
+        &self.scim
+    }
+
+    /// How the app is reached.
+    pub fn connect(&self) -> &Connect {
+        &self.connect
+    }
+
+    /// The secrets it needs.
+    pub fn secrets(&self) -> &[SecretSource] {
+        &self.secrets
+    }
+
+    /// Answering, doubt, reading, repair.
+    pub fn sync(&self) -> &SyncSettings {
+        &self.sync
+    }
+
+    /// Users or groups; None for groups that the mapping does not have.
+    pub fn side(&self, kind: Kind) -> Option<&Side> {
+        match kind {
+            Kind::User => Some(&self.users),
+            Kind::Group => self.groups.as_ref(),
+        }
+    }
+
+    /// What SCIM shows of users or groups.
+    pub fn resource_type(&self, kind: Kind) -> Option<&ResourceType> {
+        self.side(kind).map(Side::resource_type)
+    }
+
+    /// A call. Ids come from this mapping's own sides and settings.
+    pub fn call(&self, id: CallId) -> &Call {
+        &self.calls[id.0]
+    }
+
+    /// A call by its name.
+    pub fn call_named(&self, name: &str) -> Option<CallId> {
+        self.calls.iter().position(|call| call.name() == name).map(CallId)
+    }
+
+    /// What an answer means. `roots` are those the request was built from.
+    pub fn classify(&self, call: &Call, answer: &Answer, used: Use, roots: &Roots) -> Classified {
+        self.rules.classify(call, answer, used, roots)
+    }
+}

@@ -1,0 +1,186 @@
+//! Walking the pages of a list: which page comes next, and when a walk must not be believed.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::condition::is_present;
+use super::error::{PagingError, Unreadable};
+use super::path::JsonPath;
+use super::roots::Roots;
+use super::template::scalar_text;
+use super::wire::{Answer, Body};
+
+/// `paging:`, compiled.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct PagingRule {
+    pub by: PagingBy,
+    pub first: u64,
+    pub size: Option<u64>,
+    pub next: Option<JsonPath>,
+    pub more: Option<JsonPath>,
+    pub total: Option<JsonPath>,
+}
+
+/// How pages follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PagingBy {
+    Offset,
+    Page,
+    Cursor,
+    None,
+}
+
+/// A page of a walk: what the request needs, and what was seen so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    offset: u64,
+    number: u64,
+    cursor: Option<Value>,
+    size: Option<u64>,
+    /// Rows of the pages before this one.
+    rows: u64,
+    total: Option<u64>,
+    /// Digests of the pages and cursors before this one.
+    seen: Vec<u64>,
+}
+
+impl Page {
+    /// The root `page`. A missing cursor leaves its key out.
+    pub(crate) fn root(&self) -> Value {
+        let mut root = json!({ "offset": self.offset, "number": self.number });
+        if let Some(size) = self.size {
+            root["size"] = size.into();
+        }
+        if let Some(cursor) = &self.cursor {
+            root["cursor"] = cursor.clone();
+        }
+        root
+    }
+
+    /// Rows of the pages before this one.
+    pub fn rows_before(&self) -> u64 {
+        self.rows
+    }
+}
+
+impl Call {
+    /// The first page; None if the call is not paged.
+    pub fn first_page(&self) -> Option<Page> {
+        let rule = self.paging.as_ref().filter(|rule| rule.by != PagingBy::None)?;
+        let (offset, number) = match rule.by {
+            PagingBy::Page => (0, rule.first),
+            _ => (rule.first, 1),
+        };
+        Some(Page { offset, number, cursor: None, size: rule.size, rows: 0, total: None, seen: Vec::new() })
+    }
+
+    /// The number of all rows, where `total` says so.
+    pub fn total(&self, answer: &Answer) -> Option<u64> {
+        let path = self.paging.as_ref()?.total.as_ref()?;
+        let roots = Roots::new().with_answer(answer);
+        match path.all(&roots).first()? {
+            Value::String(text) => text.parse().ok(),
+            number => number.as_u64(),
+        }
+    }
+
+    /// The page after this one; None if this was the last.
+    ///
+    /// # Errors
+    /// [`PagingError`]: the walk must be given up; after `TotalChanged` it may be begun once
+    /// more.
+    pub fn next_page(&self, page: &Page, answer: &Answer) -> Result<Option<Page>, PagingError> {
+        let Some(rule) = &self.paging else { return Ok(None) };
+        let call = || self.name().to_owned();
+        let here = self.raw_rows(answer)?.len() as u64;
+        let rows = page.rows + here;
+        let total = self.total(answer);
+        if rule.total.is_some() && total.is_none() {
+            return Err(self.unreadable("`paging.total` is missing or no number").into());
+        }
+        if let (Some(before), Some(now)) = (page.total, total)
+            && before != now
+        {
+            return Err(PagingError::TotalChanged { call: call(), before, now });
+        }
+        let roots = Roots::new().with_answer(answer);
+        let cursor = rule.next.as_ref().and_then(|path| path.all(&roots).first().map(|v| (*v).clone()));
+        let cursor = cursor.filter(is_present);
+        let ended = self.is_last(rule, &roots, cursor.as_ref(), here, rows, total)?;
+        if ended {
+            return match total {
+                Some(total) if rows < total => Err(PagingError::Short { call: call(), total, found: rows }),
+                _ => Ok(None),
+            };
+        }
+        let mut seen = page.seen.clone();
+        let digest = digest(&answer.body, cursor.as_ref());
+        if seen.contains(&digest) || (cursor.is_some() && cursor == page.cursor) {
+            return Err(PagingError::Repeated { call: call() });
+        }
+        seen.push(digest);
+        Ok(Some(Page {
+            // The app may give fewer rows than asked for; the next page begins behind them.
+            offset: page.offset + here,
+            number: page.number + 1,
+            cursor,
+            size: page.size,
+            rows,
+            total,
+            seen,
+        }))
+    }
+
+    fn is_last(
+        &self,
+        rule: &PagingRule,
+        roots: &Roots,
+        cursor: Option<&Value>,
+        here: u64,
+        rows: u64,
+        total: Option<u64>,
+    ) -> Result<bool, PagingError> {
+        if rule.next.is_some() && cursor.is_none() {
+            return Ok(true);
+        }
+        if let Some(cursor) = cursor
+            && scalar_text(cursor).is_none()
+        {
+            return Err(self.unreadable("`paging.next` is no text and no number").into());
+        }
+        if let Some(path) = &rule.more {
+            match path.all(roots).first() {
+                Some(Value::Bool(more)) if !more => return Ok(true),
+                Some(Value::Bool(_)) => {}
+                _ => return Err(self.unreadable("`paging.more` is missing or not true or false").into()),
+            }
+        }
+        if total.is_some_and(|total| rows >= total) {
+            return Ok(true);
+        }
+        if rule.by == PagingBy::None {
+            return Ok(true);
+        }
+        let says_when = rule.next.is_some() || rule.more.is_some() || total.is_some();
+        let short = rule.size.is_some_and(|size| here < size) || here == 0;
+        // An empty page ends every walk; whether it ended too early is for the total to say.
+        Ok(if says_when { here == 0 && rule.next.is_none() } else { short })
+    }
+
+    pub(crate) fn unreadable(&self, why: &str) -> Unreadable {
+        Unreadable { call: self.name().to_owned(), why: why.to_owned() }
+    }
+}
+
+fn digest(body: &Body, cursor: Option<&Value>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match body {
+        Body::Tree(tree) => tree.to_string().hash(&mut hasher),
+        Body::Text(text) => text.hash(&mut hasher),
+        Body::Empty | Body::Unreadable(_) => {}
+    }
+    cursor.map(Value::to_string).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,123 @@
+//! `connect:` (mapping language section 6).
+
+use std::time::Duration;
+
+use super::read::{Spanned, Bytes, block, words};
+use crate::mapping::source::Node;
+
+block! {
+    /// How the app is reached.
+    pub struct RawConnect in "`connect`" {
+        /// Where the app's API begins: a constant, or a text over `vars`. Without scheme it is https.
+        "base_url" => base_url: Node,
+        /// `true` allows http:// to a host that is not this one.
+        "insecure" => insecure: Spanned<bool>,
+        /// How the bridge proves itself to the app.
+        "auth" => auth: RawAuth,
+        /// `GET /path?query` or the name of a call: what Okta's credential test tries.
+        "probe" => probe: Spanned<String>,
+        /// Longest time of one call, from connect to last byte. Default 15s.
+        "timeout" => timeout: Spanned<Duration>,
+        /// How bodies are written: json (default) or form.
+        "sends" => sends: RawSendFormat,
+        /// How answers are read: json (default) or text.
+        "reads" => reads: RawReadFormat,
+        /// How a list is written in a form: `repeat` (default) its key, or `brackets` (`a[]`).
+        "form_lists" => form_lists: RawFormLists,
+        /// Paths of the app's own words in an answer; the first that has a text counts.
+        "error_text" => error_text: Vec<Node>,
+        /// File with the certificates that the app's certificate may be signed by.
+        "ca" => ca: Spanned<String>,
+        /// Certificate and key files with which the bridge shows itself.
+        "client_cert" => client_cert: RawClientCert,
+        /// URL of a proxy.
+        "proxy" => proxy: Spanned<String>,
+        /// Largest answer that is read. Default 32MiB.
+        "max_answer" => max_answer: Bytes,
+        /// How much the bridge asks of the app at once.
+        "limits" => limits: RawLimits,
+        /// Pauses between tries.
+        "retries" => retries: RawRetries,
+    }
+    required ["base_url"]
+    later ["xml_lists"]
+}
+
+block! {
+    /// One kind of proof.
+    pub struct RawAuth in "`connect.auth`" {
+        /// User and password.
+        "basic" => basic: RawBasic,
+        /// The token of the Authorization header.
+        "bearer" => bearer: Node,
+        /// The word before the token. Default `Bearer`.
+        "word" => word: Spanned<String>,
+        /// Name of a header that holds the proof.
+        "header" => header: Spanned<String>,
+        /// The value of that header.
+        "value" => value: Node,
+    }
+    later ["oauth2", "session"]
+}
+
+block! {
+    /// HTTP Basic.
+    pub struct RawBasic in "`connect.auth.basic`" {
+        /// The user: a constant or `{ secret: NAME }`.
+        "user" => user: Node,
+        /// The password: `{ secret: NAME }`.
+        "password" => password: Node,
+    }
+    required ["user", "password"]
+}
+
+block! {
+    /// Client certificate.
+    pub struct RawClientCert in "`connect.client_cert`" {
+        /// PEM file with the certificate chain.
+        "cert" => cert: Spanned<String>,
+        /// PEM file with the private key.
+        "key" => key: Spanned<String>,
+    }
+    required ["cert", "key"]
+}
+
+block! {
+    /// Limits on the bridge's own traffic.
+    pub struct RawLimits in "`connect.limits`" {
+        /// Calls under way at the same time. Default 4.
+        "at_once" => at_once: Spanned<u64>,
+        /// Calls begun in one second. Default: any number.
+        "per_second" => per_second: Spanned<u64>,
+        /// Changes that may wait; beyond it Okta gets 429. Default 1000000.
+        "max_backlog" => max_backlog: Spanned<u64>,
+    }
+    later ["max_removals"]
+}
+
+block! {
+    /// Pauses between tries; the number of tries is the engine's.
+    pub struct RawRetries in "`connect.retries`" {
+        /// The first pause. Default 1s.
+        "first_wait" => first_wait: Spanned<Duration>,
+        /// The longest pause. Default 1m.
+        "longest_wait" => longest_wait: Spanned<Duration>,
+    }
+}
+
+words! {
+    /// How a body is written.
+    pub enum RawSendFormat { "json" => Json, "form" => Form, }
+    later ["xml"]
+}
+
+words! {
+    /// How an answer is read.
+    pub enum RawReadFormat { "json" => Json, "text" => Text, }
+    later ["xml"]
+}
+
+words! {
+    /// How a list stands in a form.
+    pub enum RawFormLists { "repeat" => Repeat, "brackets" => Brackets, }
+}

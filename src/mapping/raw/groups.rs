@@ -1,0 +1,120 @@
+//! `groups:` with groups that are groups in the app (mapping language section 13.1).
+
+use super::read::{Pairs, Read, Spanned, block, words};
+use super::{RawAttributeEntry, RawFind, RawListEntry, RawShows};
+use crate::mapping::diagnostic::Report;
+use crate::mapping::source::{Node, NodeKind};
+
+block! {
+    /// Groups: attributes, members and operations.
+    pub struct RawGroups in "`groups`" {
+        /// The app's key of a record: a field name, or a VALUE over `record`.
+        "id" => id: Node,
+        /// The attribute table: app fields and where SCIM has them.
+        "attributes" => attributes: Pairs<RawAttributeEntry>,
+        /// What SCIM shows when the table gives no value.
+        "shows" => shows: RawShows,
+        /// Groups that are not shown.
+        "hide" => hide: Spanned<String>,
+        /// Groups that the bridge never writes to and never shows.
+        "never_touch" => never_touch: Spanned<String>,
+        /// The call that completes the rows of lists.
+        "complete_by" => complete_by: Spanned<String>,
+        /// What may be done with groups.
+        "policy" => policy: RawPolicy,
+        /// How a group is looked up.
+        "find" => find: Vec<RawFind>,
+        /// Calls that list all groups.
+        "list" => list: Vec<RawListEntry>,
+        /// Calls that read one group.
+        "get" => get: Vec<Spanned<String>>,
+        /// The call that lists the members of a group.
+        "members" => members: RawMembers,
+        /// Calls that make a group.
+        "create" => create: Vec<Spanned<String>>,
+        /// Calls that change a group's own attributes.
+        "rename" => rename: Vec<Spanned<String>>,
+        /// Calls that delete a group.
+        "delete" => delete: Vec<Spanned<String>>,
+        /// Calls that add members.
+        "add_members" => add_members: Vec<Spanned<String>>,
+        /// Calls that remove members.
+        "remove_members" => remove_members: Vec<Spanned<String>>,
+        /// Calls that write the whole list of members, or the difference.
+        "set_members" => set_members: Vec<Spanned<String>>,
+    }
+    required ["id", "attributes"]
+    later ["member_ids", "from_table", "fixed", "one_per", "on_user"]
+}
+
+block! {
+    /// What may be done with groups.
+    pub struct RawPolicy in "`groups.policy`" {
+        /// `allowed`, `link_only` or `refuse`.
+        "create" => create: Spanned<RawPolicyCreate>,
+        /// A create finds a group of that name: `conflict` (default) or `adopt`.
+        "if_exists" => if_exists: Spanned<RawPolicyExists>,
+        /// `remove`, `empty_and_keep`, `empty_then_remove` or `refuse`.
+        "delete" => delete: Spanned<RawPolicyDelete>,
+        /// A member the bridge or the app does not know: `skip` (default) or `refuse`.
+        "unknown_members" => unknown_members: Spanned<RawUnknownMembers>,
+    }
+}
+
+words! {
+    /// Whether groups may be made.
+    pub enum RawPolicyCreate { "allowed" => Allowed, "link_only" => LinkOnly, "refuse" => Refuse, }
+}
+words! {
+    /// What a create does that finds a group.
+    pub enum RawPolicyExists { "conflict" => Conflict, "adopt" => Adopt, }
+}
+words! {
+    /// How a group is deleted.
+    pub enum RawPolicyDelete {
+        "remove" => Remove,
+        "empty_and_keep" => EmptyAndKeep,
+        "empty_then_remove" => EmptyThenRemove,
+        "refuse" => Refuse,
+    }
+}
+words! {
+    /// What happens to unknown members.
+    pub enum RawUnknownMembers { "skip" => Skip, "refuse" => Refuse, }
+}
+
+/// `members: [CALL]` or a block.
+#[derive(Debug, Clone)]
+pub(crate) struct RawMembers {
+    pub call: Option<Spanned<String>>,
+    pub user: Option<Node>,
+    pub id: Option<Node>,
+}
+
+block! {
+    /// Where the members of a group are read.
+    pub struct RawMembersUse in "`groups.members`" {
+        /// The call.
+        "use" => call: Spanned<String>,
+        /// The user's key in a row: a field name, or a VALUE over `record`.
+        "user" => user: Node,
+        /// The member id in a row; default the user's key.
+        "id" => id: Node,
+    }
+    required ["use"]
+}
+
+impl Read for RawMembers {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        if let NodeKind::Map(_) = &node.kind {
+            let block = RawMembersUse::read(node, report)?;
+            return Some(Self { call: block.call, user: block.user, id: block.id });
+        }
+        let mut calls = Vec::<Spanned<String>>::read(node, report)?;
+        if calls.len() != 1 {
+            let help = "write members: [CALL] or members: { use: CALL, user: FIELD }";
+            report.error_help("M0203", node.span.clone(), "`members` takes one call", help);
+        }
+        Some(Self { call: calls.pop(), user: None, id: None })
+    }
+}

@@ -1,0 +1,39 @@
+//! The raw types: the mapping language as it is written, every key with its meaning.
+//!
+//! They are the reference of the language. Reading reports unknown keys, wrong types and
+//! missing keys; it does not know what names mean (`compile` does).
+
+mod attributes;
+mod calls;
+mod connect;
+mod groups;
+mod read;
+mod scim;
+mod sync;
+mod tables;
+mod top;
+mod users;
+
+pub(crate) use attributes::{
+    RawAbsent, RawAttribute, RawAttributeEntry, RawCase, RawEmpty, RawImmutable, RawPick,     RawSend, RawShows, RawType,
+};
+pub(crate) use calls::{
+    RawCall, RawErrorRow, RawInDoubt, RawIs, RawOnly, RawPaging, RawPagingBy, RawSave,
+};
+pub(crate) use connect::{
+    RawAuth, RawConnect, RawFormLists, RawReadFormat, RawSendFormat,
+};
+pub(crate) use groups::{
+    RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists,
+    RawUnknownMembers,
+};
+pub(crate) use read::{Block, Pairs, Read, Span, Spanned};
+pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
+pub(crate) use sync::{
+    RawAnswer, RawBeforeWrite, RawLate, RawMissing,     RawRecreate, RawRepair, RawSync,
+};
+pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};
+pub(crate) use top::{RawMapping, RawSecret, RawVar};
+pub(crate) use users::{
+    RawDelete, RawFind, RawIfExists, RawListEntry, RawUsers,
+};

@@ -1,0 +1,390 @@
+//! How a node becomes a raw type: the readers, and the macro that makes a block of keys.
+//!
+//! Every reader reports what is wrong and goes on, so that one load shows all mistakes.
+
+use std::ops::{Deref, Range};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::mapping::diagnostic::Report;
+use crate::mapping::names;
+use crate::mapping::source::{Entry, Node, NodeKind};
+
+/// Bytes of the file.
+pub(crate) type Span = Range<usize>;
+
+/// Reads a raw type from a node; None if it was not one, which has then been reported.
+pub(crate) trait Read: Sized {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self>;
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spanned<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+impl<T> Deref for Spanned<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: Read> Read for Spanned<T> {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        Some(Self { value: T::read(node, report)?, span: node.span.clone() })
+    }
+}
+
+/// A VALUE of the language is kept as it stands; its place decides what it may be.
+impl Read for Node {
+    fn read(node: &Node, _: &mut Report<'_>) -> Option<Self> {
+        Some(node.clone())
+    }
+}
+
+impl<T: Read> Read for Box<T> {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        T::read(node, report).map(Box::new)
+    }
+}
+
+impl<T: Read> Read for Vec<T> {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        let NodeKind::List(items) = &node.kind else {
+            wrong(node, report, "a list");
+            return None;
+        };
+        Some(items.iter().filter_map(|item| T::read(item, report)).collect())
+    }
+}
+
+/// One value or a list of them.
+#[derive(Debug, Clone)]
+pub(crate) struct OneOrMany<T>(pub Vec<T>);
+
+impl<T: Read> Read for OneOrMany<T> {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        match &node.kind {
+            NodeKind::List(_) => Vec::read(node, report).map(Self),
+            _ => T::read(node, report).map(|one| Self(vec![one])),
+        }
+    }
+}
+
+/// A block whose keys are names of the author, in the order of the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Pairs<T>(pub Vec<(Spanned<String>, T)>);
+
+impl<T> Default for Pairs<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Read> Read for Pairs<T> {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        let NodeKind::Map(entries) = &node.kind else {
+            wrong(node, report, "a block of names");
+            return None;
+        };
+        let pair = |entry: &Entry, report: &mut Report<'_>| {
+            let name = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
+            Some((name, T::read(&entry.value, report)?))
+        };
+        Some(Self(entries.iter().filter_map(|entry| pair(entry, report)).collect()))
+    }
+}
+
+impl Read for String {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        match &node.kind {
+            NodeKind::Scalar(Value::String(text)) => Some(text.clone()),
+            NodeKind::Scalar(Value::Number(_) | Value::Bool(_)) => {
+                report.error_help(
+                    "M0203",
+                    node.span.clone(),
+                    format!("a text is expected here, not {}", node.describe()),
+                    "put it in quotes",
+                );
+                None
+            }
+            _ => {
+                wrong(node, report, "a text");
+                None
+            }
+        }
+    }
+}
+
+impl Read for bool {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        match node.kind {
+            NodeKind::Scalar(Value::Bool(value)) => Some(value),
+            _ => {
+                wrong(node, report, "true or false");
+                None
+            }
+        }
+    }
+}
+
+impl Read for u64 {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        match &node.kind {
+            NodeKind::Scalar(Value::Number(number)) if number.is_u64() => number.as_u64(),
+            _ => {
+                wrong(node, report, "a whole number");
+                None
+            }
+        }
+    }
+}
+
+impl Read for Duration {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        let parsed = match &node.kind {
+            NodeKind::Scalar(Value::String(text)) => duration(text),
+            NodeKind::Scalar(Value::Number(number)) if number.as_u64() == Some(0) => {
+                Some(Duration::ZERO)
+            }
+            _ => None,
+        };
+        if parsed.is_none() {
+            report.error_help(
+                "M0203",
+                node.span.clone(),
+                "a time is expected here",
+                "write a number with its unit: 500ms, 15s, 10m, 4h, 30d",
+            );
+        }
+        parsed
+    }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let split = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "ms" => return Some(Duration::from_millis(number)),
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// A size in bytes (`32MiB`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bytes(pub u64);
+
+/// `max_answer`: bytes with a unit.
+impl Read for Bytes {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        let parsed = node.text().and_then(|text| {
+            let split = text.find(|c: char| !c.is_ascii_digit())?;
+            let (number, unit) = text.split_at(split);
+            let factor = match unit {
+                "KiB" => 1 << 10,
+                "MiB" => 1 << 20,
+                "GiB" => 1 << 30,
+                _ => return None,
+            };
+            number.parse::<u64>().ok()?.checked_mul(factor).map(Self)
+        });
+        if parsed.is_none() {
+            let at = node.span.clone();
+            report.error_help("M0203", at, "a size is expected here", "write 512KiB, 32MiB or 1GiB");
+        }
+        parsed
+    }
+}
+
+/// A share of a whole, `5%`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Percent(pub f64);
+
+impl Read for Percent {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        let parsed = node
+            .text()
+            .and_then(|text| text.strip_suffix('%')?.parse::<f64>().ok())
+            .filter(|percent| (0.0..=100.0).contains(percent));
+        if parsed.is_none() {
+            let at = node.span.clone();
+            report.error_help("M0203", at, "a percentage is expected here", "write 0% to 100%, like 5%");
+        }
+        parsed.map(Self)
+    }
+}
+
+/// Reports that a node is of the wrong kind.
+pub(crate) fn wrong(node: &Node, report: &mut Report<'_>, expected: &str) {
+    let found = node.describe();
+    report.error("M0203", node.span.clone(), format!("{expected} is expected here, not {found}"));
+}
+
+/// A block with a fixed set of keys.
+pub(crate) trait Block {
+    /// What it is called in messages.
+    const WHAT: &'static str;
+    /// Its keys and what they mean.
+    const KEYS: &'static [(&'static str, &'static str)];
+    /// The keys that must be there.
+    const REQUIRED: &'static [&'static str];
+    /// Keys of the language that this version does not run yet.
+    const LATER: &'static [&'static str];
+}
+
+/// The entries of a block, after what is wrong with its keys was reported.
+pub(crate) fn open<'n, B: Block>(node: &'n Node, report: &mut Report<'_>) -> Option<&'n [Entry]> {
+    let NodeKind::Map(entries) = &node.kind else {
+        wrong(node, report, "a block of keys");
+        return None;
+    };
+    for entry in entries {
+        let key = entry.key.as_str();
+        let at = entry.key_span.clone();
+        if B::KEYS.iter().any(|(known, _)| *known == key) {
+            continue;
+        }
+        if B::LATER.contains(&key) {
+            report.error_help(
+                "M0901",
+                at,
+                format!("`{key}` in {} is not supported by this version yet", B::WHAT),
+                "leave it out, or wait for the version that has it",
+            );
+        } else {
+            let known = B::KEYS.iter().map(|(known, _)| *known);
+            let help = names::help(key, known.chain(B::LATER.iter().copied()));
+            report.error_help("M0201", at, format!("unknown key `{key}` in {}", B::WHAT), help);
+        }
+    }
+    for key in B::REQUIRED {
+        if !entries.iter().any(|entry| entry.key == *key) {
+            let meaning = B::KEYS.iter().find(|(known, _)| known == key).map_or("", |(_, d)| d);
+            report.error_help(
+                "M0202",
+                node.span.clone(),
+                format!("`{key}` is missing in {}", B::WHAT),
+                format!("`{key}`: {}", meaning.trim()),
+            );
+        }
+    }
+    Some(entries)
+}
+
+/// Makes a block: the struct, its reader and the list of its keys with their meaning.
+macro_rules! block {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident in $what:literal {
+            $( $(#[doc = $doc:literal])* $key:literal => $field:ident : $ty:ty, )*
+        }
+        $(required [$($required:literal),* $(,)?])?
+        $(later [$($later:literal),* $(,)?])?
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default)]
+        #[allow(dead_code)]
+        pub(crate) struct $name {
+            /// Where the block begins.
+            pub span: $crate::mapping::raw::Span,
+            $( $(#[doc = $doc])* pub $field: Option<$ty>, )*
+        }
+
+        impl $crate::mapping::raw::Block for $name {
+            const WHAT: &'static str = $what;
+            const KEYS: &'static [(&'static str, &'static str)] =
+                &[$( ($key, concat!($($doc),*)) ),*];
+            const REQUIRED: &'static [&'static str] = &[$($($required),*)?];
+            const LATER: &'static [&'static str] = &[$($($later),*)?];
+        }
+
+        impl $crate::mapping::raw::Read for $name {
+            fn read(
+                node: &$crate::mapping::source::Node,
+                report: &mut $crate::mapping::diagnostic::Report<'_>,
+            ) -> Option<Self> {
+                let entries = $crate::mapping::raw::read::open::<Self>(node, report)?;
+                let mut block = Self { span: node.span.clone(), ..Self::default() };
+                for entry in entries {
+                    match entry.key.as_str() {
+                        $( $key => {
+                            block.$field =
+                                <$ty as $crate::mapping::raw::Read>::read(&entry.value, report);
+                        } )*
+                        _ => {}
+                    }
+                }
+                Some(block)
+            }
+        }
+    };
+}
+pub(crate) use block;
+
+/// Makes an enum of words.
+macro_rules! words {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $( $(#[doc = $doc:literal])* $word:literal => $variant:ident, )* }
+        $(later [$($later:literal),* $(,)?])?
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name { $( $(#[doc = $doc])* $variant, )* }
+
+        impl $crate::mapping::raw::Read for $name {
+            fn read(
+                node: &$crate::mapping::source::Node,
+                report: &mut $crate::mapping::diagnostic::Report<'_>,
+            ) -> Option<Self> {
+                match node.text() {
+                    $( Some($word) => return Some(Self::$variant), )*
+                    _ => {}
+                }
+                let later: &[&str] = &[$($($later),*)?];
+                if node.text().is_some_and(|word| later.contains(&word)) {
+                    $crate::mapping::raw::read::later_word(node, report, &[$($word),*]);
+                    return None;
+                }
+                $crate::mapping::raw::read::wrong_word(node, report, &[$($word),*]);
+                None
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+/// Reports a word that is not one of those allowed.
+pub(crate) fn wrong_word(node: &Node, report: &mut Report<'_>, words: &[&str]) {
+    let Some(written) = node.text() else {
+        wrong(node, report, &format!("one of the words {}", words.join(", ")));
+        return;
+    };
+    let message = format!("`{written}` is not a word for this key");
+    let help = match names::nearest(written, words.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? Possible: {}", words.join(", ")),
+        None => format!("possible: {}", words.join(", ")),
+    };
+    report.error_help("M0204", node.span.clone(), message, help);
+}
+
+/// Reports a word that a later version will know.
+pub(crate) fn later_word(node: &Node, report: &mut Report<'_>, words: &[&str]) {
+    let written = node.text().unwrap_or_default();
+    report.error_help(
+        "M0901",
+        node.span.clone(),
+        format!("`{written}` is not supported by this version yet"),
+        format!("possible now: {}", words.join(", ")),
+    );
+}

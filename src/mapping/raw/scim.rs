@@ -1,0 +1,92 @@
+//! `scim:` (mapping language section 8).
+
+use super::read::{OneOrMany, Pairs, Read, Spanned, block, words, wrong};
+use crate::mapping::diagnostic::Report;
+use crate::mapping::source::{Node, NodeKind};
+
+block! {
+    /// What the SCIM side looks like.
+    pub struct RawScimSettings in "`scim`" {
+        /// Path of the SCIM root. Default `/<app>/scim/v2`.
+        "path" => path: Spanned<String>,
+        /// Kinds of proof that are accepted from the client. Default [bearer].
+        "auth" => auth: Vec<Spanned<RawClientAuth>>,
+        /// What Okta's "Unique identifier field" says. Default userName.
+        "identifier" => identifier: Spanned<String>,
+        /// Short names of schema namespaces: `short: NAMESPACE` or `short: [written, also read]`.
+        "extensions" => extensions: Pairs<RawNamespaces>,
+        /// What operators may do with tokens.
+        "tokens" => tokens: RawTokens,
+        /// SCIM attributes the app cannot hold; the bridge remembers and shows them.
+        "keep" => keep: Vec<Spanned<String>>,
+    }
+}
+
+/// The namespaces of a short name: the first is written, all are read.
+pub(crate) type RawNamespaces = OneOrMany<Spanned<String>>;
+
+block! {
+    /// Token policy.
+    pub struct RawTokens in "`scim.tokens`" {
+        /// Whether a second token may be made while one exists: `allowed` (default) or `refused`.
+        "regenerate" => regenerate: RawRegenerate,
+        /// A token that comes from outside.
+        "supplied" => supplied: RawSupplied,
+    }
+}
+
+words! {
+    /// Whether a token may be made again.
+    pub enum RawRegenerate { "allowed" => Allowed, "refused" => Refused, }
+}
+
+block! {
+    /// A given token, or a given pair for Basic.
+    pub struct RawSupplied in "`scim.tokens.supplied`" {
+        /// Name of the environment variable that holds the token.
+        "env" => env: Spanned<String>,
+        /// Path of the file that holds the token.
+        "file" => file: Spanned<String>,
+        /// The pair's user.
+        "user" => user: super::RawSecret,
+        /// The pair's secret.
+        "secret" => secret: super::RawSecret,
+    }
+}
+
+/// One kind of client proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RawClientAuth {
+    Bearer,
+    Basic,
+    BearerPair,
+    Header(String),
+}
+
+impl Read for RawClientAuth {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        match (&node.kind, node.text()) {
+            (_, Some("bearer")) => Some(Self::Bearer),
+            (_, Some("basic")) => Some(Self::Basic),
+            (_, Some("bearer_pair")) => Some(Self::BearerPair),
+            (NodeKind::Map(_), _) => RawHeaderAuth::read(node, report)?.header.map(|h| Self::Header(h.value)),
+            (_, Some(_)) => {
+                super::read::wrong_word(node, report, &["bearer", "basic", "bearer_pair"]);
+                None
+            }
+            _ => {
+                wrong(node, report, "bearer, basic, bearer_pair or { header: NAME }");
+                None
+            }
+        }
+    }
+}
+
+block! {
+    /// A header of the client's choice.
+    pub struct RawHeaderAuth in "`scim.auth`" {
+        /// The header's name.
+        "header" => header: Spanned<String>,
+    }
+    required ["header"]
+}

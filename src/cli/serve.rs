@@ -304,6 +304,11 @@ async fn until_told_to_end(service: &Service) -> Result<(), CliError> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            // What is on disk is no longer sure. Crash only: the next start recovers it.
+            why = service.bridge.failed() => {
+                let message = format!("the journal failed ({why}); start again to recover");
+                return Err(CliError::environment(message));
+            }
             _ = hangup.recv() => service.reload().await,
         }
     }

@@ -1,5 +1,7 @@
 //! What a round's end means: for its changes, for what is remembered, for those who wait.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value, json};
 
 use super::clock::later;
@@ -32,7 +34,7 @@ impl Engine {
         end: RoundEnd,
     ) -> Result<(), JournalError> {
         match end {
-            RoundEnd::Reached(Reached::Applied(applied)) => self.applied(round, applied).await,
+            RoundEnd::Reached(Reached::Applied(applied)) => self.applied(round, *applied).await,
             RoundEnd::Reached(Reached::Gone { keeps_account }) => {
                 self.gone(round, keeps_account).await
             }
@@ -57,6 +59,16 @@ impl Engine {
                 );
                 let internal = "protected by never_touch".to_owned();
                 self.refuse(round, error, Some(internal)).await
+            }
+            RoundEnd::Reached(Reached::Unchanged { attributes }) => {
+                let (app, names) = (round.app.name(), attributes.join(", "));
+                let detail = format!("{app} answered that it worked and did not change {names}.");
+                self.refuse(round, ScimError::invalid_value(detail), None).await
+            }
+            RoundEnd::Reached(Reached::OnlyLinks) => {
+                let app = round.app.name();
+                let detail = format!("{app} has no group of that name, and none is made here.");
+                self.refuse(round, ScimError::invalid_value(detail), None).await
             }
             RoundEnd::Refused { how, words } => self.refuse(round, refusal(how, words), None).await,
             RoundEnd::Unplannable(error) => {
@@ -325,6 +337,10 @@ impl Engine {
     }
 
     fn tell(&self, round: &Round<'_>, ends: Vec<(ChangeId, Ended)>) {
+        let ended = ends.len() as u64;
+        let less = |waiting: u64| Some(waiting.saturating_sub(ended));
+        let backlog = &round.app.backlog;
+        let _ = backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         for (change, ended) in ends {
             let open = round.changes.iter().find(|open| open.change == change);
             if let (Ended::Refused(error), Some(open)) = (&ended, open)

@@ -3,6 +3,7 @@
 //! Only data and its small accessors; what is done with it stands in the neighbours.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
@@ -29,6 +30,8 @@ pub struct App {
     pub secrets: Arc<Secrets>,
     /// Wakes the scheduler of the app.
     pub work: Notify,
+    /// Changes that have not ended; a limit, not a truth, so counted in memory.
+    pub backlog: AtomicU64,
     pause: Mutex<Pause>,
 }
 
@@ -48,7 +51,8 @@ impl App {
     /// An app that runs.
     pub fn new(mapping: Arc<Mapping>, client: AppClient, secrets: Arc<Secrets>) -> Self {
         let pause = Mutex::new(Pause::Running);
-        Self { mapping, client, secrets, work: Notify::new(), pause }
+        let (work, backlog) = (Notify::new(), AtomicU64::new(0));
+        Self { mapping, client, secrets, work, backlog, pause }
     }
 
     /// The app's name.
@@ -91,6 +95,8 @@ pub struct Engine {
     pub metrics: Arc<Metrics>,
     /// What happens, for those who look on.
     pub feed: Feed,
+    /// Records that were read a moment ago.
+    pub readings: super::readings::Readings,
     /// Lists that are being read.
     pub walks: super::snapshot::Walks,
     /// Requests that wait for a change to end.
@@ -122,6 +128,7 @@ impl Engine {
             clock,
             metrics,
             feed,
+            readings: super::readings::Readings::default(),
             walks: super::snapshot::Walks::default(),
             waiters: Waiters::default(),
             accepting: tokio::sync::RwLock::default(),

@@ -123,6 +123,16 @@ impl Bridge {
         }
     }
 
+    /// Ends when the journal can no longer be trusted: nothing more may be promised then.
+    pub async fn failed(&self) -> String {
+        loop {
+            if let Some(why) = self.engine.journal.failure() {
+                return why;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+
     /// Brings the gauges that are counted in the journal up to date, before /metrics is read.
     pub async fn refresh_metrics(&self) {
         let engine = &self.engine;

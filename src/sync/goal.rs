@@ -40,8 +40,16 @@ impl Engine {
             link: resource.link.as_ref().map(|link| link.app_id.clone()),
             password: self.password(round),
             claim: if ours { Claim::Ours } else { Claim::AsMapped },
+            reading: self.reading(round),
             may_create: rests.is_none_or(|until| until <= now),
         })
+    }
+
+    /// What a GET of a moment ago brought; nothing while a call is in doubt.
+    fn reading(&self, round: &Round<'_>) -> Option<Value> {
+        let fresh_for = round.app.mapping.sync().read_fresh_for;
+        let reading = self.readings.take(&round.work.resource.id, fresh_for);
+        reading.filter(|_| round.work.open_steps.is_empty() && round.work.attempts == 0)
     }
 
     /// The newest password that a change of the round carries.

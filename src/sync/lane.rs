@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 use super::clock::until;
 use super::engine::{App, Engine, Pause};
 
+/// While the app refuses the bridge's credential, its secret files are looked at that often.
+const LOOK_AT_SECRETS: Duration = Duration::from_secs(2);
 /// The journal is asked again at least that often, should a wake-up ever be missed.
 const LONGEST_NAP: Duration = Duration::from_secs(30);
 
@@ -54,8 +56,9 @@ impl Engine {
     ) -> Result<Duration, crate::journal::JournalError> {
         let now = self.clock.now();
         if let Pause::Auth { until: then } = app.pause() {
-            if then > now {
-                return Ok(until(then, now));
+            // A credential that was put right in its file ends the pause at once.
+            if then > now && !app.secrets.reread() {
+                return Ok(until(then, now).min(LOOK_AT_SECRETS));
             }
             app.set_pause(Pause::Running);
         }

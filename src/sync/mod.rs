@@ -22,6 +22,7 @@ mod mappings;
 mod membership;
 mod outcome;
 mod read;
+mod readings;
 mod round;
 mod secrets;
 mod snapshot;

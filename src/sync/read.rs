@@ -103,8 +103,9 @@ impl Engine {
                 if side.is_hidden(&record, &link.app_id) {
                     return Err(ScimError::not_found(kind.resource_type(), &resource.id.0));
                 }
-                self.remember_reading(app, kind, resource, side.read_back(&record, &link.app_id))
-                    .await?;
+                let shown = side.read_back(&record, &link.app_id);
+                self.remember_reading(app, kind, resource, shown).await?;
+                self.readings.put(&resource.id, record);
                 if kind == Kind::Group {
                     self.refresh_members(app, resource, &link.app_id, until).await?;
                 }

@@ -111,6 +111,7 @@ impl Engine {
         filter: Option<Filter>,
     ) -> Result<(), ScimError> {
         let now = self.clock.now();
+        self.journal.snapshot_prune(now).await.map_err(journal_failed)?;
         let snapshot =
             self.journal.snapshot_begin(key.clone(), now).await.map_err(journal_failed)?;
         let mut plan = ListPlan::new(&app.mapping, key.kind);

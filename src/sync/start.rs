@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -75,10 +76,13 @@ impl Bridge {
     /// # Errors
     /// When the journal, an app's client or a mapping's target does not allow it.
     pub async fn start(config: BridgeConfig) -> Result<Self, StartError> {
+        let counts = config.journal.counts().await?;
         let mut apps = BTreeMap::new();
         for loaded in &config.mappings {
             let app = open_app(loaded)?;
             introduce(&config.journal, loaded).await?;
+            let waiting = counts.apps.get(app.name()).map_or(0, |counts| counts.queued);
+            app.backlog.store(waiting, Ordering::Relaxed);
             apps.insert(app.name().to_owned(), Arc::new(app));
         }
         let engine = Arc::new(Engine::new(

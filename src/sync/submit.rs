@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -18,7 +19,7 @@ use super::view::{self, Asserted};
 use super::{Caller, Certainty, Deadline, Write, Written};
 use crate::change::{ChangeState, Kind, ResourceId, Verb};
 use crate::journal::{Accept, Accepted, By, KeyError, Resource, Target, Twin};
-use crate::mapping::{DeleteRule, IfExists, Side};
+use crate::mapping::{DeleteRule, GroupCreate, IfExists, Side};
 use crate::scim::{self, ScimError, ScimType};
 
 impl Engine {
@@ -33,21 +34,40 @@ impl Engine {
         deadline: Deadline,
     ) -> Result<Written, ScimError> {
         let app = self.app(&caller.app)?.clone();
+        Self::room_in_backlog(&app)?;
+        for _ in 0..MERGES {
+            match self.submit_once(&app, caller, write.clone(), deadline).await {
+                Err(NotTaken::Stale) => {}
+                Err(NotTaken::Refused(error)) => return Err(error),
+                Ok(written) => return Ok(written),
+            }
+        }
+        Err(ScimError::new(429, "The resource changes faster than it can be merged; try again.")
+            .retry_after(1))
+    }
+
+    async fn submit_once(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        caller: &Caller,
+        write: Write,
+        deadline: Deadline,
+    ) -> Result<Written, NotTaken> {
         match write {
-            Write::Create { kind, body } => self.create(&app, caller, kind, body, deadline).await,
+            Write::Create { kind, body } => self.create(app, caller, kind, body, deadline).await,
             Write::Replace { kind, id, body } => {
                 let held = self.lock(id.clone()).await;
-                let resource = self.existing(&app, kind, &id).await?;
-                let draft = draft::replace(&app, kind, resource, body)?;
-                self.carry_update(&app, caller, draft, held, deadline).await
+                let resource = self.existing(app, kind, &id).await?;
+                let draft = draft::replace(app, kind, resource, body)?;
+                self.carry_update(app, caller, draft, held, deadline).await
             }
             Write::Patch { kind, id, patch } => {
                 let held = self.lock(id.clone()).await;
-                let resource = self.existing(&app, kind, &id).await?;
-                let draft = draft::patch(&app, kind, resource, &patch)?;
-                self.carry_update(&app, caller, draft, held, deadline).await
+                let resource = self.existing(app, kind, &id).await?;
+                let draft = draft::patch(app, kind, resource, &patch)?;
+                self.carry_update(app, caller, draft, held, deadline).await
             }
-            Write::Delete { kind, id } => self.delete(&app, caller, kind, &id, deadline).await,
+            Write::Delete { kind, id } => self.delete(app, caller, kind, &id, deadline).await,
         }
     }
 
@@ -58,12 +78,14 @@ impl Engine {
         kind: Kind,
         mut body: Value,
         deadline: Deadline,
-    ) -> Result<Written, ScimError> {
+    ) -> Result<Written, NotTaken> {
         let (side, rt) = side_of(app, kind)?;
-        if side.create.is_empty() {
+        let links = side.members.policy.create == GroupCreate::LinkOnly;
+        if side.create.is_empty() && !(kind == Kind::Group && links) {
             let what = kind.resource_type();
             let name = app.name();
-            return Err(ScimError::new(501, format!("{name}: a {what} cannot be created here.")));
+            let detail = format!("{name}: a {what} cannot be created here.");
+            return Err(ScimError::new(501, detail).into());
         }
         let request = draft::without_password(&body);
         let members = match kind {
@@ -150,11 +172,11 @@ impl Engine {
         kind: Kind,
         id: &str,
         deadline: Deadline,
-    ) -> Result<Written, ScimError> {
+    ) -> Result<Written, NotTaken> {
         let (side, _) = side_of(app, kind)?;
         if matches!(side.delete, DeleteRule::Refuse) {
             let detail = format!("{}: the mapping refuses deletion here.", app.name());
-            return Err(ScimError::new(501, detail));
+            return Err(ScimError::new(501, detail).into());
         }
         let held = self.lock(id.to_owned()).await;
         let resource = self.existing(app, kind, id).await?;
@@ -184,7 +206,7 @@ impl Engine {
         draft: Draft,
         held: tokio::sync::OwnedMutexGuard<()>,
         deadline: Deadline,
-    ) -> Result<Written, ScimError> {
+    ) -> Result<Written, NotTaken> {
         let kind = draft.kind;
         if let Some(resource) = &draft.before
             && draft.written.asserted.is_empty()
@@ -224,7 +246,7 @@ impl Engine {
         draft: Draft,
         held: tokio::sync::OwnedMutexGuard<()>,
         deadline: Deadline,
-    ) -> Result<(ResourceId, Certainty), ScimError> {
+    ) -> Result<(ResourceId, Certainty), NotTaken> {
         let sync = app.mapping.sync();
         let accept = self.prepare(app, caller, draft).await?;
         let id = accept.target.id().clone();
@@ -233,7 +255,10 @@ impl Engine {
         // its end could pass unseen and a refusal be taken for a late one.
         let gate = self.accepting.read().await;
         let (change, id) = match self.journal.accept(accept).await.map_err(journal_failed)? {
-            Accepted::New(committed) => (committed.change, id),
+            Accepted::New(committed) => {
+                app.backlog.fetch_add(1, Ordering::Relaxed);
+                (committed.change, id)
+            }
             // The client repeats a request that is still under way: both hear the same end.
             Accepted::Joined { change, id } => (change, id),
             // It was carried out, and the answer never reached the client: the same again gets
@@ -244,12 +269,15 @@ impl Engine {
             Accepted::Gone { deleted_by: Some(twin) } if was_unheard(&twin) => {
                 return Ok((id, Certainty::Confirmed));
             }
-            Accepted::KeyTaken { id, .. } => return Err(self.taken_by(app, kind, &id).await),
+            Accepted::KeyTaken { id, .. } => return Err(self.taken_by(app, kind, &id).await.into()),
             Accepted::NoSuchMember { id } => {
-                return Err(ScimError::invalid_value(format!("There is no user '{id}'.")));
+                let detail = format!("There is no user '{id}'.");
+                return Err(ScimError::invalid_value(detail).into());
             }
-            Accepted::Stale | Accepted::Gone { .. } => {
-                return Err(ScimError::not_found(kind.resource_type(), &id.0));
+            // A refusal was taken back between the merge and the journal: merge again.
+            Accepted::Stale => return Err(NotTaken::Stale),
+            Accepted::Gone { .. } => {
+                return Err(ScimError::not_found(kind.resource_type(), &id.0).into());
             }
         };
         let end = self.waiters.begin(change);
@@ -263,6 +291,16 @@ impl Engine {
         };
         let certainty = self.await_end(app, change, end, wait_until).await?;
         Ok((id, certainty))
+    }
+
+    /// Beyond `max_backlog` nothing more is promised for an app.
+    fn room_in_backlog(app: &App) -> Result<(), ScimError> {
+        let waiting = app.backlog.load(Ordering::Relaxed);
+        if waiting < app.mapping.connect().max_backlog {
+            return Ok(());
+        }
+        let detail = format!("{waiting} changes wait for {} already.", app.name());
+        Err(ScimError::new(429, detail).retry_after(60))
     }
 
     /// The draft as the journal takes it.
@@ -352,6 +390,23 @@ impl Engine {
 fn takes_password(app: &App, kind: Kind) -> bool {
     let side = app.mapping.side(kind);
     side.is_some_and(|side| side.attributes.iter().any(|row| row.is_password()))
+}
+
+/// How often a write is merged anew when the resource changed meanwhile.
+const MERGES: usize = 5;
+
+/// Why a write was not taken.
+enum NotTaken {
+    /// The resource changed between the merge and the journal.
+    Stale,
+    /// The client is told this.
+    Refused(ScimError),
+}
+
+impl From<ScimError> for NotTaken {
+    fn from(error: ScimError) -> Self {
+        Self::Refused(error)
+    }
 }
 
 /// Who has a name.

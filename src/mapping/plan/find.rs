@@ -72,6 +72,24 @@ impl FindPlan {
         Self::new(kind, wanted)
     }
 
+    /// A look-up for the values that change between two states of a resource; `None` when no
+    /// value changes that `find` looks by.
+    pub fn for_changed(
+        mapping: &Mapping,
+        kind: Kind,
+        before: &Value,
+        after: &Value,
+    ) -> Option<Self> {
+        let entries = mapping.side(kind)?.find.iter().enumerate();
+        let changed = |(at, entry): (usize, &FindEntry)| {
+            let (old, new) = (entry.wanted_in(before), entry.wanted_in(after)?);
+            let same = |old: &String| *old == new || old.to_lowercase() == new.to_lowercase();
+            (!old.as_ref().is_some_and(same)).then_some((at, new))
+        };
+        let wanted: Vec<_> = entries.filter_map(changed).collect();
+        (!wanted.is_empty()).then(|| Self::new(kind, wanted))
+    }
+
     /// A look-up by one attribute, for a filter; `None` when no entry looks by it.
     pub fn by_slot(mapping: &Mapping, kind: Kind, slot: &Slot, wanted: &str) -> Option<Self> {
         let entries = &mapping.side(kind)?.find;

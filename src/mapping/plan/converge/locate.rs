@@ -1,0 +1,158 @@
+//! Finding the record: by its link, by its key, or knowing that there is none; and what its
+//! state means for the calls that follow.
+
+use serde_json::Value;
+
+use super::{Claim, Converge, Reached, Stage, Want};
+use crate::mapping::Kind;
+use crate::mapping::model::Mapping;
+use crate::mapping::plan::{FindPlan, Found, GetPlan, MembersPlan, id_text};
+use crate::mapping::side::{GroupCreate, GroupDelete, IfExists, Side};
+
+impl Converge {
+    pub(super) fn locate(&mut self, mapping: &Mapping) {
+        if let (Some(_), Some(reading)) = (&self.goal.link, self.goal.reading.take()) {
+            return self.begin(mapping, Some(reading));
+        }
+        self.stage = match (&self.goal.link, &self.goal.want) {
+            (Some(link), _) => Stage::Get(GetPlan::new(self.goal.kind, link.clone())),
+            (None, Want::Gone) => Stage::End(Box::new(Reached::Gone { keeps_account: false })),
+            (None, Want::Present { desired, .. }) => {
+                let plan = FindPlan::for_resource(mapping, self.goal.kind, desired);
+                Stage::Find { plan: Box::new(plan), after_missing: false }
+            }
+        };
+    }
+
+    pub(super) fn linked_record_is_missing(&mut self, mapping: &Mapping) {
+        self.stage = match &self.goal.want {
+            Want::Gone => Stage::End(Box::new(Reached::Gone { keeps_account: false })),
+            Want::Present { desired, .. } => {
+                let plan = FindPlan::for_resource(mapping, self.goal.kind, desired);
+                Stage::Find { plan: Box::new(plan), after_missing: true }
+            }
+        };
+    }
+
+    pub(super) fn found(&mut self, mapping: &Mapping, found: Found, after_missing: bool) {
+        let end = match found {
+            Found::Nobody if after_missing => Reached::Missing,
+            Found::Nobody if !self.goal.may_create => Reached::NotYet,
+            Found::Nobody if self.only_links(mapping) => Reached::OnlyLinks,
+            Found::Nobody => return self.begin(mapping, None),
+            Found::Several { ids, .. } => Reached::Exists { ids },
+            Found::One { id, current, never_adopt } => {
+                let text = id_text(&id);
+                if self.may_adopt(mapping, &current, never_adopt, after_missing) {
+                    self.id = Some(id);
+                    self.adopted = true;
+                    return self.begin(mapping, Some(current));
+                }
+                Reached::Exists { ids: vec![text] }
+            }
+        };
+        self.stage = Stage::End(Box::new(end));
+    }
+
+    pub(super) fn may_adopt(
+        &mut self,
+        mapping: &Mapping,
+        current: &Value,
+        never_adopt: bool,
+        after_missing: bool,
+    ) -> bool {
+        let Some(side) = mapping.side(self.goal.kind) else { return false };
+        if never_adopt {
+            return false;
+        }
+        if after_missing || self.goal.claim == Claim::Ours {
+            return true;
+        }
+        match &side.if_exists {
+            IfExists::Conflict => false,
+            IfExists::Adopt => true,
+            IfExists::AdoptIfSame(fields) => {
+                let roots = self.roots_for(Some(current), side);
+                side.app_record(&roots, true, &self.carried)
+                    .is_ok_and(|record| side.same(fields, &record, current))
+            }
+        }
+    }
+
+    /// The record is located (or known not to exist): decide which operations follow.
+    pub(super) fn begin(&mut self, mapping: &Mapping, current: Option<Value>) {
+        let Some(side) = mapping.side(self.goal.kind) else {
+            self.stage = Stage::End(Box::new(Reached::Missing));
+            return;
+        };
+        self.current = current;
+        if let (Some(id), Some(current)) = (&self.id, &self.current)
+            && side.is_protected(current, id)
+        {
+            self.stage = Stage::End(Box::new(Reached::Protected));
+            return;
+        }
+        if let Some(plan) = self.key_change(mapping, side) {
+            self.stage = Stage::Guard(Box::new(plan));
+            return;
+        }
+        self.plan_operations(mapping);
+    }
+
+    /// A look-up for the new values of keys that change: nobody else may have them.
+    fn key_change(&self, mapping: &Mapping, side: &Side) -> Option<FindPlan> {
+        let (Want::Present { .. }, Some(current), Some(id)) =
+            (&self.goal.want, &self.current, &self.id)
+        else {
+            return None;
+        };
+        let before = side.read_back(current, id);
+        let roots = self.roots_for(Some(current), side);
+        let after = roots.get(side.resource_root())?;
+        FindPlan::for_changed(mapping, self.goal.kind, &before, after)
+    }
+
+    /// The look-up for a changed key is done: a hit with another id is somebody else.
+    pub(super) fn guarded(&mut self, mapping: &Mapping, found: Found) {
+        let own = self.id.as_ref().map(id_text).unwrap_or_default();
+        let others: Vec<String> = match found {
+            Found::Nobody => Vec::new(),
+            Found::One { id, .. } => vec![id_text(&id)],
+            Found::Several { ids, .. } => ids,
+        };
+        let others: Vec<_> = others.into_iter().filter(|id| *id != own).collect();
+        if others.is_empty() {
+            self.plan_operations(mapping);
+        } else {
+            self.stage = Stage::End(Box::new(Reached::Exists { ids: others }));
+        }
+    }
+
+    fn plan_operations(&mut self, mapping: &Mapping) {
+        let Some(side) = mapping.side(self.goal.kind) else { return };
+        self.operations = match &self.goal.want {
+            Want::Gone => self.delete_operations(side),
+            Want::Present { .. } => self.write_operations(side),
+        };
+        self.stage = match (self.empties_first(side), &self.id) {
+            (true, Some(group)) => Stage::ReadMembers(MembersPlan::new(mapping, group.clone())),
+            _ => Stage::Operate,
+        };
+    }
+
+    /// Groups that the mapping only links, never makes.
+    fn only_links(&self, mapping: &Mapping) -> bool {
+        let side = mapping.side(self.goal.kind);
+        self.goal.kind == Kind::Group
+            && side.is_some_and(|side| side.members.policy.create == GroupCreate::LinkOnly)
+    }
+
+    /// A group that is deleted by (or after) taking everybody out of it.
+    pub(super) fn empties_first(&self, side: &Side) -> bool {
+        let empties = matches!(
+            side.members.policy.delete,
+            GroupDelete::EmptyAndKeep | GroupDelete::EmptyThenRemove
+        );
+        self.goal.kind == Kind::Group && matches!(self.goal.want, Want::Gone) && empties
+    }
+}

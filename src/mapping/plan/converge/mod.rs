@@ -1,0 +1,324 @@
+//! One resource towards its goal: locate the record, read it, make the calls that differ,
+//! read back. The only plan that writes.
+
+mod locate;
+mod membership;
+mod roots;
+mod write;
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value, json};
+
+use super::members::MemberRun;
+use super::operation::Operation;
+use super::{
+    Ask, FindPlan, GetPlan, MemberGoal, MembersPlan, MembersReached, Next, PlanError, Taken,
+    request,
+};
+use crate::mapping::attribute::FieldId;
+use crate::mapping::call::{CallId, Pick};
+use crate::mapping::model::Mapping;
+use crate::mapping::side::{Asserted, Carried, DeleteRule, GroupDelete};
+use crate::mapping::{Answer, Classified, Kind, PlannedRequest};
+use crate::scim::Slot;
+
+/// Whose account a hit of the look-up is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// One that fits is ours: an earlier create of ours may have made it, or the client was
+    /// told that there is nobody while the app could not be asked.
+    Ours,
+    /// The mapping's `if_exists` decides.
+    AsMapped,
+}
+
+/// What must become of the record.
+#[derive(Debug, Clone)]
+pub enum Want {
+    /// It exists and holds what was asserted.
+    Present {
+        /// The SCIM resource as wanted, complete, without members.
+        desired: Value,
+        /// What of it the requests spoke about; the rest stays as the app has it.
+        asserted: Vec<Slot>,
+        /// Who must be in and out (groups).
+        members: MemberGoal,
+    },
+    /// It is gone, in the way the mapping's `delete` says.
+    Gone,
+}
+
+/// What a converge works towards, and what is known at its beginning.
+#[derive(Debug, Clone)]
+pub struct Goal {
+    /// Users or groups.
+    pub kind: Kind,
+    /// What must be so in the end.
+    pub want: Want,
+    /// The app's key of the record, if there is a link.
+    pub link: Option<Value>,
+    /// A password that a request carried.
+    pub password: Option<String>,
+    /// Whose a hit of the look-up is.
+    pub claim: Claim,
+    /// The app's record, if it was read just now (by a GET of the same client).
+    pub reading: Option<Value>,
+    /// `false`: an earlier create is in doubt and may still take effect; if nobody is found,
+    /// nothing is sent yet.
+    pub may_create: bool,
+}
+
+/// Where a converge ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reached {
+    /// The record is as wanted.
+    Applied(Box<Applied>),
+    /// The record is gone (or switched off, where that is what the mapping's `delete` means).
+    Gone {
+        /// The link stays: the account still exists, switched off.
+        keeps_account: bool,
+    },
+    /// Nobody was found, and it is too early to create.
+    NotYet,
+    /// A link led to nobody, and nobody was found by key.
+    Missing,
+    /// Somebody has the key already, and may not be adopted.
+    Exists {
+        /// The app's keys of those found.
+        ids: Vec<String>,
+    },
+    /// The app answered that it worked and still shows other values: these attributes.
+    Unchanged {
+        /// As SCIM names them.
+        attributes: Vec<String>,
+    },
+    /// Nobody was found, and the mapping only links groups that exist.
+    OnlyLinks,
+    /// The account is protected by the mapping's `never_touch`.
+    Protected,
+}
+
+/// The record as it is in the end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The app's key, typed.
+    pub id: Value,
+    /// The resource as read back: SCIM attributes without id and meta.
+    pub shown: Value,
+    /// Edges, when there was a goal for them.
+    pub members: Option<MembersReached>,
+    /// After a deactivation: what the app refused of the rest, and in which call.
+    pub warning: Option<(String, Classified)>,
+    /// The account existed before and was taken over.
+    pub adopted: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Locate,
+    Get(GetPlan),
+    Find { plan: Box<FindPlan>, after_missing: bool },
+    /// Does somebody else have the new value of a key that changes?
+    Guard(Box<FindPlan>),
+    Operate,
+    ReadMembers(MembersPlan),
+    Who { actual: Option<Vec<Value>>, asked: Vec<Value> },
+    Members(MemberRun),
+    ReadBack(Option<GetPlan>),
+    End(Box<Reached>),
+}
+
+/// The plan of one converge.
+#[derive(Debug)]
+pub struct Converge {
+    goal: Goal,
+    stage: Stage,
+    id: Option<Value>,
+    current: Option<Value>,
+    adopted: bool,
+    operations: VecDeque<Operation>,
+    carried: Carried,
+    saved: Map<String, Value>,
+    at: Option<CallId>,
+    /// Fields that calls with `read_back` sent: the app must show them in the end.
+    proven: Vec<FieldId>,
+    /// The last write had no record in its answer: what the app holds must be read.
+    stale: bool,
+    members: Option<MembersReached>,
+    warning: Option<(String, Classified)>,
+}
+
+impl Converge {
+    /// A plan towards that goal.
+    pub fn new(goal: Goal) -> Self {
+        let slots = match &goal.want {
+            Want::Present { asserted, .. } => asserted.clone(),
+            Want::Gone => Vec::new(),
+        };
+        let slots = Asserted::Slots(slots);
+        let carried = Carried { slots, password: goal.password.is_some() };
+        Self {
+            stage: Stage::Locate,
+            id: goal.link.clone(),
+            current: None,
+            adopted: false,
+            operations: VecDeque::new(),
+            carried,
+            saved: Map::new(),
+            at: None,
+            proven: Vec::new(),
+            stale: false,
+            members: None,
+            warning: None,
+            goal,
+        }
+    }
+
+    /// The app's key of the record, as far as it is known by now.
+    pub fn id(&self) -> Option<&Value> {
+        self.id.as_ref()
+    }
+
+    /// What to do next.
+    ///
+    /// # Errors
+    /// When a value does not fit into a call; nothing was sent for that call.
+    pub fn next(&mut self, mapping: &Mapping) -> Result<Next<Reached>, PlanError> {
+        loop {
+            match &mut self.stage {
+                Stage::Locate => self.locate(mapping),
+                Stage::Get(plan) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(Some(current)) => self.begin(mapping, Some(current)),
+                    Ask::Done(None) => self.linked_record_is_missing(mapping),
+                },
+                Stage::Find { plan, after_missing } => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(found) => {
+                        let after_missing = *after_missing;
+                        self.found(mapping, found, after_missing);
+                    }
+                },
+                Stage::Guard(plan) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(found) => self.guarded(mapping, found),
+                },
+                Stage::Operate => {
+                    if let Some(request) = self.next_write(mapping)? {
+                        return Ok(Next::Write(request));
+                    }
+                    self.begin_members(mapping);
+                }
+                Stage::ReadMembers(plan) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(actual) => self.members_read(mapping, actual),
+                },
+                Stage::Who { asked, .. } => return Ok(Next::Who(asked.clone())),
+                Stage::Members(run) => {
+                    let Some(due) = run.due().cloned() else {
+                        self.members_done();
+                        continue;
+                    };
+                    let roots = due.roots(self.roots());
+                    let request = request(mapping, due.call, &roots, Pick::Create, None)?;
+                    self.at = Some(due.call);
+                    return Ok(Next::Write(request));
+                }
+                Stage::ReadBack(plan) => {
+                    if let Some(request) = Self::read_back_request(plan, mapping)? {
+                        return Ok(Next::Read(request));
+                    }
+                    self.finish(mapping);
+                }
+                Stage::End(reached) => return Ok(Next::Done((**reached).clone())),
+            }
+        }
+    }
+
+    /// Takes the answer of the request that `next` gave.
+    pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
+        match &mut self.stage {
+            Stage::Get(plan) => plan.take(mapping, answer),
+            Stage::Find { plan, .. } => plan.take(mapping, answer),
+            Stage::Guard(plan) => plan.take(mapping, answer),
+            Stage::ReadMembers(plan) => plan.take(mapping, answer),
+            Stage::ReadBack(Some(plan)) => plan.take(mapping, answer),
+            Stage::Operate => self.take_write(mapping, answer),
+            Stage::Members(_) => self.take_member_write(mapping, answer),
+            Stage::Locate | Stage::Who { .. } | Stage::ReadBack(None) | Stage::End(_) => {
+                Taken::Went
+            }
+        }
+    }
+
+    /// Which of the ids that `Next::Who` named belong to people SCIM knows.
+    pub fn known(&mut self, mapping: &Mapping, known: &[bool]) {
+        let Stage::Who { actual, asked } = &mut self.stage else { return };
+        let leaving =
+            asked.iter().zip(known).filter(|(_, known)| **known).map(|(id, _)| id.clone());
+        let (actual, leaving) = (actual.take(), leaving.collect());
+        self.start_members(mapping, actual, leaving);
+    }
+
+    /// The app's keys and what it saved by now: for the journal, after a write worked.
+    pub fn saved(&self) -> &Map<String, Value> {
+        &self.saved
+    }
+
+    fn read_back_stage(&self) -> Stage {
+        let gone = matches!(self.goal.want, Want::Gone);
+        Stage::ReadBack(
+            self.id
+                .clone()
+                .filter(|_| self.stale && !gone)
+                .map(|id| GetPlan::new(self.goal.kind, id)),
+        )
+    }
+
+    fn read_back_request(
+        plan: &mut Option<GetPlan>,
+        mapping: &Mapping,
+    ) -> Result<Option<PlannedRequest>, PlanError> {
+        match plan {
+            None => Ok(None),
+            Some(get) => match get.next(mapping)? {
+                Ask::Read(request) => Ok(Some(request)),
+                Ask::Done(_) => Ok(None),
+            },
+        }
+    }
+
+    fn finish(&mut self, mapping: &Mapping) {
+        if let Stage::ReadBack(Some(plan)) = &mut self.stage
+            && let Some(record) = plan.take_record()
+        {
+            self.current = Some(record);
+        }
+        let side = mapping.side(self.goal.kind);
+        let reached = match (&self.goal.want, self.id.clone(), side) {
+            (Want::Gone, _, Some(side)) => {
+                let kept = side.members.policy.delete == GroupDelete::EmptyAndKeep;
+                let kept = kept || matches!(side.delete, DeleteRule::Deactivate);
+                Reached::Gone { keeps_account: kept }
+            }
+            (Want::Present { .. }, Some(id), Some(side)) => {
+                let current = self.current.clone().unwrap_or_else(|| json!({}));
+                let attributes = self.unproven(side, &current);
+                if attributes.is_empty() {
+                    Reached::Applied(Box::new(Applied {
+                        shown: side.read_back(&current, &id),
+                        id,
+                        members: self.members.take(),
+                        warning: self.warning.take(),
+                        adopted: self.adopted,
+                    }))
+                } else {
+                    Reached::Unchanged { attributes }
+                }
+            }
+            _ => Reached::Missing,
+        };
+        self.stage = Stage::End(Box::new(reached));
+    }
+}

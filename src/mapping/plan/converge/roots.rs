@@ -1,0 +1,65 @@
+//! What calls may name: the resource as wanted, the record as it is, what was saved.
+
+use serde_json::{Value, json};
+
+use super::{Converge, Want};
+use crate::mapping::plan::read::lay_over;
+use crate::mapping::side::Side;
+use crate::mapping::{Kind, Roots};
+
+impl Converge {
+    /// The roots of a call, without `app`.
+    pub(super) fn roots(&self) -> Roots {
+        let mut roots = Roots::new().with("saved", Value::Object(self.saved.clone()));
+        if let Some(id) = &self.id {
+            roots = roots.with("id", id.clone());
+        }
+        if let Some(current) = &self.current {
+            roots = roots.with("current", current.clone());
+        }
+        if let (Kind::Group, Some(id)) = (self.goal.kind, &self.id) {
+            let mut group = match &self.goal.want {
+                Want::Present { desired, .. } => desired.clone(),
+                Want::Gone => json!({}),
+            };
+            group["id"] = id.clone();
+            roots = roots.with("group", group);
+        }
+        roots
+    }
+
+    /// The roots with the SCIM resource as wanted: what the app shows now, and over it what the
+    /// requests asserted.
+    pub(super) fn roots_for(&self, current: Option<&Value>, side: &Side) -> Roots {
+        let Want::Present { desired, asserted, .. } = &self.goal.want else { return self.roots() };
+        let mut wanted = match current {
+            None => desired.clone(),
+            Some(current) => {
+                let mut shown = side.read_back(current, &self.id.clone().unwrap_or_default());
+                for slot in asserted {
+                    slot.copy(desired, &mut shown);
+                }
+                shown
+            }
+        };
+        if let Some(password) = &self.goal.password {
+            wanted["password"] = Value::String(password.clone());
+        }
+        match self.goal.kind {
+            Kind::User => self.roots().with("user", wanted),
+            Kind::Group => {
+                if let Some(id) = &self.id {
+                    wanted["id"] = id.clone();
+                }
+                self.roots().with("group", wanted)
+            }
+        }
+    }
+}
+
+/// The roots with the app's record, and what the app's record would be with it laid over.
+pub(super) fn with_app(roots: Roots, app: &Value, current: Option<&Value>) -> Roots {
+    let mut merged = current.cloned();
+    lay_over(&mut merged, app.clone());
+    roots.with("app", app.clone()).with("merged", merged.unwrap_or_default())
+}

@@ -1,0 +1,183 @@
+//! The calls that differ: which operations run, which of their calls, and what an answer to a
+//! write means for the plan.
+
+use std::collections::VecDeque;
+
+use serde_json::Value;
+
+use super::roots::with_app;
+use super::{Converge, Want};
+use crate::mapping::answer::Use;
+use crate::mapping::attribute::FieldId;
+use crate::mapping::call::Pick;
+use crate::mapping::model::Mapping;
+use crate::mapping::plan::operation::{Name, Operation};
+use crate::mapping::plan::read::lay_over;
+use crate::mapping::plan::{PlanError, Taken, request};
+use crate::mapping::side::{DeleteRule, GroupDelete, Side};
+use crate::mapping::{Answer, AnswerClass, Classified, PlannedRequest};
+use crate::scim::Slot;
+
+impl Converge {
+    pub(super) fn delete_operations(&self, side: &Side) -> VecDeque<Operation> {
+        if side.members.policy.delete == GroupDelete::EmptyAndKeep {
+            return VecDeque::new();
+        }
+        match &side.delete {
+            DeleteRule::Calls(calls) => [Operation::new(Name::Delete, calls, false)].into(),
+            DeleteRule::Deactivate if self.is_active(side) => {
+                [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
+            }
+            DeleteRule::Deactivate | DeleteRule::Refuse => VecDeque::new(),
+        }
+    }
+
+    /// Up: reactivate, then update. Down: deactivate first, and it alone decides the outcome.
+    pub(super) fn write_operations(&self, side: &Side) -> VecDeque<Operation> {
+        let wanted = self.wanted_active();
+        let creating = self.current.is_none();
+        if creating {
+            let mut operations =
+                VecDeque::from([Operation::new(Name::Create, &side.create, false)]);
+            if wanted == Some(false) && !side.deactivate.is_empty() {
+                operations.push_back(Operation::new(Name::Deactivate, &side.deactivate, false));
+            }
+            return operations;
+        }
+        let update = |soft| Operation::new(Name::Update, &side.update, soft);
+        match (wanted, self.is_active(side)) {
+            (Some(false), true) if !side.deactivate.is_empty() => {
+                [Operation::new(Name::Deactivate, &side.deactivate, false), update(true)].into()
+            }
+            (Some(true), false) if !side.reactivate.is_empty() => {
+                [Operation::new(Name::Reactivate, &side.reactivate, false), update(false)].into()
+            }
+            (Some(false), false) => [update(true)].into(),
+            _ => [update(false)].into(),
+        }
+    }
+
+    pub(super) fn wanted_active(&self) -> Option<bool> {
+        let Want::Present { desired, asserted, .. } = &self.goal.want else { return None };
+        let active = Slot::new(["active"]);
+        if self.current.is_some() && !asserted.contains(&active) {
+            return None;
+        }
+        active.get(desired).and_then(Value::as_bool)
+    }
+
+    pub(super) fn is_active(&self, side: &Side) -> bool {
+        let id = self.id.clone().unwrap_or_default();
+        let shown = self.current.as_ref().map(|current| side.read_back(current, &id));
+        shown.and_then(|shown| shown.get("active").and_then(Value::as_bool)).unwrap_or(true)
+    }
+
+    /// The next call of the operations that runs.
+    pub(super) fn next_write(&mut self, mapping: &Mapping) -> Result<Option<PlannedRequest>, PlanError> {
+        let Some(side) = mapping.side(self.goal.kind) else { return Ok(None) };
+        while let Some(mut operation) = self.operations.pop_front() {
+            let creating = operation.name == Name::Create;
+            let roots = self.roots_for(self.current.as_ref(), side);
+            let record = match side.app_record(&roots, creating, &self.carried) {
+                Ok(record) => record,
+                // Taking access away never fails because of another attribute.
+                Err(refusal) if operation.soft => {
+                    self.warning = Some(("update".to_owned(), refused_here(&refusal.to_string())));
+                    continue;
+                }
+                Err(refusal) => {
+                    return Err(PlanError {
+                        call: operation.word().into(),
+                        why: refusal.to_string(),
+                    });
+                }
+            };
+            let roots = with_app(roots, record.tree(), self.current.as_ref());
+            let current = match (&self.current, creating) {
+                (Some(current), false) => current,
+                _ => &Value::Null,
+            };
+            let differs = |field| side.differs(field, &record, current, &self.carried);
+            let wanted = |call| mapping.call(call).wanted(&roots);
+            let Some(call) = operation.next_call(mapping, &differs, &wanted) else { continue };
+            let fields = mapping.call(call).fields().iter().copied();
+            let differing: Vec<FieldId> = fields.filter(|field| differs(*field)).collect();
+            let pick = if creating { Pick::Create } else { Pick::Update { differing: &differing } };
+            let request = request(mapping, call, &roots, pick, None)?;
+            if mapping.call(call).read_back() {
+                self.proven.extend(&differing);
+            }
+            self.at = Some(call);
+            self.operations.push_front(operation);
+            return Ok(Some(request));
+        }
+        Ok(None)
+    }
+
+    /// What calls with `read_back` sent and the app does not show, as SCIM names it.
+    pub(super) fn unproven(&self, side: &Side, current: &Value) -> Vec<String> {
+        if self.proven.is_empty() {
+            return Vec::new();
+        }
+        let roots = self.roots_for(Some(current), side);
+        let Ok(record) = side.app_record(&roots, false, &self.carried) else { return Vec::new() };
+        let differs = |field: &&FieldId| {
+            let row = side.row(**field);
+            row.is_some_and(|row| row.is_readable())
+                && side.differs(**field, &record, current, &self.carried)
+        };
+        let name = |field: &FieldId| Some(side.row(*field)?.scim_name().to_owned());
+        self.proven.iter().filter(differs).filter_map(name).collect()
+    }
+
+    pub(super) fn take_write(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
+        let Some(call) = self.at else { return Taken::Went };
+        let roots = self.roots();
+        let named = mapping.call(call);
+        let classified = mapping.classify(named, answer, Use::Write, &roots);
+        match classified.class {
+            AnswerClass::Ok | AnswerClass::AlreadyDone => {}
+            AnswerClass::Conflict | AnswerClass::Rejected | AnswerClass::Forbidden
+                if self.operations.front().is_some_and(|operation| operation.soft) =>
+            {
+                // The deactivation is done; the rest may fail with a warning.
+                self.operations.pop_front();
+                self.warning = Some((named.name().to_owned(), classified));
+                self.stale = true;
+                return Taken::Went;
+            }
+            _ => return Taken::Stopped(classified),
+        }
+        match named.saved(answer, &roots) {
+            Ok(saved) => self.saved.extend(saved),
+            Err(why) => return Taken::Unreadable(why.to_string()),
+        }
+        if let Some(id) = self.saved.get("id").filter(|id| !id.is_null()) {
+            self.id = Some(id.clone());
+        }
+        self.stale = true;
+        if named.has_record() {
+            match named.record(answer, &roots) {
+                Ok(Some(record)) => {
+                    lay_over(&mut self.current, record);
+                    self.stale = false;
+                }
+                Ok(None) => {}
+                Err(why) => return Taken::Unreadable(why.to_string()),
+            }
+        }
+        if self.id.is_none() {
+            let side = mapping.side(self.goal.kind);
+            self.id = self.current.as_ref().and_then(|record| side?.id_of(record));
+        }
+        if let Some(operation) = self.operations.front_mut() {
+            operation.was_sent(mapping, call);
+        }
+        Taken::Went
+    }
+}
+
+/// A refusal that was found before a call was made.
+pub(super) fn refused_here(words: &str) -> Classified {
+    Classified { class: AnswerClass::Rejected, say: words.to_owned(), wait: None }
+}

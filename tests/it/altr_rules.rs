@@ -1,9 +1,10 @@
 //! The requirements of ALTR's guide that its scenarios do not show, one by one.
 
+use scim_bridge::sync::Command;
 use serde_json::json;
 
 use super::support::World;
-use super::support::http::split_url;
+use super::support::http::{send, split_url};
 use super::support::people::{LEVEL, george, group, patch, user, with_level};
 use super::support::text::{mapping_text, replaced, with_key};
 use super::support::world::token_of;
@@ -21,9 +22,9 @@ async fn with_george() -> (World, String) {
 #[tokio::test]
 async fn altr_01_04_base_url_and_token_come_together() {
     let mut world = World::of("altr").await;
-    let tokens = world.command(scim_bridge::sync::Command::TokenList { app: None }).await;
+    let tokens = world.command(Command::TokenList { app: None }).await;
     let id = tokens[0]["id"].as_str().unwrap().to_owned();
-    let revoke = scim_bridge::sync::Command::TokenRevoke { app: "altr".into(), id };
+    let revoke = Command::TokenRevoke { app: "altr".into(), id };
     world.command(revoke).await;
     let made = world.command(world.token_create()).await;
     assert_eq!(made["app"], "altr");
@@ -39,16 +40,15 @@ async fn altr_01_04_base_url_and_token_come_together() {
 async fn altr_02_nothing_shows_the_token_again() {
     let world = World::of("altr").await;
     let secret = world.token.rsplit('_').next().unwrap();
-    let list = world.command(scim_bridge::sync::Command::TokenList { app: None }).await;
+    let list = world.command(Command::TokenList { app: None }).await;
     assert!(!list.to_string().contains(secret), "{list}");
-    let metrics = super::support::http::send(&world.service().admin(), "GET", "/metrics", &[], b"");
-    assert!(!metrics.await.unwrap().body.contains(secret));
+    let metrics = send(&world.service().admin(), "GET", "/metrics", &[], b"").await.unwrap();
+    assert!(!metrics.body.contains(secret));
 }
 
 /// ALTR-3: a second token is refused while there is one, and a rotation too.
 #[tokio::test]
 async fn altr_03_a_token_is_not_regenerated() {
-    use scim_bridge::sync::Command;
     let world = World::of("altr").await;
     let rotate = Command::TokenRotate { app: "altr".into(), id: None, overlap: None };
     for command in [world.token_create(), rotate] {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use scim_bridge::cli::options::JournalArguments;
 use scim_bridge::cli::serve::{ListenerArguments, Service, ServicePlan};
 use scim_bridge::mapping::Source;
-use scim_bridge::sync::{Command, load};
+use scim_bridge::sync::{BaseUrls, Command, load};
 use serde_json::{Value, json};
 use standin::Running;
 use tempfile::TempDir;
@@ -111,7 +111,8 @@ impl World {
                 drain_delay: 0,
                 drain: 0,
             },
-            mappings: load(&[source], &environment).unwrap_or_else(|e| panic!("{e}")),
+            mappings: load(&[source], &environment, &BaseUrls::default())
+                .unwrap_or_else(|e| panic!("{e}")),
             wait_for_lock: Duration::ZERO,
         }
     }

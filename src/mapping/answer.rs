@@ -9,8 +9,8 @@ use super::call::Call;
 use super::condition::Condition;
 use super::error::Unreadable;
 use super::path::JsonPath;
+use super::record::as_record;
 use super::roots::Roots;
-use super::side::as_record;
 use super::template::{Template, joined, scalar_text};
 use super::value::Val;
 use super::wire::{Answer, AnswerClass, Body, Classified};
@@ -22,7 +22,10 @@ const LONGEST_SAY: usize = 500;
 #[derive(Debug, Clone)]
 pub(crate) enum Save {
     Value(Val),
-    Header { name: String, pattern: Option<Regex> },
+    Header {
+        name: String,
+        pattern: Option<Regex>,
+    },
 }
 
 /// A row of `errors:`, compiled.
@@ -55,7 +58,12 @@ impl ErrorRow {
     fn fits(&self, answer: &Answer, roots: &Roots) -> bool {
         let is_type = |wanted: &String| {
             let found = answer.header("content-type").unwrap_or_default();
-            found.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
+            found
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .eq_ignore_ascii_case(wanted)
         };
         (self.status.is_empty() || self.status.contains(&answer.status))
             && self.content_type.as_ref().is_none_or(is_type)
@@ -75,22 +83,36 @@ impl AnswerRules {
     pub fn classify(&self, call: &Call, answer: &Answer, used: Use, roots: &Roots) -> Classified {
         let roots = call.with_vars(roots).with_answer(answer);
         let error_text = self.error_text(answer, &roots);
-        let row = call.errors.iter().chain(&self.errors).find(|row| row.fits(answer, &roots));
+        let row = call
+            .errors
+            .iter()
+            .chain(&self.errors)
+            .find(|row| row.fits(answer, &roots));
         let (class, wait) = match row {
             Some(row) => (row.is, row.wait),
             None => (built_in(answer, used), None),
         };
         let say = match row.and_then(|row| row.say.as_ref()) {
             Some(say) => say.render_leniently(&roots.with("error_text", Value::String(error_text))),
-            None if error_text.is_empty() => format!("The app answered with status {}.", answer.status),
+            None if error_text.is_empty() => {
+                format!("The app answered with status {}.", answer.status)
+            }
             None => error_text,
         };
-        Classified { class, say: tidy(&say), wait: retry_after(answer).or(wait) }
+        Classified {
+            class,
+            say: tidy(&say),
+            wait: retry_after(answer).or(wait),
+        }
     }
 
     /// The app's own words: the first path that has a text, else the first text of the body.
     fn error_text(&self, answer: &Answer, roots: &Roots) -> String {
-        let found = self.error_text.iter().map(|path| joined(&path.all(roots))).find(|t| !t.is_empty());
+        let found = self
+            .error_text
+            .iter()
+            .map(|path| joined(&path.all(roots)))
+            .find(|t| !t.is_empty());
         found.unwrap_or_else(|| match &answer.body {
             Body::Tree(tree) => first_text(tree).unwrap_or_default(),
             // An error page is no sentence for an admin.
@@ -124,7 +146,12 @@ fn built_in(answer: &Answer, used: Use) -> AnswerClass {
 
 /// Retry-After in seconds; a date would need a clock and is left to the backoff.
 fn retry_after(answer: &Answer) -> Option<Duration> {
-    answer.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    answer
+        .header("retry-after")?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 fn first_text(value: &Value) -> Option<String> {
@@ -138,7 +165,11 @@ fn first_text(value: &Value) -> Option<String> {
 
 fn tidy(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.take(LONGEST_SAY).collect::<String>().trim().to_owned()
+    plain
+        .take(LONGEST_SAY)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
 impl Call {
@@ -147,7 +178,9 @@ impl Call {
     /// # Errors
     /// [`Unreadable`]: what the mapping reads is not there.
     pub fn record(&self, answer: &Answer, roots: &Roots) -> Result<Option<Value>, Unreadable> {
-        let Some(record) = &self.record else { return Ok(None) };
+        let Some(record) = &self.record else {
+            return Ok(None);
+        };
         self.readable(answer)?;
         if answer.body == Body::Empty {
             return match answer.status {
@@ -156,11 +189,15 @@ impl Call {
                 _ if matches!(record, Val::Path(path) if path.root() == "body") => {
                     Err(self.unreadable("the body is empty"))
                 }
-                _ => Ok(record.eval(&self.answer_roots(answer, roots)).map(as_record)),
+                _ => Ok(record
+                    .eval(&self.answer_roots(answer, roots))
+                    .map(as_record)),
             };
         }
         let roots = self.answer_roots(answer, roots);
-        let found = record.one(&roots, &self.place()).map_err(|error| self.unreadable(&error.to_string()))?;
+        let found = record
+            .one(&roots, &self.place())
+            .map_err(|error| self.unreadable(&error.to_string()))?;
         match found {
             None => Err(self.unreadable("the path of `record` is not there")),
             Some(Value::Null) => Ok(None),
@@ -190,7 +227,9 @@ impl Call {
 
     /// The rows as they came.
     pub(crate) fn raw_rows(&self, answer: &Answer) -> Result<Vec<Value>, Unreadable> {
-        let Some(records) = &self.records else { return Ok(Vec::new()) };
+        let Some(records) = &self.records else {
+            return Ok(Vec::new());
+        };
         self.readable(answer)?;
         let found = Roots::new().with_answer(answer);
         match records.list.all(&found).first() {
@@ -200,7 +239,12 @@ impl Call {
             None if self.total(answer) == Some(0) => return Ok(Vec::new()),
             None => return Err(self.unreadable("the list of `records` is missing")),
         }
-        Ok(records.path.all(&found).into_iter().map(|row| as_record(row.clone())).collect())
+        Ok(records
+            .path
+            .all(&found)
+            .into_iter()
+            .map(|row| as_record(row.clone()))
+            .collect())
     }
 
     /// The values to keep from an answer.
@@ -225,14 +269,19 @@ impl Call {
                         None => Some(text.to_owned()),
                         Some(pattern) => {
                             let groups = pattern.captures(text)?;
-                            groups.get(1).or_else(|| groups.get(0)).map(|g| g.as_str().to_owned())
+                            groups
+                                .get(1)
+                                .or_else(|| groups.get(0))
+                                .map(|g| g.as_str().to_owned())
                         }
                     };
                     text.and_then(part).map(Value::String)
                 }
             };
             match found {
-                Some(value) if scalar_text(&value).is_none_or(|t| !t.is_empty()) && !value.is_null() => {
+                Some(value)
+                    if scalar_text(&value).is_none_or(|t| !t.is_empty()) && !value.is_null() =>
+                {
                     saved.insert(name.clone(), value);
                 }
                 _ => return Err(self.unreadable(&format!("`save.{name}` is not there"))),

@@ -25,7 +25,11 @@ use super::wire::{
 };
 
 /// What is left as it is in a path segment: RFC 3986's unreserved characters.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// A call, by its place in the mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -192,7 +196,12 @@ impl Call {
     ///
     /// # Errors
     /// [`ValueError`] for a value its place cannot take; nothing may then be sent.
-    pub fn request(&self, roots: &Roots, pick: Pick<'_>, page: Option<&Page>) -> Result<PlannedRequest, ValueError> {
+    pub fn request(
+        &self,
+        roots: &Roots,
+        pick: Pick<'_>,
+        page: Option<&Page>,
+    ) -> Result<PlannedRequest, ValueError> {
         let mut roots = self.with_vars(roots);
         if let Some(page) = page {
             roots.set("page", page.root());
@@ -258,8 +267,13 @@ impl Call {
             }
         }
         let query = query.finish();
-        let parts: Vec<&str> =
-            self.fixed_query.as_deref().into_iter().chain([query.as_str()]).filter(|q| !q.is_empty()).collect();
+        let parts: Vec<&str> = self
+            .fixed_query
+            .as_deref()
+            .into_iter()
+            .chain([query.as_str()])
+            .filter(|q| !q.is_empty())
+            .collect();
         if !parts.is_empty() {
             let _ = write!(target, "?{}", parts.join("&"));
         }
@@ -269,7 +283,10 @@ impl Call {
     /// One segment. What is put in is encoded, so it cannot begin a new one; `.` and `..`
     /// would be taken as steps by proxies and servers.
     fn segment(&self, parts: &[Part], roots: &Roots) -> Result<String, ValueError> {
-        let wrong = |found| ValueError::PathPart { place: self.place(), found };
+        let wrong = |found| ValueError::PathPart {
+            place: self.place(),
+            found,
+        };
         let (mut encoded, mut plain, mut computed) = (String::new(), String::new(), false);
         for part in parts {
             match part {
@@ -297,13 +314,16 @@ impl Call {
 
     /// The texts of a query value: none if it is missing, several of a list.
     fn texts(&self, name: &str, value: &Val, roots: &Roots) -> Result<Vec<String>, ValueError> {
-        let structure =
-            || ValueError::Structure { place: self.place(), name: name.to_owned() };
+        let structure = || ValueError::Structure {
+            place: self.place(),
+            name: name.to_owned(),
+        };
         match value.eval(roots) {
             None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(list)) => {
-                list.iter().map(|one| scalar_text(one).ok_or_else(structure)).collect()
-            }
+            Some(Value::Array(list)) => list
+                .iter()
+                .map(|one| scalar_text(one).ok_or_else(structure))
+                .collect(),
             Some(one) => Ok(vec![scalar_text(&one).ok_or_else(structure)?]),
         }
     }
@@ -315,19 +335,30 @@ impl Call {
                 headers.push((name.clone(), HeaderText::Secret(secret.clone())));
                 continue;
             }
-            let Some(value) = value.one(roots, &self.place())?.filter(|v| !v.is_null()) else { continue };
-            let text = scalar_text(&value)
-                .ok_or_else(|| ValueError::Structure { place: self.place(), name: name.clone() })?;
+            let Some(value) = value.one(roots, &self.place())?.filter(|v| !v.is_null()) else {
+                continue;
+            };
+            let text = scalar_text(&value).ok_or_else(|| ValueError::Structure {
+                place: self.place(),
+                name: name.clone(),
+            })?;
             // Also what is not Latin-1: clients differ in how they would write it.
             if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
-                return Err(ValueError::Header { place: self.place(), header: name.clone() });
+                return Err(ValueError::Header {
+                    place: self.place(),
+                    header: name.clone(),
+                });
             }
             headers.push((name.clone(), HeaderText::Plain(text)));
         }
         Ok(headers)
     }
 
-    fn body(&self, roots: &Roots, sent: Option<Map<String, Value>>) -> Result<Option<Payload>, ValueError> {
+    fn body(
+        &self,
+        roots: &Roots,
+        sent: Option<Map<String, Value>>,
+    ) -> Result<Option<Payload>, ValueError> {
         let tree = match (&self.body, sent) {
             (None, None) => return Ok(None),
             (None, Some(sent)) => Value::Object(sent),
@@ -348,7 +379,11 @@ impl Call {
                 }
             }
         };
-        Ok(Some(Payload { format: self.sends, tree, bracket_lists: self.bracket_lists }))
+        Ok(Some(Payload {
+            format: self.sends,
+            tree,
+            bracket_lists: self.bracket_lists,
+        }))
     }
 
     fn sensitive(&self, roots: &Roots) -> Vec<String> {
@@ -356,9 +391,15 @@ impl Call {
             .passwords
             .iter()
             .filter_map(|field| roots.get("app").and_then(|app| field.get(app)));
-        let given = roots.get("user").and_then(|user| user.get("password")).cloned();
-        let mut texts: Vec<String> =
-            in_app.chain(given).filter_map(|value| scalar_text(&value)).filter(|t| !t.is_empty()).collect();
+        let given = roots
+            .get("user")
+            .and_then(|user| user.get("password"))
+            .cloned();
+        let mut texts: Vec<String> = in_app
+            .chain(given)
+            .filter_map(|value| scalar_text(&value))
+            .filter(|t| !t.is_empty())
+            .collect();
         texts.sort();
         texts.dedup();
         texts

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::attribute::{Immutable, Pick, Row, is_nothing};
+use super::record::touches;
 use super::roots::Roots;
-use super::side::{Side, touches};
+use super::side::Side;
 use crate::scim::{ScimError, ScimType, Slot, Written, values_equal};
 
 impl Side {
@@ -27,26 +28,38 @@ impl Side {
     ) -> Result<Vec<String>, ScimError> {
         let mut warnings = Vec::new();
         for row in &self.attributes {
-            let asserted = row.sources.iter().any(|source| touches(&written.asserted, &source.slot));
+            let asserted = row
+                .sources
+                .iter()
+                .any(|source| touches(&written.asserted, &source.slot));
             if base.is_some() && !asserted && !row.is_password() {
                 continue;
             }
-            if let Some(base) = base.filter(|base| row.immutable != Immutable::No && changed(row, base, &written.desired)) {
+            if let Some(base) = base.filter(|base| {
+                row.immutable != Immutable::No && changed(row, base, &written.desired)
+            }) {
                 let name = row.scim_name();
                 if row.immutable == Immutable::Refuse && !ending_access {
                     let detail = format!("{name} cannot be changed in the app.");
                     return Err(ScimError::typed(ScimType::Mutability, detail));
                 }
-                warnings.push(format!("{name} cannot be changed in the app; the old value stays."));
+                warnings.push(format!(
+                    "{name} cannot be changed in the app; the old value stays."
+                ));
                 leave_out(row, Some(base), written);
                 continue;
             }
-            let Err(error) = self.fits(row, base, written) else { continue };
+            let Err(error) = self.fits(row, base, written) else {
+                continue;
+            };
             if base.is_some_and(|base| !changed(row, base, &written.desired)) {
                 // The client only echoes what it was shown.
                 leave_out(row, base, written);
             } else if ending_access {
-                warnings.push(format!("Left out because access is taken away: {}", error.detail));
+                warnings.push(format!(
+                    "Left out because access is taken away: {}",
+                    error.detail
+                ));
                 leave_out(row, base, written);
             } else {
                 return Err(error);
@@ -63,8 +76,14 @@ impl Side {
         let roots = Roots::new()
             .with(self.resource_root(), desired)
             .with("vars", Arc::clone(&self.vars));
-        let value = row.outward(&roots, self.resource_root()).map_err(|misfit| misfit.error)?;
-        let had = |base: &Value| row.sources.iter().any(|s| !is_nothing(&s.picked(base, row.pick)));
+        let value = row
+            .outward(&roots, self.resource_root())
+            .map_err(|misfit| misfit.error)?;
+        let had = |base: &Value| {
+            row.sources
+                .iter()
+                .any(|s| !is_nothing(&s.picked(base, row.pick)))
+        };
         let needed = row.required && base.is_none_or(had) && (base.is_none() || !row.is_password());
         if needed && value.is_none() {
             return Err(ScimError::invalid_value(format!(
@@ -79,10 +98,17 @@ impl Side {
 /// Whether what the row picks is another value than before, by the attribute's rule.
 fn changed(row: &Row, base: &Value, desired: &Value) -> bool {
     let pick = |resource: &Value| {
-        let mut values = row.sources.iter().map(|source| (source, source.picked(resource, row.pick)));
-        values.find(|(_, value)| !is_nothing(value)).map_or(Value::Null, |(_, value)| value)
+        let mut values = row
+            .sources
+            .iter()
+            .map(|source| (source, source.picked(resource, row.pick)));
+        values
+            .find(|(_, value)| !is_nothing(value))
+            .map_or(Value::Null, |(_, value)| value)
     };
-    let Some(source) = row.sources.first() else { return false };
+    let Some(source) = row.sources.first() else {
+        return false;
+    };
     let mut attribute = source.leaf.clone();
     attribute.case_exact = row.case_exact;
     attribute.multi_valued |= row.pick == Pick::All;
@@ -93,7 +119,9 @@ fn changed(row: &Row, base: &Value, desired: &Value) -> bool {
 fn leave_out(row: &Row, base: Option<&Value>, written: &mut Written) {
     let nothing = Value::Object(serde_json::Map::new());
     for source in &row.sources {
-        source.slot.copy(base.unwrap_or(&nothing), &mut written.desired);
+        source
+            .slot
+            .copy(base.unwrap_or(&nothing), &mut written.desired);
         written.asserted.retain(|slot: &Slot| *slot != source.slot);
     }
 }

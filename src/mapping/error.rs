@@ -6,7 +6,9 @@ use crate::scim::ScimError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
     /// A path gives a list of several where one value is needed.
-    #[error("{place}: `{path}` gives {found} values where one is needed; choose one in the mapping")]
+    #[error(
+        "{place}: `{path}` gives {found} values where one is needed; choose one in the mapping"
+    )]
     Several {
         /// Where in which call.
         place: String,
@@ -24,7 +26,9 @@ pub enum ValueError {
         found: &'static str,
     },
     /// A header value has control characters.
-    #[error("{place}: the value of header `{header}` has control characters; the call was not made")]
+    #[error(
+        "{place}: the value of header `{header}` has control characters; the call was not made"
+    )]
     Header {
         /// Which call.
         place: String,
@@ -32,7 +36,9 @@ pub enum ValueError {
         header: String,
     },
     /// A query or form value is a block of keys.
-    #[error("{place}: `{name}` is a structure where a text is needed; use json_text in the mapping")]
+    #[error(
+        "{place}: `{name}` is a structure where a text is needed; use json_text in the mapping"
+    )]
     Structure {
         /// Which call.
         place: String,
@@ -62,7 +68,9 @@ pub enum PagingError {
         call: String,
     },
     /// The pages ended before `total` was reached.
-    #[error("`{call}` says there are {total} rows but its pages ended after {found}; the list was not taken")]
+    #[error(
+        "`{call}` says there are {total} rows but its pages ended after {found}; the list was not taken"
+    )]
     Short {
         /// The call.
         call: String,

@@ -1,11 +1,11 @@
-//! Questions about one record: may it be touched, is it shown, whose row is it.
+//! Questions about one record: may it be touched, is it shown, what are its roles.
 
 use serde_json::Value;
 
 use super::attribute::Pick;
 use super::condition::Condition;
 use super::roots::Roots;
-use super::side::{FindEntry, Side, as_record, id_in};
+use super::side::{FindEntry, Side};
 use crate::scim::Slot;
 
 impl Side {
@@ -28,12 +28,6 @@ impl Side {
             .with("id", id.clone())
             .with("vars", self.vars.clone());
         !condition.is_known(&roots) || condition.holds(&roots)
-    }
-
-    /// The app's key of the person in a member row.
-    pub fn member_in(&self, row: &Value) -> Option<Value> {
-        let rule = self.members.read.as_ref()?;
-        id_in(&rule.user, &as_record(row.clone()), &self.vars)
     }
 
     /// The attributes that are roles here: those with a fixed set of values, but for `active`.

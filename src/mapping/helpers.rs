@@ -27,14 +27,28 @@ pub(crate) fn run(name: &str, given: &[String]) -> Option<String> {
         "trim" => Some(text.trim().to_owned()),
         "left" => Some(text.chars().take(second.parse().ok()?).collect()),
         // Without the separator `before` is the whole text and `after` is missing.
-        "before" => Some(text.split_once(second).map_or(text.as_str(), |(b, _)| b).to_owned()),
+        "before" => Some(
+            text.split_once(second)
+                .map_or(text.as_str(), |(b, _)| b)
+                .to_owned(),
+        ),
         "after" => text.split_once(second).map(|(_, after)| after.to_owned()),
         "replace" => Some(text.replace(second, third)),
         "ascii" => Some(text.chars().map(plain_letter).collect()),
         "date" => date(text, second),
         "only" => {
             let allowed = Allowed::parse(second);
-            Some(text.chars().map(|c| if allowed.has(c) { c.to_string() } else { third.to_owned() }).collect())
+            Some(
+                text.chars()
+                    .map(|c| {
+                        if allowed.has(c) {
+                            c.to_string()
+                        } else {
+                            third.to_owned()
+                        }
+                    })
+                    .collect(),
+            )
         }
         _ => None,
     }
@@ -78,18 +92,59 @@ pub(crate) fn date(text: &str, format: &str) -> Option<String> {
 /// A Latin letter without its accent, as a text; other characters stay.
 fn plain_letter(c: char) -> String {
     const PLAIN: &[(&str, &str)] = &[
-        ("ÀÁÂÃÅĀĂĄ", "A"), ("àáâãåāăą", "a"), ("ÇĆĈĊČ", "C"), ("çćĉċč", "c"),
-        ("ĎĐ", "D"), ("ďđ", "d"), ("ÈÉÊËĒĔĖĘĚ", "E"), ("èéêëēĕėęě", "e"),
-        ("ĜĞĠĢ", "G"), ("ĝğġģ", "g"), ("ĤĦ", "H"), ("ĥħ", "h"),
-        ("ÌÍÎÏĨĪĬĮİ", "I"), ("ìíîïĩīĭįı", "i"), ("Ĵ", "J"), ("ĵ", "j"),
-        ("Ķ", "K"), ("ķ", "k"), ("ĹĻĽĿŁ", "L"), ("ĺļľŀł", "l"),
-        ("ÑŃŅŇ", "N"), ("ñńņň", "n"), ("ÒÓÔÕØŌŎŐ", "O"), ("òóôõøōŏő", "o"),
-        ("ŔŖŘ", "R"), ("ŕŗř", "r"), ("ŚŜŞŠȘ", "S"), ("śŝşšș", "s"),
-        ("ŢŤŦȚ", "T"), ("ţťŧț", "t"), ("ÙÚÛŨŪŬŮŰŲ", "U"), ("ùúûũūŭůűų", "u"),
-        ("Ŵ", "W"), ("ŵ", "w"), ("ÝŶŸ", "Y"), ("ýŷÿ", "y"), ("ŹŻŽ", "Z"), ("źżž", "z"),
-        ("Ä", "Ae"), ("ä", "ae"), ("Ö", "Oe"), ("ö", "oe"), ("Ü", "Ue"), ("ü", "ue"),
-        ("ß", "ss"), ("Æ", "AE"), ("æ", "ae"), ("Œ", "OE"), ("œ", "oe"),
-        ("Þ", "Th"), ("þ", "th"), ("Ð", "D"), ("ð", "d"),
+        ("ÀÁÂÃÅĀĂĄ", "A"),
+        ("àáâãåāăą", "a"),
+        ("ÇĆĈĊČ", "C"),
+        ("çćĉċč", "c"),
+        ("ĎĐ", "D"),
+        ("ďđ", "d"),
+        ("ÈÉÊËĒĔĖĘĚ", "E"),
+        ("èéêëēĕėęě", "e"),
+        ("ĜĞĠĢ", "G"),
+        ("ĝğġģ", "g"),
+        ("ĤĦ", "H"),
+        ("ĥħ", "h"),
+        ("ÌÍÎÏĨĪĬĮİ", "I"),
+        ("ìíîïĩīĭįı", "i"),
+        ("Ĵ", "J"),
+        ("ĵ", "j"),
+        ("Ķ", "K"),
+        ("ķ", "k"),
+        ("ĹĻĽĿŁ", "L"),
+        ("ĺļľŀł", "l"),
+        ("ÑŃŅŇ", "N"),
+        ("ñńņň", "n"),
+        ("ÒÓÔÕØŌŎŐ", "O"),
+        ("òóôõøōŏő", "o"),
+        ("ŔŖŘ", "R"),
+        ("ŕŗř", "r"),
+        ("ŚŜŞŠȘ", "S"),
+        ("śŝşšș", "s"),
+        ("ŢŤŦȚ", "T"),
+        ("ţťŧț", "t"),
+        ("ÙÚÛŨŪŬŮŰŲ", "U"),
+        ("ùúûũūŭůűų", "u"),
+        ("Ŵ", "W"),
+        ("ŵ", "w"),
+        ("ÝŶŸ", "Y"),
+        ("ýŷÿ", "y"),
+        ("ŹŻŽ", "Z"),
+        ("źżž", "z"),
+        ("Ä", "Ae"),
+        ("ä", "ae"),
+        ("Ö", "Oe"),
+        ("ö", "oe"),
+        ("Ü", "Ue"),
+        ("ü", "ue"),
+        ("ß", "ss"),
+        ("Æ", "AE"),
+        ("æ", "ae"),
+        ("Œ", "OE"),
+        ("œ", "oe"),
+        ("Þ", "Th"),
+        ("þ", "th"),
+        ("Ð", "D"),
+        ("ð", "d"),
     ];
     // A combining mark after a plain letter is the accent itself.
     if ('\u{300}'..='\u{36f}').contains(&c) {
@@ -106,7 +161,10 @@ mod tests {
     use super::*;
 
     fn helper(name: &str, given: &[&str]) -> Option<String> {
-        run(name, &given.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>())
+        run(
+            name,
+            &given.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -121,10 +179,19 @@ mod tests {
         assert_eq!(helper("after", &["a@b@c", "@"]), some("b@c"));
         assert_eq!(helper("after", &["abc", "@"]), None);
         assert_eq!(helper("replace", &["a b c", " ", "_"]), some("a_b_c"));
-        assert_eq!(helper("ascii", &["Łódź, Zoë e\u{301}"]), some("Lodz, Zoe e"));
-        assert_eq!(helper("date", &["2026-03-04T05:06:07Z", "%d.%m.%Y"]), some("04.03.2026"));
+        assert_eq!(
+            helper("ascii", &["Łódź, Zoë e\u{301}"]),
+            some("Lodz, Zoe e")
+        );
+        assert_eq!(
+            helper("date", &["2026-03-04T05:06:07Z", "%d.%m.%Y"]),
+            some("04.03.2026")
+        );
         assert_eq!(helper("date", &["2026-03-04", "%Y/%m"]), some("2026/03"));
         assert_eq!(helper("date", &["soon", "%Y"]), None);
-        assert_eq!(helper("only", &["Ann.O'Hara-1", "a-zA-Z0-9._-", "_"]), some("Ann.O_Hara-1"));
+        assert_eq!(
+            helper("only", &["Ann.O'Hara-1", "a-zA-Z0-9._-", "_"]),
+            some("Ann.O_Hara-1")
+        );
     }
 }

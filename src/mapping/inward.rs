@@ -8,7 +8,13 @@ use crate::scim::AttributeType;
 impl Row {
     /// What SCIM shows for an app value; None if it is no value or not known to the table.
     pub(crate) fn inward(&self, app: &Value) -> Option<Value> {
-        if self.constant_default() == Some(app) || app.is_null() {
+        // A default stands for "no value", unless the table has a row for it.
+        let in_table = || {
+            self.table
+                .as_ref()
+                .is_some_and(|t| t.has_app(app, !self.case_exact))
+        };
+        if app.is_null() || (self.constant_default() == Some(app) && !in_table()) {
             return None;
         }
         if self.pick != Pick::All {
@@ -16,12 +22,16 @@ impl Row {
         }
         let values: Vec<Value> = match (app, &self.join) {
             (Value::Array(list), _) => list.clone(),
-            (Value::String(text), Some(separator)) => {
-                text.split(separator.as_str()).map(|part| json!(part.trim())).collect()
-            }
+            (Value::String(text), Some(separator)) => text
+                .split(separator.as_str())
+                .map(|part| json!(part.trim()))
+                .collect(),
             (one, _) => vec![one.clone()],
         };
-        let values: Vec<Value> = values.iter().filter_map(|value| self.one_in(value)).collect();
+        let values: Vec<Value> = values
+            .iter()
+            .filter_map(|value| self.one_in(value))
+            .collect();
         (!values.is_empty()).then_some(Value::Array(values))
     }
 
@@ -79,7 +89,10 @@ impl ScimSource {
         let wanted = self.element(Value::Null, pick);
         let is_ours = |element: &&mut Value| match pick {
             Pick::Primary => element.get("primary") == Some(&json!(true)),
-            _ => self.equalities.iter().all(|(name, value)| element.get(name) == Some(value)),
+            _ => self
+                .equalities
+                .iter()
+                .all(|(name, value)| element.get(name) == Some(value)),
         };
         match list.iter_mut().find(is_ours) {
             // `type: work` is a guess of ours; a row that knows the type replaces it.
@@ -109,7 +122,9 @@ impl ScimSource {
         if pick == Pick::Primary {
             element.insert("primary".to_owned(), json!(true));
             if sub != "type" && self.top.sub("type").is_some() {
-                element.entry("type".to_owned()).or_insert_with(|| json!("work"));
+                element
+                    .entry("type".to_owned())
+                    .or_insert_with(|| json!("work"));
             }
         }
         Value::Object(element)
@@ -129,7 +144,10 @@ fn scim_type(value: Value, kind: AttributeType) -> Value {
             serde_json::from_str::<serde_json::Number>(text.trim()).map_or(value, Value::Number)
         }
         (
-            AttributeType::String | AttributeType::Reference | AttributeType::DateTime | AttributeType::Binary,
+            AttributeType::String
+            | AttributeType::Reference
+            | AttributeType::DateTime
+            | AttributeType::Binary,
             Value::Number(_) | Value::Bool(_),
         ) => Value::String(value.to_string()),
         _ => value,

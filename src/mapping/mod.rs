@@ -13,6 +13,7 @@ mod condition;
 mod diagnostic;
 mod error;
 mod field;
+mod guard;
 mod helpers;
 mod inward;
 mod lint;
@@ -22,18 +23,18 @@ mod names;
 mod outward;
 mod paging;
 mod path;
+mod plan;
 mod raw;
+mod record;
 mod roots;
 mod side;
 mod source;
 mod table;
 mod template;
-mod textpath;
-mod value;
 #[cfg(test)]
 mod tests;
-mod guard;
-mod plan;
+mod textpath;
+mod value;
 mod wire;
 
 pub use answer::Use;
@@ -54,10 +55,11 @@ pub use model::{
 };
 pub use paging::Page;
 pub use path::JsonPath;
+pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
 pub use side::{
-    AppRecord, Asserted, Carried, DeleteRule, FieldState, FindEntry, GroupCreate, GroupDelete,
-    GroupPolicy, IfExists, Inactive, ListEntry, MembersRule, Membership, Side,
+    DeleteRule, FindEntry, GroupCreate, GroupDelete, GroupPolicy, IfExists, Inactive, ListEntry,
+    MembersRule, Membership, Side,
 };
 pub use source::Source;
 pub use table::Table;

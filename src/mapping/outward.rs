@@ -23,7 +23,10 @@ impl Row {
             };
             return match value {
                 Value::Array(list) => self.list_out(list, roots),
-                one => self.first_out(vec![one], roots).transpose().map(Option::flatten),
+                one => self
+                    .first_out(vec![one], roots)
+                    .transpose()
+                    .map(Option::flatten),
             };
         }
         let resource = roots.get(root).unwrap_or(&Value::Null);
@@ -33,7 +36,9 @@ impl Row {
             let picked = if self.pick == Pick::All {
                 self.list_out(candidates, roots)
             } else {
-                self.first_out(candidates, roots).transpose().map(Option::flatten)
+                self.first_out(candidates, roots)
+                    .transpose()
+                    .map(Option::flatten)
             };
             match picked {
                 Ok(Some(value)) => return Ok(Some(value)),
@@ -46,10 +51,18 @@ impl Row {
     }
 
     /// The first candidate that the table and the type take.
-    fn first_out(&self, candidates: Vec<Value>, roots: &Roots) -> Option<Result<Option<Value>, Misfit>> {
+    fn first_out(
+        &self,
+        candidates: Vec<Value>,
+        roots: &Roots,
+    ) -> Option<Result<Option<Value>, Misfit>> {
         let mut refused = None;
         // `first` and `primary` without a table mean one element, whatever the others are.
-        let reach = if self.table.is_some() { candidates.len() } else { 1 };
+        let reach = if self.table.is_some() {
+            candidates.len()
+        } else {
+            1
+        };
         for candidate in candidates.into_iter().take(reach) {
             match self.one_out(&candidate, roots) {
                 Ok(None) => {}
@@ -68,12 +81,16 @@ impl Row {
         if list.is_empty() {
             return Ok(None);
         }
-        let Some(separator) = &self.join else { return Ok(Some(Value::Array(list))) };
+        let Some(separator) = &self.join else {
+            return Ok(Some(Value::Array(list)));
+        };
         let texts = list.iter().map(|value| match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         });
-        Ok(Some(Value::String(texts.collect::<Vec<_>>().join(separator))))
+        Ok(Some(Value::String(
+            texts.collect::<Vec<_>>().join(separator),
+        )))
     }
 
     /// One value through table, date and type; None if the table ignores it.
@@ -94,7 +111,9 @@ impl Row {
             Some(form) => date_out(&value, form)
                 .ok_or_else(|| self.misfit(scim, "a date or time stamp is expected"))?,
         };
-        typed(value, self.kind).map(Some).map_err(|expected| self.misfit(scim, expected))
+        typed(value, self.kind)
+            .map(Some)
+            .map_err(|expected| self.misfit(scim, expected))
     }
 
     fn misfit(&self, scim: &Value, expected: &str) -> Misfit {
@@ -105,7 +124,9 @@ impl Row {
             let shown: String = scim.to_string().chars().take(100).collect();
             format!("The value {shown} of {name} is not allowed; {expected}.")
         };
-        Misfit { error: ScimError::invalid_value(detail) }
+        Misfit {
+            error: ScimError::invalid_value(detail),
+        }
     }
 }
 
@@ -128,7 +149,9 @@ pub(crate) fn typed(value: Value, kind: AppType) -> Result<Value, &'static str> 
         (AppType::AsScim, _) => Ok(value),
         (AppType::Text, Value::Number(_) | Value::Bool(_)) => Ok(Value::String(value.to_string())),
         (AppType::Text, Value::String(_)) => Ok(value),
-        (AppType::Integer, Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(value),
+        (AppType::Integer, Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            Ok(value)
+        }
         (AppType::Integer, _) => text(&value)
             .and_then(|text| text.parse::<i64>().ok())
             .map(Value::from)
@@ -153,7 +176,9 @@ fn date_out(value: &Value, form: &DateForm) -> Option<Value> {
     let stamp = || {
         text.parse::<jiff::Timestamp>().ok().or_else(|| {
             let date: jiff::civil::Date = text.parse().ok()?;
-            date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+            date.to_zoned(jiff::tz::TimeZone::UTC)
+                .ok()
+                .map(|zoned| zoned.timestamp())
         })
     };
     match form {

@@ -68,12 +68,23 @@ impl Page {
 impl Call {
     /// The first page; None if the call is not paged.
     pub fn first_page(&self) -> Option<Page> {
-        let rule = self.paging.as_ref().filter(|rule| rule.by != PagingBy::None)?;
+        let rule = self
+            .paging
+            .as_ref()
+            .filter(|rule| rule.by != PagingBy::None)?;
         let (offset, number) = match rule.by {
             PagingBy::Page => (0, rule.first),
             _ => (rule.first, 1),
         };
-        Some(Page { offset, number, cursor: None, size: rule.size, rows: 0, total: None, seen: Vec::new() })
+        Some(Page {
+            offset,
+            number,
+            cursor: None,
+            size: rule.size,
+            rows: 0,
+            total: None,
+            seen: Vec::new(),
+        })
     }
 
     /// The number of all rows, where `total` says so.
@@ -92,26 +103,41 @@ impl Call {
     /// [`PagingError`]: the walk must be given up; after `TotalChanged` it may be begun once
     /// more.
     pub fn next_page(&self, page: &Page, answer: &Answer) -> Result<Option<Page>, PagingError> {
-        let Some(rule) = &self.paging else { return Ok(None) };
+        let Some(rule) = &self.paging else {
+            return Ok(None);
+        };
         let call = || self.name().to_owned();
         let here = self.raw_rows(answer)?.len() as u64;
         let rows = page.rows + here;
         let total = self.total(answer);
         if rule.total.is_some() && total.is_none() {
-            return Err(self.unreadable("`paging.total` is missing or no number").into());
+            return Err(self
+                .unreadable("`paging.total` is missing or no number")
+                .into());
         }
         if let (Some(before), Some(now)) = (page.total, total)
             && before != now
         {
-            return Err(PagingError::TotalChanged { call: call(), before, now });
+            return Err(PagingError::TotalChanged {
+                call: call(),
+                before,
+                now,
+            });
         }
         let roots = Roots::new().with_answer(answer);
-        let cursor = rule.next.as_ref().and_then(|path| path.all(&roots).first().map(|v| (*v).clone()));
+        let cursor = rule
+            .next
+            .as_ref()
+            .and_then(|path| path.all(&roots).first().map(|v| (*v).clone()));
         let cursor = cursor.filter(is_present);
         let ended = self.is_last(rule, &roots, cursor.as_ref(), here, rows, total)?;
         if ended {
             return match total {
-                Some(total) if rows < total => Err(PagingError::Short { call: call(), total, found: rows }),
+                Some(total) if rows < total => Err(PagingError::Short {
+                    call: call(),
+                    total,
+                    found: rows,
+                }),
                 _ => Ok(None),
             };
         }
@@ -148,13 +174,19 @@ impl Call {
         if let Some(cursor) = cursor
             && scalar_text(cursor).is_none()
         {
-            return Err(self.unreadable("`paging.next` is no text and no number").into());
+            return Err(self
+                .unreadable("`paging.next` is no text and no number")
+                .into());
         }
         if let Some(path) = &rule.more {
             match path.all(roots).first() {
                 Some(Value::Bool(more)) if !more => return Ok(true),
                 Some(Value::Bool(_)) => {}
-                _ => return Err(self.unreadable("`paging.more` is missing or not true or false").into()),
+                _ => {
+                    return Err(self
+                        .unreadable("`paging.more` is missing or not true or false")
+                        .into());
+                }
             }
         }
         if total.is_some_and(|total| rows >= total) {
@@ -166,11 +198,18 @@ impl Call {
         let says_when = rule.next.is_some() || rule.more.is_some() || total.is_some();
         let short = rule.size.is_some_and(|size| here < size) || here == 0;
         // An empty page ends every walk; whether it ended too early is for the total to say.
-        Ok(if says_when { here == 0 && rule.next.is_none() } else { short })
+        Ok(if says_when {
+            here == 0 && rule.next.is_none()
+        } else {
+            short
+        })
     }
 
     pub(crate) fn unreadable(&self, why: &str) -> Unreadable {
-        Unreadable { call: self.name().to_owned(), why: why.to_owned() }
+        Unreadable {
+            call: self.name().to_owned(),
+            why: why.to_owned(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! and walks plain paths (names and indexes) itself.
 
 use jsonpath_rust::parser::model::{
-    Comparison, Comparable, Filter, FilterAtom, JpQuery, Segment, Selector, SingularQuery, Test,
+    Comparable, Comparison, Filter, FilterAtom, JpQuery, Segment, Selector, SingularQuery, Test,
     TestFunction,
 };
 use jsonpath_rust::parser::parse_json_path;
@@ -45,7 +45,8 @@ impl JsonPath {
             return Err(format!("a path has at most {LONGEST} characters"));
         }
         let query = parse_json_path(text).map_err(|_| {
-            "this is not a path: write $.root.name, ['odd name'], [0], [*] or [?@.x == 'y']".to_owned()
+            "this is not a path: write $.root.name, ['odd name'], [0], [*] or [?@.x == 'y']"
+                .to_owned()
         })?;
         let mut segments = query.segments.into_iter();
         let Some(Step::Name(root)) = segments.next().as_ref().and_then(step) else {
@@ -57,7 +58,11 @@ impl JsonPath {
         }
         let steps: Option<Vec<Step>> = segments.iter().map(step).collect();
         let plan = steps.map_or_else(|| Plan::Query(JpQuery { segments }), Plan::Steps);
-        Ok(Self { text: text.to_owned(), root, plan })
+        Ok(Self {
+            text: text.to_owned(),
+            root,
+            plan,
+        })
     }
 
     /// The path as it was written.
@@ -124,7 +129,9 @@ impl JsonPath {
 
     /// Everything the path finds, in document order.
     pub fn all<'r>(&self, roots: &'r Roots) -> Vec<&'r Value> {
-        let Some(root) = roots.get(&self.root) else { return Vec::new() };
+        let Some(root) = roots.get(&self.root) else {
+            return Vec::new();
+        };
         match &self.plan {
             Plan::Steps(steps) => walk(steps, root).into_iter().collect(),
             // Paths were checked at load; the crate has no error for a value that does not fit.
@@ -137,9 +144,15 @@ impl JsonPath {
     /// For `records`: the path of the list that holds the rows, which must exist
     /// (`$.body.edges` of `$.body.edges[*].node`). None if the path gives no list.
     pub fn list(&self) -> Option<Self> {
-        let Plan::Query(query) = &self.plan else { return None };
+        let Plan::Query(query) = &self.plan else {
+            return None;
+        };
         let steps = query.segments.iter().map_while(step).collect();
-        Some(Self { text: self.text.clone(), root: self.root.clone(), plan: Plan::Steps(steps) })
+        Some(Self {
+            text: self.text.clone(),
+            root: self.root.clone(),
+            plan: Plan::Steps(steps),
+        })
     }
 }
 
@@ -149,7 +162,8 @@ fn walk<'v>(steps: &[Step], root: &'v Value) -> Option<&'v Value> {
         Step::Index(index) => {
             let list = at.as_array()?;
             let at = if *index < 0 {
-                list.len().checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?
+                list.len()
+                    .checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?
             } else {
                 usize::try_from(*index).ok()?
             };
@@ -280,7 +294,12 @@ mod tests {
     }
 
     fn found(path: &str) -> Vec<Value> {
-        JsonPath::compile(path).unwrap().all(&roots()).into_iter().cloned().collect()
+        JsonPath::compile(path)
+            .unwrap()
+            .all(&roots())
+            .into_iter()
+            .cloned()
+            .collect()
     }
 
     #[test]

@@ -93,7 +93,11 @@ impl Node {
 /// tree goes on without them.
 pub(crate) fn parse(source: &Source, report: &mut Report<'_>) -> Option<Node> {
     if source.text.len() > LONGEST {
-        report.error("M0101", 0..0, format!("the file is larger than {LONGEST} bytes"));
+        report.error(
+            "M0101",
+            0..0,
+            format!("the file is larger than {LONGEST} bytes"),
+        );
         return None;
     }
     let mut builder = Builder {
@@ -133,7 +137,8 @@ impl<'s> Builder<'s, '_, '_> {
                 event if documents <= 1 => root = Some(self.node(event, span)?),
                 _ => {
                     let at = self.range(span);
-                    self.report.error("M0103", at, "a mapping file holds one document only");
+                    self.report
+                        .error("M0103", at, "a mapping file holds one document only");
                     return None;
                 }
             }
@@ -154,7 +159,7 @@ impl<'s> Builder<'s, '_, '_> {
                         "M0101",
                         at..at,
                         format!("this is not valid YAML: {}", error.info()),
-                        "look at the indentation and the quotes here and in the line above",
+                        "look at the indentation and the quotes here and in the line above; inside of { } and [ ] a text with brackets, commas or `: ` is quoted",
                     );
                     return None;
                 }
@@ -182,7 +187,11 @@ impl<'s> Builder<'s, '_, '_> {
         }
         self.depth += 1;
         if self.depth > DEEPEST {
-            self.report.error("M0105", range, format!("nested deeper than {DEEPEST} levels"));
+            self.report.error(
+                "M0105",
+                range,
+                format!("nested deeper than {DEEPEST} levels"),
+            );
             return None;
         }
         let kind = match event {
@@ -227,7 +236,8 @@ impl<'s> Builder<'s, '_, '_> {
             };
             if key.is_none() {
                 self.node(event, span)?;
-                self.report.error("M0106", key_span.clone(), "a key must be a text");
+                self.report
+                    .error("M0106", key_span.clone(), "a key must be a text");
             }
             let (event, span) = self.next()?;
             let value = self.node(event, span)?;
@@ -248,7 +258,11 @@ impl<'s> Builder<'s, '_, '_> {
                     "remove one of them",
                 );
             } else {
-                entries.push(Entry { key, key_span, value });
+                entries.push(Entry {
+                    key,
+                    key_span,
+                    value,
+                });
             }
         }
     }
@@ -273,7 +287,10 @@ impl<'s> Builder<'s, '_, '_> {
 
     fn byte(&self, marker: &Marker) -> usize {
         marker.byte_offset().unwrap_or_else(|| {
-            self.text.char_indices().nth(marker.index()).map_or(self.text.len(), |(at, _)| at)
+            self.text
+                .char_indices()
+                .nth(marker.index())
+                .map_or(self.text.len(), |(at, _)| at)
         })
     }
 
@@ -310,7 +327,8 @@ fn plain(text: &str) -> Plain {
         return Plain::Ambiguous;
     }
     let digits = word.trim_start_matches(['-', '+']);
-    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') || digits.len() + 1 < word.len()
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        || digits.len() + 1 < word.len()
     {
         return Plain::Value(Value::String(text.to_owned()));
     }
@@ -319,21 +337,33 @@ fn plain(text: &str) -> Plain {
 
 fn number(text: &str, digits: &str) -> Plain {
     let as_text = || Plain::Value(Value::String(text.to_owned()));
-    let only = |allowed: &str| digits.chars().all(|c| c.is_ascii_digit() || allowed.contains(c));
+    let only = |allowed: &str| {
+        digits
+            .chars()
+            .all(|c| c.is_ascii_digit() || allowed.contains(c))
+    };
     let sexagesimal = digits.contains(':') && only(":.");
     let grouped = digits.contains('_') && only("_.");
     let based = digits.starts_with("0x") || digits.starts_with("0o") || digits.starts_with("0b");
     if sexagesimal || grouped || based || matches!(digits, ".inf" | ".nan") {
         return Plain::Ambiguous;
     }
-    if !only(".e-+") || digits.matches('.').count() > 1 || !digits.contains(|c: char| c.is_ascii_digit()) {
+    if !only(".e-+")
+        || digits.matches('.').count() > 1
+        || !digits.contains(|c: char| c.is_ascii_digit())
+    {
         return as_text();
     }
-    let leading_zero =
-        digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.") && !digits.starts_with("0e");
+    let leading_zero = digits.len() > 1
+        && digits.starts_with('0')
+        && !digits.starts_with("0.")
+        && !digits.starts_with("0e");
     let parsed = text.parse::<i64>().map(Number::from).ok().or_else(|| {
         text.parse::<u64>().map(Number::from).ok().or_else(|| {
-            text.parse::<f64>().ok().filter(|_| !leading_zero).and_then(Number::from_f64)
+            text.parse::<f64>()
+                .ok()
+                .filter(|_| !leading_zero)
+                .and_then(Number::from_f64)
         })
     });
     match parsed {

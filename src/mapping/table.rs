@@ -42,13 +42,19 @@ impl Table {
     /// The app's value for a SCIM value; None if no row fits.
     pub fn to_app(&self, scim: &Value, roots: &Roots, ignore_case: bool) -> Option<Value> {
         self.rows.iter().find_map(|row| {
-            if row.scim.as_ref().is_some_and(|cell| !same(cell, scim, ignore_case)) {
+            if row
+                .scim
+                .as_ref()
+                .is_some_and(|cell| !same(cell, scim, ignore_case))
+            {
                 return None;
             }
             if row.when.as_ref().is_some_and(|when| !when.holds(roots)) {
                 return None;
             }
-            let Some(pattern) = &row.pattern else { return row.app.eval(roots) };
+            let Some(pattern) = &row.pattern else {
+                return row.app.eval(roots);
+            };
             let groups = pattern.captures(scim.as_str()?)?;
             let mut found = Map::new();
             for (at, group) in groups.iter().enumerate() {
@@ -56,12 +62,24 @@ impl Table {
                 let text = group.map_or("", |group| group.as_str());
                 found.insert(at.to_string(), Value::String(text.to_owned()));
             }
-            row.app.eval(&roots.clone().with("match", Value::Object(found)))
+            row.app
+                .eval(&roots.clone().with("match", Value::Object(found)))
         })
     }
 
     /// The SCIM value for the app's; None if it is not known here.
     pub fn to_scim(&self, app: &Value, ignore_case: bool) -> Option<Value> {
+        self.row_back(app, ignore_case)
+            .and_then(|row| row.scim.clone())
+            .or_else(|| self.default_scim.clone())
+    }
+
+    /// Whether a row leads from this app value back to SCIM.
+    pub(crate) fn has_app(&self, app: &Value, ignore_case: bool) -> bool {
+        self.row_back(app, ignore_case).is_some()
+    }
+
+    fn row_back(&self, app: &Value, ignore_case: bool) -> Option<&TableRow> {
         let constant = |row: &&TableRow| match &row.app {
             Val::Constant(cell) => same(cell, app, ignore_case),
             _ => false,
@@ -70,8 +88,6 @@ impl Table {
             .iter()
             .filter(|row| row.is_two_way())
             .find(constant)
-            .and_then(|row| row.scim.clone())
-            .or_else(|| self.default_scim.clone())
     }
 
     /// Whether any row leads back to SCIM.
@@ -99,8 +115,10 @@ impl Table {
         if values.is_empty() {
             return "a value of the form the mapping's table expects".to_owned();
         }
-        let texts: Vec<String> =
-            values.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
+        let texts: Vec<String> = values
+            .iter()
+            .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+            .collect();
         texts.join(", ")
     }
 }

@@ -54,7 +54,10 @@ impl Template {
 
     /// Compiles a text.
     pub(crate) fn compile(text: &str) -> Result<Self, TemplateError> {
-        let error = |at: usize, message: &str| TemplateError { at, message: message.to_owned() };
+        let error = |at: usize, message: &str| TemplateError {
+            at,
+            message: message.to_owned(),
+        };
         if text.len() > LONGEST {
             return Err(error(0, "the text is too long"));
         }
@@ -69,19 +72,28 @@ impl Template {
                 return Err(error(open, "`{{{` is not part of the language; write `{{`"));
             }
             let mut parser = ExprParser { text, at: inside };
-            let expr = parser.whole().map_err(|message| TemplateError { at: parser.at, message })?;
+            let expr = parser.whole().map_err(|message| TemplateError {
+                at: parser.at,
+                message,
+            })?;
             at = parser.at;
             parts.push(Part::Expr(expr));
         }
         if at < text.len() {
             parts.push(Part::Text(text[at..].to_owned()));
         }
-        Ok(Self { text: text.to_owned(), parts })
+        Ok(Self {
+            text: text.to_owned(),
+            parts,
+        })
     }
 
     /// A text of parts that were compiled before.
     pub(crate) fn of_parts(parts: Vec<Part>) -> Self {
-        Self { text: String::new(), parts }
+        Self {
+            text: String::new(),
+            parts,
+        }
     }
 
     /// The text as it was written.
@@ -229,7 +241,10 @@ impl ExprParser<'_> {
             if !self.rest().is_empty() && !self.rest().starts_with(['}', ')']) {
                 let known = HELPERS.iter().map(|(name, _)| *name);
                 self.at = begin;
-                return Err(format!("`{word}` is no helper; {}", super::names::help(&word, known)));
+                return Err(format!(
+                    "`{word}` is no helper; {}",
+                    super::names::help(&word, known)
+                ));
             }
             return Ok(Expr::Path(path));
         };
@@ -243,7 +258,10 @@ impl ExprParser<'_> {
         }
         if given.len() != *arity {
             self.at = begin;
-            return Err(format!("`{name}` takes {arity} parameters, not {}", given.len()));
+            return Err(format!(
+                "`{name}` takes {arity} parameters, not {}",
+                given.len()
+            ));
         }
         Ok(Expr::Helper(name, given))
     }
@@ -286,7 +304,9 @@ impl ExprParser<'_> {
                 (None, '"' | '\'') if depth > 0 => quote = Some(c),
                 (None, '[') => depth += 1,
                 (None, ']') => depth = depth.saturating_sub(1),
-                (None, c) if depth == 0 && (c.is_whitespace() || matches!(c, '}' | ')' | '(' | '{')) => {
+                (None, c)
+                    if depth == 0 && (c.is_whitespace() || matches!(c, '}' | ')' | '(' | '{')) =>
+                {
                     end = at;
                     break;
                 }
@@ -317,11 +337,14 @@ mod tests {
     use serde_json::json;
 
     fn roots() -> Roots {
-        Roots::new().with("user", json!({
-            "userName": "Ann.Lee@x.example", "n": 7, "on": true, "none": null,
-            "name": { "familyName": "Lee", "givenName": "Ann" },
-            "emails": [{ "value": "a" }], "list": ["x", "y"], "evil": "{{user.n}}"
-        }))
+        Roots::new().with(
+            "user",
+            json!({
+                "userName": "Ann.Lee@x.example", "n": 7, "on": true, "none": null,
+                "name": { "familyName": "Lee", "givenName": "Ann" },
+                "emails": [{ "value": "a" }], "list": ["x", "y"], "evil": "{{user.n}}"
+            }),
+        )
     }
 
     fn text(template: &str) -> Option<String> {
@@ -331,16 +354,31 @@ mod tests {
     #[test]
     fn texts_join_their_parts() {
         let some = |text: &str| Some(text.to_owned());
-        assert_eq!(text("{{user.name.familyName}}, {{left user.name.givenName 1}}."), some("Lee, A."));
-        assert_eq!(text("{{lower (before user.userName \"@\")}}"), some("ann.lee"));
+        assert_eq!(
+            text("{{user.name.familyName}}, {{left user.name.givenName 1}}."),
+            some("Lee, A.")
+        );
+        assert_eq!(
+            text("{{lower (before user.userName \"@\")}}"),
+            some("ann.lee")
+        );
         assert_eq!(text("{{ user.n }}/{{user.on}}"), some("7/true"));
         assert_eq!(text("{{user.emails[0].value}}"), some("a"));
-        assert_eq!(text("{{replace user.userName '@' ' at '}}"), some("Ann.Lee at x.example"));
+        assert_eq!(
+            text("{{replace user.userName '@' ' at '}}"),
+            some("Ann.Lee at x.example")
+        );
     }
 
     #[test]
     fn a_missing_null_list_or_object_part_makes_the_whole_text_missing() {
-        for part in ["user.nobody", "user.none", "user.list", "user.name", "lower user.nobody"] {
+        for part in [
+            "user.nobody",
+            "user.none",
+            "user.list",
+            "user.name",
+            "lower user.nobody",
+        ] {
             assert_eq!(text(&format!("a {{{{{part}}}}}")), None, "{part}");
         }
     }
@@ -360,14 +398,26 @@ mod tests {
     #[test]
     fn mistakes_are_found_with_their_place() {
         for wrong in [
-            "{{user.name", "{{}}", "{{{user.n}}}", "{{#if user.n}}", "{{> x}}", "{{lower}}",
-            "{{left user.n}}", "{{shout user.n}}", "{{lower (before user.n \"@\"}}", "{{a b}}",
+            "{{user.name",
+            "{{}}",
+            "{{{user.n}}}",
+            "{{#if user.n}}",
+            "{{> x}}",
+            "{{lower}}",
+            "{{left user.n}}",
+            "{{shout user.n}}",
+            "{{lower (before user.n \"@\"}}",
+            "{{a b}}",
             "{{lower \"x}}",
         ] {
             assert!(Template::compile(wrong).is_err(), "{wrong}");
         }
         let error = Template::compile("ab {{lowr user.n}}").unwrap_err();
         assert_eq!(error.at, 5);
-        assert!(error.message.contains("did you mean `lower`"), "{}", error.message);
+        assert!(
+            error.message.contains("did you mean `lower`"),
+            "{}",
+            error.message
+        );
     }
 }

@@ -59,21 +59,45 @@ pub(super) fn source(
     let (top, leaf) = (top(&path, rt)?, leaf(&path, rt)?);
     let equalities = match path.filter.as_ref().map(|filter| filter.as_equalities()) {
         None => Vec::new(),
-        Some(Some(pairs)) => pairs.into_iter().map(|(path, value)| (path.attribute, value)).collect(),
+        Some(Some(pairs)) => pairs
+            .into_iter()
+            .map(|(path, value)| (path.attribute, value))
+            .collect(),
         Some(None) => {
             let help = "write it with `eq` and `and` only, so that it also works on the way back";
-            cx.report.error_help("M0604", text.span.clone(), "this filter works one way only", help);
+            cx.report.error_help(
+                "M0604",
+                text.span.clone(),
+                "this filter works one way only",
+                help,
+            );
             return None;
         }
     };
     if path.sub.is_none() && top.is_complex() {
-        let parts: Vec<&str> = top.sub_attributes.iter().map(|sub| sub.name.as_str()).collect();
+        let parts: Vec<&str> = top
+            .sub_attributes
+            .iter()
+            .map(|sub| sub.name.as_str())
+            .collect();
         let message = format!("`{}` has parts; a field takes one of them", text.value);
-        cx.report.error_help("M0604", text.span.clone(), message, format!("write one of: {}", parts.join(", ")));
+        cx.report.error_help(
+            "M0604",
+            text.span.clone(),
+            message,
+            format!("write one of: {}", parts.join(", ")),
+        );
         return None;
     }
     let slot = path.slot();
-    Some(ScimSource { text: text.value.clone(), path, slot, top, leaf, equalities })
+    Some(ScimSource {
+        text: text.value.clone(),
+        path,
+        slot,
+        top,
+        leaf,
+        equalities,
+    })
 }
 
 /// All rows of a side.
@@ -88,7 +112,11 @@ pub(super) fn rows(
         let field = match FieldPath::compile(name) {
             Ok(field) => field,
             Err(message) => {
-                cx.report.error("M0603", name.span.clone(), format!("`{}`: {message}", name.value));
+                cx.report.error(
+                    "M0603",
+                    name.span.clone(),
+                    format!("`{}`: {message}", name.value),
+                );
                 continue;
             }
         };
@@ -108,19 +136,37 @@ fn row(
     rt: &ResourceType,
 ) -> Option<Row> {
     if raw.scim.is_none() && raw.to_app.is_none() {
-        let message = format!("field `{}` does not say where its value comes from", name.value);
-        cx.report.error_help("M0202", name.span.clone(), message, "add `scim:` (a SCIM path) or `to_app:` (a value)");
+        let message = format!(
+            "field `{}` does not say where its value comes from",
+            name.value
+        );
+        cx.report.error_help(
+            "M0202",
+            name.span.clone(),
+            message,
+            "add `scim:` (a SCIM path) or `to_app:` (a value)",
+        );
         return None;
     }
     let sources = sources(cx, raw, rt)?;
-    let roots: &[&str] = if kind == Kind::User { &["vars", "user", "saved"] } else { &["vars", "group", "saved"] };
-    let scope = Scope { saved: super::calls::saved_names(cx), ..Scope::new(format!("field `{}`", name.value), roots) };
+    let roots: &[&str] = if kind == Kind::User {
+        &["vars", "user", "saved"]
+    } else {
+        &["vars", "group", "saved"]
+    };
+    let scope = Scope {
+        saved: super::calls::saved_names(cx),
+        ..Scope::new(format!("field `{}`", name.value), roots)
+    };
     let to_app = match &raw.to_app {
         Some(node) => Some(cx.value(node, &scope)?),
         None => None,
     };
     let default = match &raw.default {
-        Some(node) => Some(cx.value(node, &scope.named(format!("the default of `{}`", name.value)))?),
+        Some(node) => Some(cx.value(
+            node,
+            &scope.named(format!("the default of `{}`", name.value)),
+        )?),
         None => None,
     };
     let table = match &raw.table {
@@ -180,12 +226,22 @@ fn is(given: Option<&Spanned<bool>>, default: bool) -> bool {
 }
 
 fn sources(cx: &mut Cx<'_, '_>, raw: &RawAttribute, rt: &ResourceType) -> Option<Vec<ScimSource>> {
-    let Some(written) = &raw.scim else { return Some(Vec::new()) };
+    let Some(written) = &raw.scim else {
+        return Some(Vec::new());
+    };
     let mut sources = Vec::new();
     for text in &written.0 {
         if text.starts_with("groups.") {
-            let message = format!("`{}` as a source is not supported by this version yet", text.value);
-            cx.report.error_help("M0901", text.span.clone(), message, "leave it out, or wait for the version that has it");
+            let message = format!(
+                "`{}` as a source is not supported by this version yet",
+                text.value
+            );
+            cx.report.error_help(
+                "M0901",
+                text.span.clone(),
+                message,
+                "leave it out, or wait for the version that has it",
+            );
             return None;
         }
         sources.push(source(cx, text, rt));
@@ -207,9 +263,18 @@ fn pick(
         Some(pick) => {
             if field.is_each() {
                 let help = "a field with `[]` takes `pick: all`";
-                cx.report.error_help("M0605", pick.span.clone(), "one value cannot fill every element", help);
+                cx.report.error_help(
+                    "M0605",
+                    pick.span.clone(),
+                    "one value cannot fill every element",
+                    help,
+                );
             }
-            return if pick.value == RawPick::Primary { Pick::Primary } else { Pick::First };
+            return if pick.value == RawPick::Primary {
+                Pick::Primary
+            } else {
+                Pick::First
+            };
         }
         None => {}
     }
@@ -220,8 +285,16 @@ fn pick(
         && source.path.filter.is_none()
         && to_app.is_none()
     {
-        let message = format!("SCIM can hold several {}; say which one `{}` takes", source.text, name.value);
-        cx.report.error_help("M0605", name.span.clone(), message, "add `pick: primary`, `pick: first` or `pick: all`");
+        let message = format!(
+            "SCIM can hold several {}; say which one `{}` takes",
+            source.text, name.value
+        );
+        cx.report.error_help(
+            "M0605",
+            name.span.clone(),
+            message,
+            "add `pick: primary`, `pick: first` or `pick: all`",
+        );
     }
     Pick::First
 }
@@ -234,18 +307,41 @@ fn check_row(
     sources: &[ScimSource],
 ) {
     if let Some(join) = raw.join.as_ref().filter(|_| pick != Pick::All) {
-        cx.report.error_help("M0606", join.span.clone(), "`join` needs a list", "add `pick: all`, or leave `join` out");
+        cx.report.error_help(
+            "M0606",
+            join.span.clone(),
+            "`join` needs a list",
+            "add `pick: all`, or leave `join` out",
+        );
     }
     if let (Some(date), Some(kind)) = (&raw.date, &raw.kind) {
         let _ = kind;
-        cx.report.error_help("M0606", date.span.clone(), "`date` and `type` exclude each other", "leave `type` out");
+        cx.report.error_help(
+            "M0606",
+            date.span.clone(),
+            "`date` and `type` exclude each other",
+            "leave `type` out",
+        );
     }
-    if let Some(absent) = raw.absent.as_ref().filter(|a| a.value == RawAbsent::Default && raw.default.is_none()) {
-        cx.report.error_help("M0606", absent.span.clone(), "`absent: default` needs a `default`", "add `default:`, or write `absent: clear`");
+    if let Some(absent) = raw
+        .absent
+        .as_ref()
+        .filter(|a| a.value == RawAbsent::Default && raw.default.is_none())
+    {
+        cx.report.error_help(
+            "M0606",
+            absent.span.clone(),
+            "`absent: default` needs a `default`",
+            "add `default:`, or write `absent: clear`",
+        );
     }
     if sources.iter().any(ScimSource::is_password) && is(raw.read.as_ref(), false) {
-        let at = raw.read.as_ref().map_or(name.span.clone(), |read| read.span.clone());
-        cx.report.error_help("M0606", at, "a password is never shown", "leave `read` out");
+        let at = raw
+            .read
+            .as_ref()
+            .map_or(name.span.clone(), |read| read.span.clone());
+        cx.report
+            .error_help("M0606", at, "a password is never shown", "leave `read` out");
     }
 }
 
@@ -275,7 +371,11 @@ pub(super) fn shows(
 ) -> Vec<(ScimSource, Vec<Val>)> {
     let mut shows = Vec::new();
     for (path, values) in raw.into_iter().flat_map(|shows| shows.0.iter()) {
-        let scope = Scope::new(format!("`shows.{}`", path.value), &["vars", "current", "id"]).single();
+        let scope = Scope::new(
+            format!("`shows.{}`", path.value),
+            &["vars", "current", "id"],
+        )
+        .single();
         let values: Vec<Option<Val>> = values.0.iter().map(|node| cx.value(node, &scope)).collect();
         if let (Some(source), Some(values)) = (source(cx, path, rt), values.into_iter().collect()) {
             shows.push((source, values));
@@ -284,14 +384,46 @@ pub(super) fn shows(
     shows
 }
 
+/// The top names of a side's fields, as the file has them.
+pub(super) fn tops(cx: &Cx<'_, '_>, kind: Option<Kind>) -> Vec<String> {
+    let raw = cx.raw;
+    let attributes = match kind {
+        Some(Kind::User) => raw
+            .users
+            .as_ref()
+            .and_then(|users| users.attributes.as_ref()),
+        Some(Kind::Group) => raw
+            .groups
+            .as_ref()
+            .and_then(|groups| groups.attributes.as_ref()),
+        None => None,
+    };
+    let names = attributes
+        .into_iter()
+        .flat_map(|attributes| attributes.0.iter());
+    let top = |name: &str| name.split(['.', '[']).next().unwrap_or(name).to_owned();
+    names.map(|(name, _)| top(name)).collect()
+}
+
 /// Rows by their top name (`send`, `if_changed`); reports a name that does not exist.
-pub(super) fn by_top(cx: &mut Cx<'_, '_>, rows: &[Row], name: &Spanned<String>) -> Vec<FieldId> {
-    let found: Vec<FieldId> =
-        rows.iter().filter(|row| row.field.top() == name.value).map(|row| row.id).collect();
-    if found.is_empty() {
-        let tops = rows.iter().map(|row| row.field.top());
+pub(super) fn by_top(
+    cx: &mut Cx<'_, '_>,
+    kind: Option<Kind>,
+    rows: &[Row],
+    name: &Spanned<String>,
+) -> Vec<FieldId> {
+    let found: Vec<FieldId> = rows
+        .iter()
+        .filter(|row| row.field.top() == name.value)
+        .map(|row| row.id)
+        .collect();
+    let tops = tops(cx, kind);
+    // A row that could not be compiled has been reported where it stands.
+    if found.is_empty() && !tops.contains(&name.value) {
+        let tops = tops.iter().map(String::as_str);
         let message = format!("there is no field `{}` in `attributes`", name.value);
-        cx.report.error_help("M0407", name.span.clone(), message, names::help(name, tops));
+        cx.report
+            .error_help("M0407", name.span.clone(), message, names::help(name, tops));
     }
     found
 }

@@ -26,7 +26,11 @@ fn value(cx: &mut Cx<'_, '_>, name: &Spanned<String>, var: &RawVar) -> Option<Va
         None => None,
         Some(NodeKind::Scalar(value)) if !value.is_null() => Some(value.clone()),
         Some(_) => {
-            cx.report.error("M0203", var.value.as_ref()?.span.clone(), "a constant is expected here");
+            cx.report.error(
+                "M0203",
+                var.value.as_ref()?.span.clone(),
+                "a constant is expected here",
+            );
             return None;
         }
     };
@@ -35,28 +39,41 @@ fn value(cx: &mut Cx<'_, '_>, name: &Spanned<String>, var: &RawVar) -> Option<Va
         (None, None, None) => {
             let message = format!("variable `{}` says nowhere where its value is", name.value);
             let help = "write { env: NAME }, { file: PATH } or { value: X }";
-            cx.report.error_help("M0205", name.span.clone(), message, help);
+            cx.report
+                .error_help("M0205", name.span.clone(), message, help);
             return None;
         }
         (env, file, _) => {
             let what = format!("variable `{}`", name.value);
-            Some(origin(cx.report, &name.span, &what, env.as_ref(), file.as_ref())?)
+            Some(origin(
+                cx.report,
+                &name.span,
+                &what,
+                env.as_ref(),
+                file.as_ref(),
+            )?)
         }
     };
     let pattern = pattern(cx, var);
     let given = from.as_ref().and_then(|origin| {
-        let source = VarSource { name: name.value.clone(), origin: origin.clone() };
+        let source = VarSource {
+            name: name.value.clone(),
+            origin: origin.clone(),
+        };
         (cx.given.vars)(&source).map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
     });
     let Some(found) = given.map(Value::String).or(constant) else {
         if cx.given.without_value == WithoutValue::Refuse {
             let message = format!("variable `{}` has no value", name.value);
             let help = match from {
-                Some(crate::mapping::model::Origin::Env(env)) => format!("set the environment variable {env}"),
+                Some(crate::mapping::model::Origin::Env(env)) => {
+                    format!("set the environment variable {env}")
+                }
                 Some(crate::mapping::model::Origin::File(file)) => format!("write it into {file}"),
                 None => "give it a `value`".to_owned(),
             };
-            cx.report.error_help("M0304", name.span.clone(), message, help);
+            cx.report
+                .error_help("M0304", name.span.clone(), message, help);
         }
         return None;
     };
@@ -83,7 +100,10 @@ pub(super) fn anchored(pattern: &str) -> Result<Regex, String> {
         .map_err(|error| match error {
             regex::Error::Syntax(text) => {
                 let reason = text.lines().last().unwrap_or_default();
-                format!("this is not a pattern: {}", reason.trim_start_matches("error: "))
+                format!(
+                    "this is not a pattern: {}",
+                    reason.trim_start_matches("error: ")
+                )
             }
             _ => "this pattern is too large".to_owned(),
         })
@@ -100,17 +120,28 @@ fn checked(
     if let Some(one_of) = &var.one_of {
         let stands_for = one_of.0.iter().find(|(allowed, _)| *allowed == text);
         if stands_for.is_none() {
-            let allowed: Vec<&str> = one_of.0.iter().map(|(allowed, _)| allowed.as_str()).collect();
-            let message = format!("variable `{}` has a value that `one_of` does not allow", name.value);
+            let allowed: Vec<&str> = one_of
+                .0
+                .iter()
+                .map(|(allowed, _)| allowed.as_str())
+                .collect();
+            let message = format!(
+                "variable `{}` has a value that `one_of` does not allow",
+                name.value
+            );
             let help = format!("allowed: {}", allowed.join(", "));
-            cx.report.error_help("M0305", one_of.span.clone(), message, help);
+            cx.report
+                .error_help("M0305", one_of.span.clone(), message, help);
         }
         return stands_for.map(|(_, value)| Value::String(value.clone()));
     }
     if let (Some(pattern), Some(written)) = (pattern, &var.pattern)
         && !pattern.is_match(&text)
     {
-        let message = format!("the value of variable `{}` does not fit its `match`", name.value);
+        let message = format!(
+            "the value of variable `{}` does not fit its `match`",
+            name.value
+        );
         cx.report.error("M0305", written.span.clone(), message);
         return None;
     }
@@ -123,7 +154,13 @@ pub(super) fn secrets(cx: &mut Cx<'_, '_>) -> Vec<SecretSource> {
     let mut secrets = Vec::new();
     for (name, secret) in raw.secrets.iter().flat_map(|secrets| secrets.0.iter()) {
         let what = format!("secret `{}`", name.value);
-        let from = origin(cx.report, &name.span, &what, secret.env.as_ref(), secret.file.as_ref());
+        let from = origin(
+            cx.report,
+            &name.span,
+            &what,
+            secret.env.as_ref(),
+            secret.file.as_ref(),
+        );
         if let Some(origin) = from {
             secrets.push(SecretSource {
                 name: name.value.clone(),

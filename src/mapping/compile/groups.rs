@@ -38,7 +38,7 @@ pub(super) fn groups(cx: &mut Cx<'_, '_>, full: &BTreeMap<Kind, ResourceType>) -
         shows: attributes::shows(cx, raw.shows.as_ref(), rt),
         never_touch: sides::record_condition(cx, raw.never_touch.as_ref(), kind, rt),
         hide: sides::record_condition(cx, raw.hide.as_ref(), kind, rt),
-        find: sides::find(cx, raw.find.as_ref(), &rows, rt),
+        find: sides::find(cx, raw.find.as_ref(), kind, &rows, rt),
         create: cx.calls(raw.create.as_ref()),
         update: cx.calls(raw.rename.as_ref()),
         deactivate: Vec::new(),
@@ -51,7 +51,11 @@ pub(super) fn groups(cx: &mut Cx<'_, '_>, full: &BTreeMap<Kind, ResourceType>) -
         list: sides::list(cx, raw.list.as_ref()),
         complete_by: raw.complete_by.as_ref().and_then(|name| cx.call(name)),
         inactive: Inactive::Kept,
-        if_exists: if policy.adopt { IfExists::Adopt } else { IfExists::Conflict },
+        if_exists: if policy.adopt {
+            IfExists::Adopt
+        } else {
+            IfExists::Conflict
+        },
         members,
         resource_type: rt.clone(),
         keep: Vec::new(),
@@ -70,7 +74,9 @@ fn policy(raw: &RawGroups) -> GroupPolicy {
             None if raw.create.is_some() => GroupCreate::Allowed,
             None => GroupCreate::Refuse,
         },
-        adopt: given.if_exists.is_some_and(|exists| exists.value == RawPolicyExists::Adopt),
+        adopt: given
+            .if_exists
+            .is_some_and(|exists| exists.value == RawPolicyExists::Adopt),
         delete: match given.delete.map(|delete| delete.value) {
             Some(RawPolicyDelete::Remove) => GroupDelete::Remove,
             Some(RawPolicyDelete::EmptyAndKeep) => GroupDelete::EmptyAndKeep,

@@ -3,11 +3,15 @@
 //! Nothing stops at the first mistake; what could not be read is left out and the rest is
 //! checked all the same.
 
+mod answers;
 mod attributes;
 mod calls;
+mod class;
+mod conditions;
 mod connect;
 mod given;
 mod groups;
+mod line;
 mod resource_types;
 mod scope;
 mod settings;
@@ -58,7 +62,11 @@ pub enum WithoutValue {
 
 impl Default for Given<'_> {
     fn default() -> Self {
-        Self { vars: &|_| None, without_value: WithoutValue::Allow, base_url: &|_| None }
+        Self {
+            vars: &|_| None,
+            without_value: WithoutValue::Allow,
+            base_url: &|_| None,
+        }
     }
 }
 
@@ -74,14 +82,17 @@ pub struct Loaded {
 /// Loads a mapping file; finds all mistakes in one go.
 pub fn load(source: &Source, given: &Given<'_>) -> Loaded {
     let mut report = Report::new(source);
-    let raw = source::parse(source, &mut report)
-        .and_then(|root| RawMapping::read(&root, &mut report));
+    let raw =
+        source::parse(source, &mut report).and_then(|root| RawMapping::read(&root, &mut report));
     let mapping = raw.and_then(|raw| {
         let mut cx = Cx::new(&raw, given, &mut report);
         mapping(&mut cx, source)
     });
     let mapping = mapping.filter(|_| !report.has_errors());
-    Loaded { mapping, diagnostics: report.finish() }
+    Loaded {
+        mapping,
+        diagnostics: report.finish(),
+    }
 }
 
 /// What compiling needs to know everywhere.
@@ -100,7 +111,14 @@ impl<'a, 's> Cx<'a, 's> {
     fn new(raw: &'a RawMapping, given: &'a Given<'a>, report: &'a mut Report<'s>) -> Self {
         let shorts = settings::shorts(raw);
         let uses = Uses::of(raw);
-        let mut cx = Self { raw, report, given, shorts, vars: Arc::new(Value::Null), uses };
+        let mut cx = Self {
+            raw,
+            report,
+            given,
+            shorts,
+            vars: Arc::new(Value::Null),
+            uses,
+        };
         cx.vars = Arc::new(given::vars(&mut cx));
         cx
     }
@@ -108,37 +126,57 @@ impl<'a, 's> Cx<'a, 's> {
     /// A call by its name; reports a name that does not exist.
     pub fn call(&mut self, name: &Spanned<String>) -> Option<CallId> {
         let calls = self.raw.calls.as_ref()?;
-        let found = calls.0.iter().position(|(known, _)| known.value == name.value);
+        let found = calls
+            .0
+            .iter()
+            .position(|(known, _)| known.value == name.value);
         if found.is_none() {
             let known = calls.0.iter().map(|(known, _)| known.value.as_str());
             let help = names::help(&name.value, known);
             let message = format!("there is no call `{}`", name.value);
-            self.report.error_help("M0301", name.span.clone(), message, help);
+            self.report
+                .error_help("M0301", name.span.clone(), message, help);
         }
         found.map(CallId)
     }
 
     pub fn calls(&mut self, names: Option<&Vec<Spanned<String>>>) -> Vec<CallId> {
-        names.into_iter().flatten().filter_map(|name| self.call(name)).collect()
+        names
+            .into_iter()
+            .flatten()
+            .filter_map(|name| self.call(name))
+            .collect()
     }
 }
 
 fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     let raw = cx.raw;
     header(cx);
-    let app = raw.app.as_ref().map_or_else(|| "app".to_owned(), |app| app.value.clone());
+    let app = raw
+        .app
+        .as_ref()
+        .map_or_else(|| "app".to_owned(), |app| app.value.clone());
     let secrets = given::secrets(cx);
     let full: BTreeMap<Kind, ResourceType> = resource_types::full(cx);
     let scim = settings::scim(cx, &app, &full);
+    tables::all(cx, &full[&Kind::User]);
     let users = sides::users(cx, &full)?;
     let groups = groups::groups(cx, &full);
     let rules = AnswerRules {
-        errors: raw.errors.iter().flatten().filter_map(|row| calls::error_row(cx, row, None)).collect(),
+        errors: raw
+            .errors
+            .iter()
+            .flatten()
+            .filter_map(|row| answers::error_row(cx, row, None))
+            .collect(),
         error_text: connect::error_text(cx),
     };
-    let connect = connect::connect(cx, &app);
-    let sync = settings::sync(cx, &users);
-    let own = OwnCalls { users: &users, groups: groups.as_ref() };
+    let mut connect = connect::connect(cx, &app);
+    let sync = settings::sync(cx);
+    let own = OwnCalls {
+        users: &users,
+        groups: groups.as_ref(),
+    };
     let mut compiled: Vec<Call> = calls::calls(cx, &own);
     let mut users = users;
     let mut groups = groups;
@@ -146,9 +184,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     if let Some(groups) = &mut groups {
         sides::list_entries(cx, groups, &mut compiled);
     }
-    let mut connect = connect?;
     connect::probe(cx, &mut connect, &mut compiled);
-    let scim = scim?;
     users.keep.clone_from(&scim.keep);
     users.resource_type = resource_types::shown(&users, &full[&Kind::User]);
     if let Some(groups) = &mut groups {
@@ -158,7 +194,11 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     let mapping = Mapping {
         app,
         source_file: source.file.clone(),
-        digest: digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        digest: digest
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
         scim,
         connect,
         secrets,
@@ -178,7 +218,8 @@ fn header(cx: &mut Cx<'_, '_>) {
         && version.value != FORMAT
     {
         let message = format!("this server reads format {FORMAT}, not {}", version.value);
-        cx.report.error_help("M0205", version.span.clone(), message, "write mapping: 1");
+        cx.report
+            .error_help("M0205", version.span.clone(), message, "write mapping: 1");
     }
     if let Some(app) = &cx.raw.app {
         let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
@@ -197,7 +238,9 @@ fn header(cx: &mut Cx<'_, '_>) {
 }
 
 fn check_needs(report: &mut Report<'_>, needs: &Spanned<String>) {
-    let parse = |text: &str| -> Option<Vec<u32>> { text.split('.').map(|part| part.parse().ok()).collect() };
+    let parse = |text: &str| -> Option<Vec<u32>> {
+        text.split('.').map(|part| part.parse().ok()).collect()
+    };
     let ours = env!("CARGO_PKG_VERSION");
     match (parse(needs), parse(ours)) {
         (None, _) => report.error_help(
@@ -209,7 +252,10 @@ fn check_needs(report: &mut Report<'_>, needs: &Spanned<String>) {
         (Some(wanted), Some(have)) if wanted > have => report.error_help(
             "M0206",
             needs.span.clone(),
-            format!("the mapping needs a server of version {} or later; this is {ours}", needs.value),
+            format!(
+                "the mapping needs a server of version {} or later; this is {ours}",
+                needs.value
+            ),
             "update the server",
         ),
         _ => {}
@@ -229,7 +275,12 @@ fn origin(
         (None, Some(file)) => Some(Origin::File(file.value.clone())),
         _ => {
             let message = format!("{what} comes from one place");
-            report.error_help("M0205", at.clone(), message, "write { env: NAME } or { file: PATH }");
+            report.error_help(
+                "M0205",
+                at.clone(),
+                message,
+                "write { env: NAME } or { file: PATH }",
+            );
             None
         }
     }

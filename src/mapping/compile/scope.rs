@@ -1,18 +1,15 @@
-//! Values, texts and conditions get their meaning: every root and name in them is checked
-//! against what is there at the place where they stand.
+//! Values and texts get their meaning: every root and name in them is checked against what is
+//! there at the place where they stand.
 
 use serde_json::Value;
 
 use super::Cx;
-use crate::mapping::condition::{Condition, Place as ConditionPlace, Test};
 use crate::mapping::names;
 use crate::mapping::path::JsonPath;
 use crate::mapping::raw::{Span, Spanned};
 use crate::mapping::source::{Node, NodeKind};
 use crate::mapping::template::Template;
-use crate::mapping::textpath::TextStep;
 use crate::mapping::value::Val;
-use crate::scim::{AttrPath, ResourceType};
 
 /// What a place in the file offers and allows.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +30,11 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub fn new(what: impl Into<String>, roots: &[&'static str]) -> Self {
-        Self { what: what.into(), roots: roots.to_vec(), ..Self::default() }
+        Self {
+            what: what.into(),
+            roots: roots.to_vec(),
+            ..Self::default()
+        }
     }
 
     pub fn single(mut self) -> Self {
@@ -47,7 +48,10 @@ impl Scope {
     }
 
     pub fn named(&self, what: impl Into<String>) -> Self {
-        Self { what: what.into(), ..self.clone() }
+        Self {
+            what: what.into(),
+            ..self.clone()
+        }
     }
 }
 
@@ -58,28 +62,50 @@ impl Cx<'_, '_> {
             NodeKind::Scalar(Value::String(text)) => self.text_value(text, &node.span, scope),
             NodeKind::Scalar(constant) => Some(Val::Constant(constant.clone())),
             NodeKind::List(items) => {
-                let inner = Scope { single: false, secrets: false, ..scope.clone() };
-                let items: Vec<Option<Val>> = items.iter().map(|item| self.value(item, &inner)).collect();
-                items.into_iter().collect::<Option<Vec<Val>>>().map(|items| simple(Val::List(items)))
+                let inner = Scope {
+                    single: false,
+                    secrets: false,
+                    ..scope.clone()
+                };
+                let items: Vec<Option<Val>> =
+                    items.iter().map(|item| self.value(item, &inner)).collect();
+                items
+                    .into_iter()
+                    .collect::<Option<Vec<Val>>>()
+                    .map(|items| simple(Val::List(items)))
             }
             NodeKind::Map(entries) => {
                 if let [only] = entries.as_slice()
-                    && let Some(special) = self.special(&only.key, &only.key_span, &only.value, scope)
+                    && let Some(special) =
+                        self.special(&only.key, &only.key_span, &only.value, scope)
                 {
                     return special;
                 }
-                let inner = Scope { single: false, secrets: false, ..scope.clone() };
+                let inner = Scope {
+                    single: false,
+                    secrets: false,
+                    ..scope.clone()
+                };
                 let pairs: Vec<Option<(String, Val)>> = entries
                     .iter()
                     .map(|entry| Some((entry.key.clone(), self.value(&entry.value, &inner)?)))
                     .collect();
-                pairs.into_iter().collect::<Option<Vec<_>>>().map(|pairs| simple(Val::Map(pairs)))
+                pairs
+                    .into_iter()
+                    .collect::<Option<Vec<_>>>()
+                    .map(|pairs| simple(Val::Map(pairs)))
             }
         }
     }
 
     /// `{ secret: … }`, `{ json_text: … }`, `{ random: … }`. The outer None: it is a structure.
-    fn special(&mut self, key: &str, at: &Span, value: &Node, scope: &Scope) -> Option<Option<Val>> {
+    fn special(
+        &mut self,
+        key: &str,
+        at: &Span,
+        value: &Node,
+        scope: &Scope,
+    ) -> Option<Option<Val>> {
         match key {
             "secret" => {
                 let name = value.text()?.to_owned();
@@ -92,12 +118,22 @@ impl Cx<'_, '_> {
                     );
                     return Some(None);
                 }
-                let spanned = Spanned { value: name, span: value.span.clone() };
+                let spanned = Spanned {
+                    value: name,
+                    span: value.span.clone(),
+                };
                 Some(self.secret(&spanned).map(Val::Secret))
             }
             "json_text" => {
-                let inner = Scope { single: false, secrets: false, ..scope.clone() };
-                Some(self.value(value, &inner).map(|value| Val::JsonText(Box::new(value))))
+                let inner = Scope {
+                    single: false,
+                    secrets: false,
+                    ..scope.clone()
+                };
+                Some(
+                    self.value(value, &inner)
+                        .map(|value| Val::JsonText(Box::new(value))),
+                )
             }
             "random" if matches!(value.kind, NodeKind::Scalar(Value::Number(_))) => {
                 self.report.error_help(
@@ -115,12 +151,22 @@ impl Cx<'_, '_> {
     /// A secret by its name; reports a name that does not exist.
     pub fn secret(&mut self, name: &Spanned<String>) -> Option<String> {
         let raw = self.raw;
-        let known = || raw.secrets.iter().flat_map(|s| s.0.iter()).map(|(name, _)| name.value.as_str());
+        let known = || {
+            raw.secrets
+                .iter()
+                .flat_map(|s| s.0.iter())
+                .map(|(name, _)| name.value.as_str())
+        };
         if known().any(|known| known == name.value) {
             return Some(name.value.clone());
         }
         let message = format!("there is no secret `{}`", name.value);
-        self.report.error_help("M0303", name.span.clone(), message, names::help(&name.value, known()));
+        self.report.error_help(
+            "M0303",
+            name.span.clone(),
+            message,
+            names::help(&name.value, known()),
+        );
         None
     }
 
@@ -151,7 +197,8 @@ impl Cx<'_, '_> {
     pub fn path(&mut self, text: &str, span: &Span, scope: &Scope) -> Option<JsonPath> {
         match JsonPath::compile(text) {
             Err(message) => {
-                self.report.error("M0401", span.clone(), format!("`{text}`: {message}"));
+                self.report
+                    .error("M0401", span.clone(), format!("`{text}`: {message}"));
                 None
             }
             Ok(mut path) => {
@@ -189,86 +236,8 @@ impl Cx<'_, '_> {
         known.then_some(template)
     }
 
-    /// Compiles a condition. `rt` gives the rules for `user` and `group`.
-    pub fn condition(
-        &mut self,
-        text: &Spanned<String>,
-        scope: &Scope,
-        rt: Option<&ResourceType>,
-    ) -> Option<Condition> {
-        let mut condition = match Condition::compile(text) {
-            Ok(condition) => condition,
-            Err(error) => {
-                let at = self.report.inside(&text.span, text, error.at, 1);
-                self.report.error("M0404", at, error.message);
-                return None;
-            }
-        };
-        let shorts = self.shorts.clone();
-        let known = self.test(&mut condition.test, text, scope, rt, &shorts);
-        known.then_some(condition)
-    }
-
-    fn test(
-        &mut self,
-        test: &mut Test,
-        text: &Spanned<String>,
-        scope: &Scope,
-        rt: Option<&ResourceType>,
-        shorts: &std::collections::BTreeMap<String, String>,
-    ) -> bool {
-        match test {
-            Test::And(all) | Test::Or(all) => {
-                // Every part is looked at, so that all mistakes show.
-                all.iter_mut().fold(true, |known, one| self.test(one, text, scope, rt, shorts) && known)
-            }
-            Test::Not(one) => self.test(one, text, scope, rt, shorts),
-            Test::Present(place) => self.place(place, text, scope, shorts),
-            Test::Any { place, .. } => self.place(place, text, scope, shorts),
-            Test::Compare { place, right, case_exact, .. } => {
-                let scim = matches!(place.root.as_deref(), Some("user" | "group"));
-                if scim && let Some(rt) = rt {
-                    *case_exact = is_case_exact(place, rt, shorts);
-                }
-                let mut known = self.place(place, text, scope, shorts);
-                if let crate::mapping::condition::Right::Path(path) = right {
-                    let names: Vec<String> = path.names().into_iter().map(str::to_owned).collect();
-                    known &= self.root(path.root(), &names, &text.span, scope);
-                }
-                known
-            }
-        }
-    }
-
-    fn place(
-        &mut self,
-        place: &mut ConditionPlace,
-        text: &Spanned<String>,
-        scope: &Scope,
-        shorts: &std::collections::BTreeMap<String, String>,
-    ) -> bool {
-        let Some(root) = place.root.clone() else { return true };
-        let names: Vec<String> = place
-            .steps
-            .iter()
-            .map_while(|step| match step {
-                TextStep::Name(name) => Some(name.clone()),
-                _ => None,
-            })
-            .collect();
-        let at = self.report.inside(&text.span, text, place.at, root.len());
-        let known = self.root(&root, &names, &at, scope);
-        if matches!(root.as_str(), "user" | "group")
-            && let Some(TextStep::Name(first)) = place.steps.first_mut()
-            && let Some(namespace) = shorts.get(first)
-        {
-            first.clone_from(namespace);
-        }
-        known
-    }
-
     /// Checks a root and the first name below it.
-    fn root(&mut self, root: &str, names: &[String], at: &Span, scope: &Scope) -> bool {
+    pub(super) fn root(&mut self, root: &str, names: &[String], at: &Span, scope: &Scope) -> bool {
         if !scope.roots.contains(&root) {
             let known: Vec<&str> = scope.roots.clone();
             let message = if ROOTS.contains(&root) {
@@ -283,7 +252,9 @@ impl Cx<'_, '_> {
             self.report.error_help("M0406", at.clone(), message, help);
             return false;
         }
-        let Some(name) = names.first() else { return true };
+        let Some(name) = names.first() else {
+            return true;
+        };
         let (what, known): (&str, Vec<String>) = match root {
             "vars" => ("variable", self.var_names()),
             "app" => match &scope.fields {
@@ -297,7 +268,12 @@ impl Cx<'_, '_> {
             return true;
         }
         let help = names::help(name, known.iter().map(String::as_str));
-        self.report.error_help("M0407", at.clone(), format!("there is no {what} `{name}`"), help);
+        self.report.error_help(
+            "M0407",
+            at.clone(),
+            format!("there is no {what} `{name}`"),
+            help,
+        );
         false
     }
 
@@ -309,29 +285,30 @@ impl Cx<'_, '_> {
 
 /// Every root of the language.
 const ROOTS: &[&str] = &[
-    "vars", "user", "app", "current", "merged", "id", "saved", "wanted", "group", "member",
-    "members", "added", "removed", "page", "record", "records", "body", "headers", "status",
-    "error_text", "match", "session", "send",
+    "vars",
+    "user",
+    "app",
+    "current",
+    "merged",
+    "id",
+    "saved",
+    "wanted",
+    "group",
+    "member",
+    "members",
+    "added",
+    "removed",
+    "page",
+    "record",
+    "records",
+    "body",
+    "headers",
+    "status",
+    "error_text",
+    "match",
+    "session",
+    "send",
 ];
-
-fn is_case_exact(
-    place: &ConditionPlace,
-    rt: &ResourceType,
-    shorts: &std::collections::BTreeMap<String, String>,
-) -> bool {
-    let mut text = String::new();
-    for step in &place.steps {
-        let TextStep::Name(name) = step else { continue };
-        if text.is_empty() {
-            text.push_str(shorts.get(name).unwrap_or(name));
-        } else {
-            text.push(if shorts.values().any(|ns| *ns == text) { ':' } else { '.' });
-            text.push_str(name);
-        }
-    }
-    let path = AttrPath::parse(&text, rt).ok();
-    path.and_then(|path| super::attributes::leaf(&path, rt)).is_some_and(|leaf| leaf.case_exact)
-}
 
 /// A structure of constants is a constant.
 fn simple(value: Val) -> Val {
@@ -340,8 +317,10 @@ fn simple(value: Val) -> Val {
             Val::Constant(value) => Some(value.clone()),
             Val::List(items) => items.iter().map(constant).collect(),
             Val::Map(entries) => {
-                let pairs: Option<serde_json::Map<String, Value>> =
-                    entries.iter().map(|(key, value)| Some((key.clone(), constant(value)?))).collect();
+                let pairs: Option<serde_json::Map<String, Value>> = entries
+                    .iter()
+                    .map(|(key, value)| Some((key.clone(), constant(value)?)))
+                    .collect();
                 pairs.map(Value::Object)
             }
             _ => None,

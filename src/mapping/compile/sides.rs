@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::scope::Scope;
-use super::{Cx, attributes, calls};
+use super::{Cx, attributes, line};
 use crate::mapping::attribute::Row;
 use crate::mapping::call::{Call, CallId};
 use crate::mapping::condition::Condition;
@@ -36,7 +36,10 @@ pub(super) fn users(cx: &mut Cx<'_, '_>, full: &BTreeMap<Kind, ResourceType>) ->
     let if_exists = match &raw.if_exists {
         Some(RawIfExists::Adopt) => IfExists::Adopt,
         Some(RawIfExists::IfSame(fields)) => IfExists::AdoptIfSame(
-            fields.iter().flat_map(|name| attributes::by_top(cx, &rows, name)).collect(),
+            fields
+                .iter()
+                .flat_map(|name| attributes::by_top(cx, Some(kind), &rows, name))
+                .collect(),
         ),
         Some(RawIfExists::Conflict) | None => IfExists::Conflict,
     };
@@ -47,7 +50,7 @@ pub(super) fn users(cx: &mut Cx<'_, '_>, full: &BTreeMap<Kind, ResourceType>) ->
         shows: attributes::shows(cx, raw.shows.as_ref(), rt),
         never_touch: condition(cx, raw.never_touch.as_ref()),
         hide: condition(cx, raw.hide.as_ref()),
-        find: find(cx, raw.find.as_ref(), &rows, rt),
+        find: find(cx, raw.find.as_ref(), kind, &rows, rt),
         create: cx.calls(raw.create.as_ref()),
         update: cx.calls(raw.update.as_ref()),
         deactivate: cx.calls(raw.deactivate.as_ref()),
@@ -80,7 +83,12 @@ pub(super) fn id(cx: &mut Cx<'_, '_>, node: Option<&Node>, what: &str) -> Option
     let Val::Constant(Value::String(field)) = &value else {
         if matches!(value, Val::Constant(_) | Val::Map(_) | Val::List(_)) {
             let help = "write the field of the record that holds the key, or a value over `record`";
-            cx.report.error_help("M0203", node.span.clone(), "a field name is expected here", help);
+            cx.report.error_help(
+                "M0203",
+                node.span.clone(),
+                "a field name is expected here",
+                help,
+            );
             return None;
         }
         return Some(value);
@@ -89,7 +97,11 @@ pub(super) fn id(cx: &mut Cx<'_, '_>, node: Option<&Node>, what: &str) -> Option
     match JsonPath::compile(&format!("$.record{path}")) {
         Ok(path) => Some(Val::Path(path)),
         Err(_) => {
-            cx.report.error("M0203", node.span.clone(), format!("`{field}` is no field name"));
+            cx.report.error(
+                "M0203",
+                node.span.clone(),
+                format!("`{field}` is no field name"),
+            );
             None
         }
     }
@@ -112,18 +124,30 @@ pub(super) fn record_condition(
 pub(super) fn find(
     cx: &mut Cx<'_, '_>,
     raw: Option<&Vec<RawFind>>,
+    kind: Kind,
     rows: &[Row],
     rt: &ResourceType,
 ) -> Vec<FindEntry> {
     let mut entries = Vec::new();
     for raw in raw.into_iter().flatten() {
         let call = raw.call.as_ref().and_then(|name| cx.call(name));
-        let source = raw.by.as_ref().and_then(|by| attributes::source(cx, by, rt));
-        let match_fields: Vec<_> =
-            raw.fields.iter().flatten().flat_map(|name| attributes::by_top(cx, rows, name)).collect();
+        let source = raw
+            .by
+            .as_ref()
+            .and_then(|by| attributes::source(cx, by, rt));
+        let match_fields: Vec<_> = raw
+            .fields
+            .iter()
+            .flatten()
+            .flat_map(|name| attributes::by_top(cx, Some(kind), rows, name))
+            .collect();
         let complete_by = raw.complete_by.as_ref().and_then(|name| cx.call(name));
-        let (Some(call), Some(source)) = (call, source) else { continue };
-        let row = rows.iter().find(|row| row.sources.iter().any(|s| s.slot == source.slot));
+        let (Some(call), Some(source)) = (call, source) else {
+            continue;
+        };
+        let row = rows
+            .iter()
+            .find(|row| row.sources.iter().any(|s| s.slot == source.slot));
         entries.push(FindEntry {
             by: source.slot.clone(),
             case_exact: row.map_or(source.leaf.case_exact, |row| row.case_exact),
@@ -148,7 +172,9 @@ pub(super) fn list(cx: &mut Cx<'_, '_>, raw: Option<&Vec<RawListEntry>>) -> Vec<
                 NodeKind::Scalar(value) => {
                     add.insert(name.value.clone(), value.clone());
                 }
-                _ => cx.report.error("M0203", node.span.clone(), "a constant is expected here"),
+                _ => cx
+                    .report
+                    .error("M0203", node.span.clone(), "a constant is expected here"),
             }
         }
         if let Some(call) = call {
@@ -168,15 +194,22 @@ pub(super) fn list_entries(cx: &mut Cx<'_, '_>, side: &mut Side, compiled: &mut 
     let entries: Vec<&RawListEntry> = entries
         .into_iter()
         .flatten()
-        .filter(|entry| raw.calls.iter().flat_map(|c| c.0.iter()).any(|(n, _)| n.value == entry.call.value))
+        .filter(|entry| {
+            raw.calls
+                .iter()
+                .flat_map(|c| c.0.iter())
+                .any(|(n, _)| n.value == entry.call.value)
+        })
         .collect();
     for (entry, raw) in side.list.iter_mut().zip(entries) {
         if raw.query.0.is_empty() {
             continue;
         }
-        let Some(base) = compiled.get(entry.call.0) else { continue };
+        let Some(base) = compiled.get(entry.call.0) else {
+            continue;
+        };
         let mut call = base.clone();
-        for (name, value) in calls::query(cx, &raw.query, "`list`", &["vars", "page"]) {
+        for (name, value) in line::query(cx, &raw.query, "`list`", &["vars", "page"]) {
             match call.query.iter_mut().find(|(known, _)| *known == name) {
                 Some(known) => known.1 = value,
                 None => call.query.push((name, value)),

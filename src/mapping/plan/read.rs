@@ -199,7 +199,8 @@ impl MembersPlan {
         }
         match (walk.take(mapping, answer, &roots), mapping.side(Kind::Group)) {
             (Ok(rows), Some(side)) => {
-                self.people.extend(rows.iter().filter_map(|row| side.member_in(row)));
+                let people = rows.iter().filter_map(|row| side.member_of(row));
+                self.people.extend(people.map(|(user, _)| user));
                 Taken::Went
             }
             (Ok(_), None) => Taken::Went,

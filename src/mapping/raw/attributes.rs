@@ -1,7 +1,7 @@
 //! `attributes:` and `shows:` (mapping language section 10).
 
-use super::read::{OneOrMany, Pairs, Read, Spanned, block, words};
 use super::RawTable;
+use super::read::{OneOrMany, Pairs, Read, Spanned, block, words};
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
 

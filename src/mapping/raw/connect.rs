@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::read::{Spanned, Bytes, block, words};
+use super::read::{Bytes, Spanned, block, words};
 use crate::mapping::source::Node;
 
 block! {

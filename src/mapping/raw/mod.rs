@@ -15,25 +15,21 @@ mod top;
 mod users;
 
 pub(crate) use attributes::{
-    RawAbsent, RawAttribute, RawAttributeEntry, RawCase, RawEmpty, RawImmutable, RawPick,     RawSend, RawShows, RawType,
+    RawAbsent, RawAttribute, RawAttributeEntry, RawCase, RawEmpty, RawImmutable, RawPick, RawSend,
+    RawShows, RawType,
 };
 pub(crate) use calls::{
     RawCall, RawErrorRow, RawInDoubt, RawIs, RawOnly, RawPaging, RawPagingBy, RawSave,
 };
-pub(crate) use connect::{
-    RawAuth, RawConnect, RawFormLists, RawReadFormat, RawSendFormat,
-};
+pub(crate) use connect::{RawAuth, RawConnect, RawFormLists, RawReadFormat, RawSendFormat};
 pub(crate) use groups::{
-    RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists,
-    RawUnknownMembers,
+    RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists, RawUnknownMembers,
 };
 pub(crate) use read::{Block, Pairs, Read, Span, Spanned};
 pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
 pub(crate) use sync::{
-    RawAnswer, RawBeforeWrite, RawLate, RawMissing,     RawRecreate, RawRepair, RawSync,
+    RawAnswer, RawBeforeWrite, RawLate, RawMissing, RawRecreate, RawRepair, RawSync,
 };
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};
 pub(crate) use top::{RawMapping, RawSecret, RawVar};
-pub(crate) use users::{
-    RawDelete, RawFind, RawIfExists, RawListEntry, RawUsers,
-};
+pub(crate) use users::{RawDelete, RawFind, RawIfExists, RawListEntry, RawUsers};

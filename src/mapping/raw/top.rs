@@ -58,28 +58,33 @@ block! {
 }
 
 /// `one_of`: a list, or a block whose right sides are the values.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct RawOneOf(pub Vec<(String, String)>);
-
-impl Default for RawOneOf {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
 
 impl Read for RawOneOf {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         match &node.kind {
             NodeKind::Map(_) => {
                 let pairs = Pairs::<String>::read(node, report)?.0;
-                Some(Self(pairs.into_iter().map(|(key, value)| (key.value, value)).collect()))
+                Some(Self(
+                    pairs
+                        .into_iter()
+                        .map(|(key, value)| (key.value, value))
+                        .collect(),
+                ))
             }
             NodeKind::List(_) => {
                 let words = OneOrMany::<String>::read(node, report)?.0;
-                Some(Self(words.into_iter().map(|word| (word.clone(), word)).collect()))
+                Some(Self(
+                    words.into_iter().map(|word| (word.clone(), word)).collect(),
+                ))
             }
             NodeKind::Scalar(_) => {
-                wrong(node, report, "a list, or a block from allowed value to value");
+                wrong(
+                    node,
+                    report,
+                    "a list, or a block from allowed value to value",
+                );
                 None
             }
         }

@@ -73,17 +73,12 @@ words! {
 }
 
 /// `delete:`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) enum RawDelete {
     Calls(Vec<Spanned<String>>),
     Deactivate,
+    #[default]
     Refuse,
-}
-
-impl Default for RawDelete {
-    fn default() -> Self {
-        Self::Refuse
-    }
 }
 
 impl Read for RawDelete {
@@ -115,7 +110,11 @@ impl Read for RawIfExists {
             (_, Some("adopt")) => Some(Self::Adopt),
             (NodeKind::Map(_), _) => RawAdopt::read(node, report)?.same.map(Self::IfSame),
             _ => {
-                super::read::wrong_word(node, report, &["conflict", "adopt", "{ adopt_if_same: [FIELDS] }"]);
+                super::read::wrong_word(
+                    node,
+                    report,
+                    &["conflict", "adopt", "{ adopt_if_same: [FIELDS] }"],
+                );
                 None
             }
         }
@@ -156,7 +155,11 @@ impl Read for RawListEntry {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         let NodeKind::Map(_) = &node.kind else {
             let call = Spanned::read(node, report)?;
-            return Some(Self { call, query: Pairs::default(), add: Pairs::default() });
+            return Some(Self {
+                call,
+                query: Pairs::default(),
+                add: Pairs::default(),
+            });
         };
         let block = RawListUse::read(node, report)?;
         Some(Self {

@@ -19,7 +19,8 @@ use super::{
 use crate::mapping::attribute::FieldId;
 use crate::mapping::call::{CallId, Pick};
 use crate::mapping::model::Mapping;
-use crate::mapping::side::{Asserted, Carried, DeleteRule, GroupDelete};
+use crate::mapping::record::{Asserted, Carried};
+use crate::mapping::side::{DeleteRule, GroupDelete};
 use crate::mapping::{Answer, Classified, Kind, PlannedRequest};
 use crate::scim::Slot;
 

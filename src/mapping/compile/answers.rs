@@ -1,0 +1,231 @@
+//! What a call reads: record, records, pages, values to save, error rows.
+
+use super::Cx;
+use super::scope::Scope;
+use crate::mapping::answer::{ErrorRow, Save};
+use crate::mapping::call::Records;
+use crate::mapping::paging::{PagingBy, PagingRule};
+use crate::mapping::path::JsonPath;
+use crate::mapping::raw::{
+    RawCall, RawErrorRow, RawIs, RawPaging, RawPagingBy, RawSave, Span, Spanned,
+};
+use crate::mapping::template::Template;
+use crate::mapping::value::Val;
+use crate::mapping::wire::AnswerClass;
+
+pub(super) fn record(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Option<Val> {
+    let node = raw.record.as_ref()?;
+    let value = cx.value(node, &scope.named("`record`").single())?;
+    if matches!(value, Val::Constant(ref c) if !c.is_object())
+        || matches!(value, Val::Text(_) | Val::List(_))
+    {
+        let help = "write a path like $.body, or a structure of values";
+        cx.report.error_help(
+            "M0203",
+            node.span.clone(),
+            "`record` is a path or a structure",
+            help,
+        );
+        return None;
+    }
+    Some(value)
+}
+
+pub(super) fn records_of(
+    cx: &mut Cx<'_, '_>,
+    raw: &Spanned<String>,
+    scope: &Scope,
+) -> Option<Records> {
+    let path = cx.path(raw, &raw.span, &scope.named("`records`"))?;
+    let list = path.list();
+    if list.is_none() || path.root() != "body" {
+        let message = "`records` is a path into the answer that ends in `[*]`";
+        cx.report.error_help(
+            "M0507",
+            raw.span.clone(),
+            message,
+            format!("write {}[*]", raw.value.trim_end_matches(['[', ']', '*'])),
+        );
+        return None;
+    }
+    Some(Records { list: list?, path })
+}
+
+pub(super) fn paging_of(cx: &mut Cx<'_, '_>, raw: &RawPaging) -> Option<PagingRule> {
+    let scope = Scope::new("`paging`", &["body", "headers"]).single();
+    let mut path = |text: &Option<Spanned<String>>| -> Option<JsonPath> {
+        let text = text.as_ref()?;
+        let path = cx.path(text, &text.span, &scope)?;
+        if !path.is_singular() {
+            cx.report.error(
+                "M0403",
+                text.span.clone(),
+                "this path gives a list, and `paging` needs one value",
+            );
+        }
+        Some(path)
+    };
+    let (next, more, total) = (path(&raw.next), path(&raw.more), path(&raw.total));
+    let by = raw.by.as_ref()?;
+    let kind = match by.value {
+        RawPagingBy::Offset => PagingBy::Offset,
+        RawPagingBy::Page => PagingBy::Page,
+        RawPagingBy::Cursor => PagingBy::Cursor,
+        RawPagingBy::None => PagingBy::None,
+    };
+    if kind == PagingBy::Cursor && raw.next.is_none() {
+        cx.report.error_help(
+            "M0508",
+            by.span.clone(),
+            "`by: cursor` needs `next`",
+            "`next`: path of the next cursor, like $.body.next",
+        );
+    }
+    let ends = raw.size.is_some() || next.is_some() || more.is_some() || total.is_some();
+    if matches!(kind, PagingBy::Offset | PagingBy::Page) && !ends {
+        cx.report.error_help(
+            "M0508",
+            by.span.clone(),
+            "nothing says when the pages end",
+            "add `size`, `total`, `more` or `next`",
+        );
+    }
+    if let Some(size) = raw.size.as_ref().filter(|size| size.value == 0) {
+        cx.report
+            .error("M0508", size.span.clone(), "a page has at least one row");
+    }
+    let default_first = u64::from(kind == PagingBy::Page);
+    Some(PagingRule {
+        by: kind,
+        first: raw
+            .first
+            .as_ref()
+            .map_or(default_first, |first| first.value),
+        size: raw.size.as_ref().map(|size| size.value),
+        next,
+        more,
+        total,
+    })
+}
+
+pub(super) fn saves(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Vec<(String, Save)> {
+    let mut saves = Vec::new();
+    for (name, source) in raw.save.iter().flat_map(|save| save.0.iter()) {
+        if name.value == "id_from" {
+            cx.report.error_help(
+                "M0901",
+                name.span.clone(),
+                "`id_from` is not supported by this version yet",
+                "save `id` from the answer",
+            );
+            continue;
+        }
+        let compiled = match source {
+            RawSave::Value(node) => cx
+                .value(
+                    node,
+                    &scope.named(format!("`save.{}`", name.value)).single(),
+                )
+                .map(Save::Value),
+            RawSave::Header(header) => {
+                header_save(cx, header.header.as_ref(), header.pattern.as_ref())
+            }
+        };
+        saves.extend(compiled.map(|save| (name.value.clone(), save)));
+    }
+    saves
+}
+
+pub(super) fn header_save(
+    cx: &mut Cx<'_, '_>,
+    name: Option<&Spanned<String>>,
+    pattern: Option<&Spanned<String>>,
+) -> Option<Save> {
+    let pattern = match pattern {
+        None => None,
+        Some(text) => match regex::Regex::new(text) {
+            Ok(pattern) => Some(pattern),
+            Err(_) => {
+                cx.report
+                    .error("M0408", text.span.clone(), "this is not a pattern");
+                return None;
+            }
+        },
+    };
+    Some(Save::Header {
+        name: name?.to_lowercase(),
+        pattern,
+    })
+}
+
+/// A row of `errors:`; `scope` is the call's, if it is one of a call.
+pub(super) fn error_row(
+    cx: &mut Cx<'_, '_>,
+    raw: &RawErrorRow,
+    scope: Option<&Scope>,
+) -> Option<ErrorRow> {
+    let general = Scope::new("an error row", &["vars", "body", "headers", "status"]);
+    let scope = scope.unwrap_or(&general);
+    let mut status = Vec::new();
+    for number in raw.status.iter().flat_map(|status| status.0.iter()) {
+        match u16::try_from(number.value) {
+            Ok(code @ 100..=599) => status.push(code),
+            _ => cx.report.error(
+                "M0205",
+                number.span.clone(),
+                "an HTTP status (100 to 599) is expected here",
+            ),
+        }
+    }
+    if raw.status.is_none() && raw.content_type.is_none() && raw.when.is_none() {
+        let help = "add `status:`, `type:` or `when:`";
+        cx.report.error_help(
+            "M0509",
+            raw.span.clone(),
+            "the row does not say when it fits",
+            help,
+        );
+    }
+    let when = match &raw.when {
+        Some(when) => Some(cx.condition(when, scope, None)?),
+        None => None,
+    };
+    let say_scope = scope.clone().with(&["error_text"]);
+    let say = raw
+        .say
+        .as_ref()
+        .and_then(|say| template(cx, say, &say.span, &say_scope));
+    Some(ErrorRow {
+        status,
+        content_type: raw.content_type.as_ref().map(|kind| kind.value.clone()),
+        when,
+        is: answer_class(raw.is.as_ref()?.value),
+        say,
+        wait: raw.wait.as_ref().map(|wait| wait.value),
+    })
+}
+
+pub(super) fn template(
+    cx: &mut Cx<'_, '_>,
+    text: &str,
+    span: &Span,
+    scope: &Scope,
+) -> Option<Template> {
+    cx.template(text, span, scope)
+}
+
+pub(super) fn answer_class(is: RawIs) -> AnswerClass {
+    match is {
+        RawIs::Ok => AnswerClass::Ok,
+        RawIs::AlreadyDone => AnswerClass::AlreadyDone,
+        RawIs::Retry => AnswerClass::Retry,
+        RawIs::Conflict => AnswerClass::Conflict,
+        RawIs::NotFound => AnswerClass::NotFound,
+        RawIs::Rejected => AnswerClass::Rejected,
+        RawIs::Forbidden => AnswerClass::Forbidden,
+        RawIs::Look => AnswerClass::Look,
+        RawIs::Changed => AnswerClass::Changed,
+        RawIs::LoginAgain => AnswerClass::LoginAgain,
+        RawIs::Stop => AnswerClass::Stop,
+    }
+}

@@ -1,0 +1,354 @@
+//! The attribute table as a whole: the app's record for a resource, the resource for a record,
+//! and in which fields the two differ.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::attribute::{AbsentRule, EmptyForm, FieldId, Pick, Row, SendRule, is_nothing};
+use super::error::Refusal;
+use super::roots::Roots;
+use super::side::Side;
+use super::template::scalar_text;
+use super::value::Val;
+use super::wire::Kind;
+use crate::scim::{Absent, ResourceType, Slot, values_equal};
+
+/// What the request carried, for fields that only then may differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carried {
+    /// A password was sent.
+    pub password: bool,
+    /// The slots the request asserted.
+    pub slots: Asserted,
+}
+
+/// Which slots are asserted against the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asserted {
+    /// Everything (a create, a repair of all).
+    Everything,
+    /// These.
+    Slots(Vec<Slot>),
+}
+
+impl Carried {
+    /// What a create carries.
+    pub fn everything(password: bool) -> Self {
+        Self {
+            password,
+            slots: Asserted::Everything,
+        }
+    }
+
+    pub(crate) fn has(&self, row: &Row) -> bool {
+        if row.is_password() {
+            return self.password;
+        }
+        match &self.slots {
+            Asserted::Everything => true,
+            // A row over `to_app` alone follows whatever changed.
+            Asserted::Slots(_) if row.sources.is_empty() => true,
+            Asserted::Slots(slots) => row
+                .sources
+                .iter()
+                .any(|source| touches(slots, &source.slot)),
+        }
+    }
+}
+
+/// Whether one of the slots is this one, holds it or lies in it.
+pub(crate) fn touches(slots: &[Slot], slot: &Slot) -> bool {
+    slots
+        .iter()
+        .any(|other| other.0.starts_with(&slot.0) || slot.0.starts_with(&other.0))
+}
+
+/// The record the table made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AppRecord {
+    states: Vec<FieldState>,
+    tree: Value,
+}
+
+/// What the table made of one field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldState {
+    /// A value.
+    Value(Value),
+    /// No value any more; what is sent instead of it, if anything is.
+    Cleared(Option<Value>),
+    /// No value, and none in the app.
+    Absent,
+}
+
+impl AppRecord {
+    /// The root `app`: a JSON object in the app's notation.
+    pub fn tree(&self) -> &Value {
+        &self.tree
+    }
+
+    /// What became of a field.
+    pub fn state(&self, field: FieldId) -> &FieldState {
+        self.states.get(field.0).unwrap_or(&FieldState::Absent)
+    }
+}
+
+impl Side {
+    /// The row of a field.
+    pub fn row(&self, field: FieldId) -> Option<&Row> {
+        self.attributes.get(field.0)
+    }
+
+    /// The name of the root that holds the SCIM resource.
+    pub fn resource_root(&self) -> &'static str {
+        match self.kind {
+            Kind::User => "user",
+            Kind::Group => "group",
+        }
+    }
+
+    /// The table, way out: from root `user` (or `group`) to the app's record. `current` is
+    /// taken from the roots; `carried` says what the request asserted.
+    ///
+    /// # Errors
+    /// [`Refusal`] with 400 `invalidValue` for an asserted value that a table or a type refuses.
+    pub fn app_record(
+        &self,
+        roots: &Roots,
+        creating: bool,
+        carried: &Carried,
+    ) -> Result<AppRecord, Refusal> {
+        let roots = roots.clone().with("vars", Arc::clone(&self.vars));
+        let nothing = Value::Null;
+        let current = if creating {
+            &nothing
+        } else {
+            roots.get("current").unwrap_or(&nothing)
+        };
+        let mut record = AppRecord {
+            states: Vec::with_capacity(self.attributes.len()),
+            tree: Value::Object(Map::new()),
+        };
+        for row in &self.attributes {
+            let asserted = creating || carried.has(row);
+            let state = match row.outward(&roots, self.resource_root()) {
+                Ok(Some(value)) if !row.is_password() || carried.password => {
+                    FieldState::Value(value)
+                }
+                Ok(_) if asserted => self.without_value(row, &roots, creating, current),
+                Ok(_) => FieldState::Absent,
+                Err(misfit) if asserted => {
+                    return Err(Refusal {
+                        error: misfit.error,
+                    });
+                }
+                // What the app itself shows, and the table cannot take, is left alone.
+                Err(_) => FieldState::Absent,
+            };
+            if let FieldState::Value(value) | FieldState::Cleared(Some(value)) = &state {
+                row.field.put(&mut record.tree, value.clone(), current);
+            }
+            record.states.push(state);
+        }
+        Ok(record)
+    }
+
+    fn without_value(
+        &self,
+        row: &Row,
+        roots: &Roots,
+        creating: bool,
+        current: &Value,
+    ) -> FieldState {
+        if let Some(value) = row.default.as_ref().and_then(|default| default.eval(roots)) {
+            return FieldState::Value(value);
+        }
+        if creating || row.field.get(current).is_none() {
+            return FieldState::Absent;
+        }
+        FieldState::Cleared(match row.empty {
+            EmptyForm::Null => Some(Value::Null),
+            EmptyForm::EmptyText => Some(Value::String(String::new())),
+            EmptyForm::LeaveOut => None,
+        })
+    }
+
+    /// The table, way back, and `shows`: the SCIM attributes of a record, without `id`, `meta`
+    /// and `schemas`.
+    pub fn read_back(&self, current: &Value, id: &Value) -> Value {
+        let mut resource = Value::Object(Map::new());
+        for row in self.attributes.iter().filter(|row| row.is_readable()) {
+            if let Some(app) = row.field.get(current) {
+                row.show(&app, &mut resource);
+            }
+        }
+        self.show_rest(&mut resource, current, id);
+        resource
+    }
+
+    /// `shows`, for what has no value yet. Call it again after kept attributes were laid in.
+    pub fn show_rest(&self, resource: &mut Value, current: &Value, id: &Value) {
+        if self.shows.is_empty() {
+            return;
+        }
+        let roots = Roots::new()
+            .with("current", current.clone())
+            .with("id", id.clone())
+            .with("vars", Arc::clone(&self.vars));
+        for (source, values) in &self.shows {
+            // What the client keeps counts before what is only shown.
+            if !is_nothing(&source.picked(resource, Pick::First)) {
+                continue;
+            }
+            let first = values
+                .iter()
+                .find_map(|v| v.eval(&roots).filter(|v| !is_nothing(v)));
+            if let Some(value) = first {
+                source.write(value, Pick::Primary, resource);
+            }
+        }
+    }
+
+    /// Whether a field differs from what the app holds (mapping language, "Differs"). With
+    /// `current` null (on create): whether it has a value.
+    pub fn differs(
+        &self,
+        field: FieldId,
+        app: &AppRecord,
+        current: &Value,
+        carried: &Carried,
+    ) -> bool {
+        let Some(row) = self.row(field) else {
+            return false;
+        };
+        if current.is_null() {
+            return matches!(app.state(field), FieldState::Value(_));
+        }
+        if row.send == SendRule::OnCreate {
+            return false;
+        }
+        let is = row.field.get(current);
+        let wanted = match app.state(field) {
+            FieldState::Absent => return false,
+            FieldState::Value(value) => Some(value),
+            FieldState::Cleared(_) => None,
+        };
+        if !row.read {
+            if !carried.has(row) {
+                return false;
+            }
+            if row.is_password() {
+                return true;
+            }
+        }
+        match (wanted, &is) {
+            (None, None) => false,
+            (Some(wanted), Some(is)) if same_app_value(row, wanted, is) => false,
+            // What the app does not show cannot be told apart; it was asked for, so it is sent.
+            (wanted, is) if row.is_readable() => !self.reads_the_same(row, wanted, is.as_ref()),
+            _ => true,
+        }
+    }
+
+    fn reads_the_same(&self, row: &Row, wanted: Option<&Value>, is: Option<&Value>) -> bool {
+        let back = |value: Option<&Value>| {
+            value
+                .and_then(|value| row.inward(value))
+                .unwrap_or(Value::Null)
+        };
+        let (wanted, is) = (back(wanted), back(is));
+        let Some(source) = row.sources.first() else {
+            return wanted == is;
+        };
+        let mut attribute = source.leaf.clone();
+        attribute.case_exact = row.case_exact;
+        match (&wanted, &is) {
+            (Value::Array(a), Value::Array(b)) if row.ordered => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| values_equal(a, b, &attribute))
+            }
+            (Value::Array(_), _) | (_, Value::Array(_)) => {
+                attribute.multi_valued = true;
+                values_equal(&wanted, &is, &attribute)
+            }
+            _ => values_equal(&wanted, &is, &attribute),
+        }
+    }
+
+    /// The app's key of a record, in the type the app gave; a row that is no object is
+    /// `{ value: … }`.
+    pub fn id_of(&self, record: &Value) -> Option<Value> {
+        id_in(&self.id, record, &self.vars)
+    }
+
+    /// Of a row of the members call: the user's key and the member id.
+    pub fn member_of(&self, row: &Value) -> Option<(Value, Value)> {
+        let rule = self.members.read.as_ref()?;
+        Some((
+            id_in(&rule.user, row, &self.vars)?,
+            id_in(&rule.id, row, &self.vars)?,
+        ))
+    }
+
+    /// `adopt_if_same`: equal by "differs"; no value on either side is unequal.
+    pub fn same(&self, fields: &[FieldId], app: &AppRecord, current: &Value) -> bool {
+        let carried = Carried::everything(false);
+        fields.iter().all(|field| {
+            let has = self
+                .row(*field)
+                .is_some_and(|row| row.field.get(current).is_some());
+            has && matches!(app.state(*field), FieldState::Value(_))
+                && !self.differs(*field, app, current, &carried)
+        })
+    }
+
+    /// What a PUT without the attribute at a slot means. `absent: default` clears it here; the
+    /// app then gets the default.
+    pub fn on_absent(&self, slot: &Slot) -> Absent {
+        let clears = self
+            .attributes
+            .iter()
+            .filter(|row| row.sources.iter().any(|source| source.slot == *slot))
+            .any(|row| row.absent != AbsentRule::Keep);
+        if clears { Absent::Clear } else { Absent::Keep }
+    }
+
+    /// SCIM attributes the bridge itself remembers.
+    pub fn keep(&self) -> &[Slot] {
+        &self.keep
+    }
+
+    /// The resource type SCIM shows: what is mapped, kept or shown.
+    pub fn resource_type(&self) -> &ResourceType {
+        &self.resource_type
+    }
+}
+
+/// A key over `record`; texts and numbers only.
+pub(crate) fn id_in(id: &Val, record: &Value, vars: &Arc<Value>) -> Option<Value> {
+    let roots = Roots::new()
+        .with("record", as_record(record.clone()))
+        .with("vars", Arc::clone(vars));
+    id.eval(&roots)
+        .filter(|value| scalar_text(value).is_some_and(|text| !text.is_empty()))
+}
+
+/// A row that is no object becomes `{ value: … }`.
+pub(crate) fn as_record(row: Value) -> Value {
+    match row {
+        Value::Object(_) => row,
+        other => serde_json::json!({ "value": other }),
+    }
+}
+
+/// Equal in the app's own values: lists as sets unless ordered.
+fn same_app_value(row: &Row, a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) if !row.ordered => {
+            a.len() == b.len()
+                && a.iter().all(|one| b.contains(one))
+                && b.iter().all(|one| a.contains(one))
+        }
+        _ => a == b,
+    }
+}

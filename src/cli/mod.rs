@@ -9,7 +9,7 @@ mod check;
 mod control;
 mod demo;
 mod health;
-mod options;
+pub mod options;
 pub mod serve;
 mod table;
 mod token;

@@ -1,0 +1,229 @@
+//! The program from outside: commands, exit codes, what is printed where.
+
+use std::path::Path;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::support::http::send;
+use super::support::people::{PASSWORD, george};
+use super::support::program::{Server, program, run, run_with};
+use super::support::text::{mapping_file, mapping_text, replaced};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A folder with a mapping and a place for a journal, and an app that is played.
+struct Bench {
+    folder: TempDir,
+    app: standin::Running,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let app = standin::apps::by_name("altr").unwrap();
+        let app = standin::start(app, "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        Self { folder: TempDir::new().unwrap(), app }
+    }
+
+    fn db(&self) -> std::path::PathBuf {
+        self.folder.path().join("bridge.db")
+    }
+
+    fn serve(&self) -> Server {
+        let environment: Vec<(String, String)> =
+            self.app.env().into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Server::serve(&mapping_file("altr"), &self.db(), &environment)
+    }
+
+    fn token(&self) -> String {
+        let db = self.db();
+        let made = run(&["token", "create", "--app", "altr", "--quiet", "--db", text(&db)]);
+        made.exits(0).out.trim().to_owned()
+    }
+}
+
+#[test]
+fn check_is_content_with_the_mappings_that_come_along() {
+    for app in standin::apps::names() {
+        let file = mapping_file(app);
+        run(&["check", text(&file)]).exits(0);
+        let json = run(&["check", "--format", "json", text(&file)]).exits(0).json();
+        let errors = json.as_array().unwrap().iter().filter(|d| d["severity"] == "error");
+        assert_eq!(errors.count(), 0, "{json}");
+    }
+    run(&["check", text(mapping_file("altr").parent().unwrap().parent().unwrap())]).exits(0);
+}
+
+#[test]
+fn check_names_every_mistake_with_its_place_and_what_to_write() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("bad.yaml");
+    let bad = replaced(&mapping_text("altr"), "immutable: refuse", "immutabel: refuse");
+    let bad = replaced(&bad, "deactivate: [ disable ]", "deactivate: [ disabel ]");
+    std::fs::write(&file, &bad).unwrap();
+    let line_of = |word: &str| 1 + bad.lines().position(|line| line.contains(word)).unwrap();
+
+    let shown = run(&["check", text(&file)]).exits(1);
+    for words in ["bad.yaml:", "immutabel", "immutable", "disabel"] {
+        assert!(shown.out.contains(words), "{words} is not in {}", shown.out);
+    }
+    let found = run(&["check", "--format", "json", text(&file)]).exits(1).json();
+    for word in ["immutabel", "disabel"] {
+        let diagnostic = found.as_array().unwrap().iter().find(|d| d["line"] == line_of(word));
+        let diagnostic = diagnostic.unwrap_or_else(|| panic!("nothing about {word}: {found}"));
+        assert_eq!(diagnostic["severity"], "error");
+        assert!(diagnostic["column"].as_u64().unwrap() > 1, "{diagnostic}");
+        assert!(diagnostic["file"].as_str().unwrap().ends_with("bad.yaml"));
+        assert!(diagnostic["code"].is_string() && diagnostic["message"].is_string());
+    }
+}
+
+#[test]
+fn exit_codes_tell_findings_from_wrong_usage_and_from_the_machine() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = folder.path().join("nowhere.db");
+    run(&["check", text(&folder.path().join("none.yaml"))]).exits(3);
+    run(&["no-such-command"]).exits(2);
+    run(&["token", "create"]).exits(2);
+    run(&["demo", "--app", "no-such-app"]).exits(2);
+    run(&["token", "list", "--db", text(&nowhere)]).exits(3);
+    assert!(!nowhere.exists(), "a command that reads makes no journal");
+    run(&["health", "--admin", "127.0.0.1:1"]).exits(3);
+    run(&["--help"]).exits(0);
+    run(&["--version"]).exits(0);
+}
+
+#[test]
+fn serve_does_not_start_without_its_secrets_and_says_which() {
+    let folder = TempDir::new().unwrap();
+    let db = folder.path().join("bridge.db");
+    let mapping = mapping_file("altr");
+    let arguments = ["serve", text(&mapping), "--db", text(&db)];
+    let given = [("ALTR_URL", "http://127.0.0.1:9/api"), ("ALTR_KEY_NAME", "x")];
+    let ran = run_with(&arguments, &given).exits(1);
+    assert!(ran.err.contains("ALTR_KEY_SECRET") && ran.err.contains("altr.yaml:"), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_made_with_and_without_a_running_server() {
+    let bench = Bench::new().await;
+    let db = bench.db();
+    let server = bench.serve();
+    let made = run(&["token", "create", "--app", "altr", "--label", "okta", "--db", text(&db)]);
+    let made = made.exits(0);
+    assert!(made.out.contains(&server.scim("altr")), "the base URL to paste: {}", made.out);
+    assert_eq!(made.out.matches("scb_").count(), 1);
+    let again = run(&["token", "create", "--app", "altr", "--db", text(&db)]).exits(1);
+    assert!(again.err.contains("revoke"), "{}", again.err);
+    assert_eq!(server.terminate().0, Some(0));
+
+    let list = || run(&["token", "list", "--db", text(&db), "--format", "json"]).exits(0).json();
+    let id = list()[0]["id"].as_str().unwrap().to_owned();
+    run(&["token", "revoke", &id, "--app", "altr", "--db", text(&db)]).exits(0);
+    assert_eq!(list()[0]["state"], "revoked");
+    let token = bench.token();
+    let server = bench.serve();
+    let header = format!("Authorization: Bearer {token}");
+    let answer = send(&server.scim("altr"), "GET", "/Users?count=1", &[&header], b"").await;
+    answer.unwrap().expect(200);
+    run(&["token", "create", "--app", "nobody", "--db", text(&db)]).exits(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_printed_for_people_and_for_programs() {
+    let bench = Bench::new().await;
+    let db = bench.db();
+    let server = bench.serve();
+    let header = format!("Authorization: Bearer {}", bench.token());
+    let body = george().to_string();
+    let headers = [header.as_str(), "Content-Type: application/scim+json"];
+    let made = send(&server.scim("altr"), "POST", "/Users", &headers, body.as_bytes()).await;
+    made.unwrap().expect(201);
+    let rows = run(&["changes", "list", "--format", "json", "--db", text(&db)]).exits(0).json();
+    let number = rows[0]["change"].to_string();
+    let table = run(&["changes", "list", "--db", text(&db)]).exits(0).out;
+    assert!(table.contains("applied") && table.contains("create"), "{table}");
+    let shown = run(&["changes", "show", &number, "--db", text(&db)]).exits(0).out;
+    assert!(shown.contains("POST /administrators") && shown.contains("201"), "{shown}");
+    run(&["changes", "show", "99999", "--db", text(&db)]).exits(1);
+    run(&["changes", "list", "--state", "nonsense", "--db", text(&db)]).exits(2);
+
+    server.terminate();
+    let after = run(&["changes", "show", &number, "--db", text(&db)]).exits(0).out;
+    assert_eq!(after, shown, "the same without a server");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_secret_is_logged_even_at_the_finest_level() {
+    let bench = Bench::new().await;
+    let server = bench.serve();
+    let token = bench.token();
+    let header = format!("Authorization: Bearer {token}");
+    let headers = [header.as_str(), "Content-Type: application/scim+json"];
+    let body = george().to_string();
+    let made = send(&server.scim("altr"), "POST", "/Users", &headers, body.as_bytes()).await;
+    made.unwrap().expect(201);
+    let wrong = format!("Authorization: Bearer {token}x");
+    let refused = send(&server.scim("altr"), "GET", "/Users", &[&wrong], b"").await;
+    refused.unwrap().expect_error(401);
+    let (code, log) = server.terminate();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("/administrators") || log.contains("call"), "it logs at all: {log}");
+    for secret in [token.as_str(), PASSWORD, "s3cret-a"] {
+        assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_one_journal_is_refused_with_the_firsts_pid() {
+    let bench = Bench::new().await;
+    let server = bench.serve();
+    let db = bench.db();
+    let mapping = mapping_file("altr");
+    let environment = bench.app.env();
+    let environment: Vec<(&str, &str)> = environment.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let arguments =
+        ["serve", text(&mapping), "--db", text(&db), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let second = run_with(&arguments, &environment).exits(3);
+    assert!(second.err.contains(&server.pid().to_string()), "{}", second.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_asks_the_running_server() {
+    let bench = Bench::new().await;
+    let server = bench.serve();
+    let admin = server.admin();
+    run(&["health", "--admin", &admin]).exits(0);
+    run(&["health", "--ready", "--admin", &admin]).exits(0);
+    run_with(&["health"], &[("SCIM_BRIDGE_ADMIN_LISTEN", &admin)]).exits(0);
+    server.terminate();
+    run(&["health", "--admin", &admin]).exits(3);
+}
+
+#[tokio::test]
+async fn demo_is_ready_to_be_tried_and_shows_what_happens() {
+    let folder = TempDir::new().unwrap();
+    let mut command = program();
+    command.args(["demo", "--listen", "127.0.0.1:0"]);
+    let server = Server::start(command, &folder.path().join("ready.json"));
+    let token = server.ready["token"].as_str().expect("the ready file has the token").to_owned();
+    assert!(server.ready["app_url"].is_string() && server.ready["admin"].is_string());
+    let header = format!("Authorization: Bearer {token}");
+    let base = server.scim("altr");
+    let list = send(&base, "GET", "/Users?startIndex=1&count=2", &[&header], b"").await.unwrap();
+    assert_eq!(list.expect(200)["itemsPerPage"], 2);
+    let headers = [header.as_str(), "Content-Type: application/scim+json"];
+    let mut body = george();
+    body["title"] = json!("\u{1b}[31mred\u{7}");
+    let made = send(&base, "POST", "/Users", &headers, body.to_string().as_bytes()).await.unwrap();
+    made.expect(201);
+    let (code, shown) = server.terminate();
+    assert_eq!(code, Some(0), "{shown}");
+    for words in [base.as_str(), "curl ", "SCIM POST", "POST /administrators"] {
+        assert!(shown.contains(words), "{words} is not in {shown}");
+    }
+    assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "control characters are escaped");
+    assert!(!shown.contains(PASSWORD), "{shown}");
+}

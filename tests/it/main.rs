@@ -1,0 +1,19 @@
+//! Black-box tests: the whole program in this process, real sockets, a played app behind it.
+//!
+//! One file per theme; names say the rule. No sleeps, no fixed ports, no limits on time.
+
+#![allow(clippy::unwrap_used)]
+
+mod admin;
+mod altr;
+mod altr_rules;
+mod architecture;
+mod cli;
+mod doubt;
+mod journal;
+mod offboarding;
+mod okta_rules;
+mod outage;
+mod support;
+mod tokens;
+mod transcripts;

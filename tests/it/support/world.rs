@@ -1,0 +1,349 @@
+//! A played app and the whole bridge before it, in this process, on free loopback ports.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use scim_bridge::cli::options::JournalArguments;
+use scim_bridge::cli::serve::{ListenerArguments, Service, ServicePlan};
+use scim_bridge::mapping::Source;
+use scim_bridge::sync::{BaseUrls, Command, load};
+use serde_json::{Value, json};
+use standin::Running;
+use tempfile::TempDir;
+
+use super::http::{self, Answer, encoded, guarded};
+use super::text::{impatient, mapping_text};
+
+/// A played app, the bridge, and one token for it.
+pub struct World {
+    pub name: &'static str,
+    /// The mapping's text, which a restart takes.
+    pub mapping: String,
+    /// The token that requests bring; a pair `user:secret` is sent as Basic.
+    pub token: String,
+    /// The SCIM base URL.
+    pub base: String,
+    app: Option<Running>,
+    stopped: Option<(standin::App, SocketAddr)>,
+    environment: Vec<(String, String)>,
+    service: Option<Service>,
+    folder: TempDir,
+}
+
+impl World {
+    /// An empty app and a bridge with the app's own mapping.
+    pub async fn of(name: &'static str) -> Self {
+        Self::with(name, str::to_owned).await
+    }
+
+    /// The same with short waits.
+    pub async fn impatient(name: &'static str) -> Self {
+        Self::with(name, impatient).await
+    }
+
+    /// The same with an edited mapping.
+    pub async fn with(name: &'static str, edit: impl FnOnce(&str) -> String) -> Self {
+        let mut world = Self::not_started(name, edit(&mapping_text(name))).await;
+        world.start_bridge().await;
+        world
+    }
+
+    /// The bridge is given another value of an environment variable than the app's.
+    pub async fn misconfigured(name: &'static str, variable: &str, value: &str) -> Self {
+        let mut world = Self::not_started(name, impatient(&mapping_text(name))).await;
+        world.set_environment(variable, value);
+        world.start_bridge().await;
+        world
+    }
+
+    async fn not_started(name: &'static str, mapping: String) -> Self {
+        let app = standin::apps::by_name(name).expect("a stand-in of that name");
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let app = standin::start(app, address).await.expect("a free port");
+        let environment = app.env().into_iter().map(|(key, value)| (key.to_owned(), value));
+        Self {
+            name,
+            mapping,
+            token: String::new(),
+            base: String::new(),
+            environment: environment.collect(),
+            app: Some(app),
+            stopped: None,
+            service: None,
+            folder: TempDir::new().expect("a temporary folder"),
+        }
+    }
+
+    /// What the mapping reads from the environment at the next start.
+    pub fn set_environment(&mut self, variable: &str, value: &str) {
+        let entry = self.environment.iter_mut().find(|(key, _)| key == variable);
+        entry.expect("the app's mapping has that variable").1 = value.to_owned();
+    }
+
+    /// The journal's file.
+    pub fn journal(&self) -> PathBuf {
+        self.folder.path().join("bridge.db")
+    }
+
+    fn plan(&self) -> ServicePlan {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let given = self.environment.clone();
+        let environment = move |name: &str| {
+            given.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+        };
+        let file = format!("mappings/{0}/{0}.yaml", self.name);
+        let source = Source { file, text: self.mapping.clone() };
+        ServicePlan {
+            journal: JournalArguments {
+                db: self.journal(),
+                key_file: None,
+                allow_network_filesystem: true,
+            },
+            listeners: ListenerArguments {
+                listen: any,
+                admin_listen: any,
+                tls_cert: None,
+                tls_key: None,
+                public_url: None,
+                trust_proxy: Vec::new(),
+                plain_http: false,
+                drain_delay: 0,
+                drain: 0,
+            },
+            mappings: load(&[source], &environment, &BaseUrls::default())
+                .unwrap_or_else(|e| panic!("{e}")),
+            wait_for_lock: Duration::ZERO,
+        }
+    }
+
+    /// Starts a bridge on the journal; the first one makes the token.
+    pub async fn start_bridge(&mut self) {
+        let service = Service::start(self.plan()).await.unwrap_or_else(|e| panic!("{e}"));
+        self.base = service.scim()[self.name].clone();
+        self.service = Some(service);
+        if self.token.is_empty() {
+            self.token = token_of(&self.command(self.token_create()).await);
+        }
+    }
+
+    /// A second bridge on the same journal: why it does not start.
+    pub async fn second_bridge(&self) -> String {
+        match Service::start(self.plan()).await {
+            Ok(_) => panic!("two bridges serve one journal"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// The command that makes a token for the app.
+    pub fn token_create(&self) -> Command {
+        Command::TokenCreate { app: self.name.to_owned(), label: "test".into(), expires: None }
+    }
+
+    /// Ends the bridge as SIGTERM does.
+    pub async fn stop_bridge(&mut self) {
+        if let Some(service) = self.service.take() {
+            guarded("the bridge ends", service.stop()).await;
+        }
+    }
+
+    /// Ends the bridge and starts it again on the same journal.
+    pub async fn restart_bridge(&mut self) {
+        self.stop_bridge().await;
+        self.start_bridge().await;
+    }
+
+    /// The running bridge.
+    pub fn service(&self) -> &Service {
+        self.service.as_ref().expect("the bridge runs")
+    }
+
+    /// The app.
+    pub fn app(&self) -> &Running {
+        self.app.as_ref().expect("the app runs")
+    }
+
+    /// The app goes down: connections are refused from now on.
+    pub async fn stop_app(&mut self) {
+        let app = self.app.take().expect("the app runs");
+        let address = app.address;
+        let state = app.stop().await.expect("the app had not been stopped");
+        self.stopped = Some((state, address));
+    }
+
+    /// The app comes back at the same address with everything it had.
+    pub async fn start_app(&mut self) {
+        let (app, address) = self.stopped.take().expect("the app was stopped");
+        self.app = Some(standin::start(app, address).await.expect("its port is still free"));
+    }
+
+    /// Puts a record in by hand; gives its id in the app.
+    #[track_caller]
+    pub fn seed(&self, collection: &str, record: Value) -> Value {
+        self.app().seed(collection, &record).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// The app's records of a collection.
+    pub fn records(&self, collection: &str) -> Vec<Value> {
+        self.app().state()[collection].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The one record of the app with that value.
+    #[track_caller]
+    pub fn record(&self, collection: &str, field: &str, value: &str) -> Value {
+        let mut found = self.records(collection);
+        found.retain(|record| record[field] == value);
+        assert_eq!(found.len(), 1, "{collection} with {field} {value}: {found:?}");
+        found.remove(0)
+    }
+
+    /// The app's writes so far: `PATCH /administrators/7 {"lastName":"X"}`.
+    pub fn writes(&self) -> Vec<String> {
+        self.app().writes().iter().map(|call| format!("{} {}", call.line(), call.body)).collect()
+    }
+
+    /// A command of the operator.
+    pub async fn command(&self, command: Command) -> Value {
+        let done = self.service().bridge.command(command).await;
+        done.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// The changes in the journal, newest first.
+    pub async fn changes(&self) -> Vec<Value> {
+        let list = Command::ChangesList {
+            app: Some(self.name.to_owned()),
+            state: None,
+            user: None,
+            since: None,
+            limit: 1000,
+        };
+        self.command(list).await.as_array().cloned().unwrap_or_default()
+    }
+
+    /// One change with its calls.
+    pub async fn change(&self, change: &Value) -> Value {
+        let id = change["change"].as_i64().expect("a change has a number");
+        self.command(Command::ChangesShow { id }).await
+    }
+
+    /// Waits until the newest change is in that state, and gives it.
+    #[track_caller]
+    pub fn newest_change(&self, state: &str) -> impl Future<Output = Value> {
+        guarded("the newest change gets into its state", async move {
+            loop {
+                let newest = self.changes().await.into_iter().next().unwrap_or_default();
+                if newest["state"] == state {
+                    return newest;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+
+    /// Waits until no change is open any more.
+    #[track_caller]
+    pub fn settled(&self) -> impl Future<Output = ()> {
+        guarded("all changes are settled", async move {
+            let open = |change: &Value| {
+                let state = change["state"].as_str().unwrap_or_default();
+                ["queued", "sending", "in_doubt", "waiting"].contains(&state)
+            };
+            while self.changes().await.iter().any(open) {
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+
+    /// A request with exactly these headers, below the base URL.
+    pub async fn raw(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+        let answer = http::send(&self.base, method, path, headers, body).await;
+        answer.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
+    /// A request of a client with the token.
+    pub async fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let authorization = format!("Authorization: {}", authorization(&self.token));
+        let mut headers = vec![
+            authorization.as_str(),
+            "Accept: application/scim+json",
+            "User-Agent: Okta SCIM Client 1.0.0",
+        ];
+        let body = body.map(Value::to_string).unwrap_or_default();
+        if !body.is_empty() {
+            headers.push("Content-Type: application/scim+json; charset=utf-8");
+        }
+        self.raw(method, path, &headers, body.as_bytes()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request("POST", path, Some(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.request("PUT", path, Some(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.request("PATCH", path, Some(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.request("DELETE", path, None).await
+    }
+
+    /// The list that a filter gives.
+    pub async fn filtered(&self, endpoint: &str, filter: &str) -> Answer {
+        self.get(&format!("{endpoint}?filter={}&startIndex=1&count=100", encoded(filter))).await
+    }
+
+    /// Who has that userName.
+    pub async fn named(&self, user_name: &str) -> Vec<Value> {
+        let filter = format!("userName eq {}", json!(user_name));
+        let list = self.filtered("/Users", &filter).await.expect(200);
+        list["Resources"].as_array().cloned().expect("a list has Resources")
+    }
+
+    /// Makes a user; gives its SCIM id.
+    pub async fn create(&self, user: &Value) -> String {
+        id_of(&self.post("/Users", user).await.expect(201))
+    }
+
+    /// GET, then PUT of all that came back with some keys changed: Okta's way to update.
+    pub async fn echo_put(&self, path: &str, changes: Value) -> Answer {
+        let mut body = self.get(path).await.expect(200);
+        for (key, value) in changes.as_object().expect("changes are an object") {
+            body[key] = value.clone();
+        }
+        self.put(path, &body).await
+    }
+}
+
+/// The id of a resource.
+#[track_caller]
+pub fn id_of(resource: &Value) -> String {
+    let id = resource["id"].as_str().unwrap_or_default();
+    assert!(!id.is_empty(), "a resource has an id: {resource}");
+    id.to_owned()
+}
+
+/// What `token create` made, as requests use it.
+pub fn token_of(made: &Value) -> String {
+    let token = made["token"].as_str().expect("a token");
+    match made["user"].as_str() {
+        Some(user) => format!("{user}:{token}"),
+        None => token.to_owned(),
+    }
+}
+
+/// The value of the Authorization header for a token or a pair.
+fn authorization(token: &str) -> String {
+    use base64::Engine as _;
+    match token.contains(':') {
+        true => format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(token)),
+        false => format!("Bearer {token}"),
+    }
+}

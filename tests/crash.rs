@@ -181,9 +181,9 @@ async fn kill_during_create(bench: &Bench, moment: Moment, body: &Value) {
     }
     let body = body.to_string();
     let client = bench.ask(&base, "POST", "/Users", &body);
-    let arrived = bench.app.wait_for(|calls| {
-        calls[seen..].iter().any(|call| call.method == moment.awaited())
-    });
+    let arrived = bench
+        .app
+        .wait_for(|calls| calls[seen..].iter().any(|call| call.method == moment.awaited()));
     tokio::pin!(client);
     if matches!(moment, Moment::Answered) {
         client.as_mut().await.unwrap().expect(201);

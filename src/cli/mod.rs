@@ -3,6 +3,8 @@
 //! Must not know SQL or HTTP details. Results go to stdout, messages to stderr. Exit codes:
 //! 0 fine, 1 a finding, 2 wrong usage, 3 environment.
 
+#![expect(clippy::disallowed_methods, reason = "the environment is read here, and only here")]
+
 mod app;
 mod changes;
 mod check;

@@ -22,10 +22,7 @@ const LONGEST_SAY: usize = 500;
 #[derive(Debug, Clone)]
 pub(crate) enum Save {
     Value(Val),
-    Header {
-        name: String,
-        pattern: Option<Regex>,
-    },
+    Header { name: String, pattern: Option<Regex> },
 }
 
 /// A row of `errors:`, compiled.
@@ -58,12 +55,7 @@ impl ErrorRow {
     fn fits(&self, answer: &Answer, roots: &Roots) -> bool {
         let is_type = |wanted: &String| {
             let found = answer.header("content-type").unwrap_or_default();
-            found
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .eq_ignore_ascii_case(wanted)
+            found.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(wanted)
         };
         (self.status.is_empty() || self.status.contains(&answer.status))
             && self.content_type.as_ref().is_none_or(is_type)
@@ -83,11 +75,7 @@ impl AnswerRules {
     pub fn classify(&self, call: &Call, answer: &Answer, used: Use, roots: &Roots) -> Classified {
         let roots = call.with_vars(roots).with_answer(answer);
         let error_text = self.error_text(answer, &roots);
-        let row = call
-            .errors
-            .iter()
-            .chain(&self.errors)
-            .find(|row| row.fits(answer, &roots));
+        let row = call.errors.iter().chain(&self.errors).find(|row| row.fits(answer, &roots));
         let (class, wait) = match row {
             Some(row) => (row.is, row.wait),
             None => (built_in(answer, used), None),
@@ -99,20 +87,13 @@ impl AnswerRules {
             }
             None => error_text,
         };
-        Classified {
-            class,
-            say: tidy(&say),
-            wait: retry_after(answer).or(wait),
-        }
+        Classified { class, say: tidy(&say), wait: retry_after(answer).or(wait) }
     }
 
     /// The app's own words: the first path that has a text, else the first text of the body.
     fn error_text(&self, answer: &Answer, roots: &Roots) -> String {
-        let found = self
-            .error_text
-            .iter()
-            .map(|path| joined(&path.all(roots)))
-            .find(|t| !t.is_empty());
+        let found =
+            self.error_text.iter().map(|path| joined(&path.all(roots))).find(|t| !t.is_empty());
         found.unwrap_or_else(|| match &answer.body {
             Body::Tree(tree) => first_text(tree).unwrap_or_default(),
             // An error page is no sentence for an admin.
@@ -146,12 +127,7 @@ fn built_in(answer: &Answer, used: Use) -> AnswerClass {
 
 /// Retry-After in seconds; a date would need a clock and is left to the backoff.
 fn retry_after(answer: &Answer) -> Option<Duration> {
-    answer
-        .header("retry-after")?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
+    answer.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn first_text(value: &Value) -> Option<String> {
@@ -165,11 +141,7 @@ fn first_text(value: &Value) -> Option<String> {
 
 fn tidy(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain
-        .take(LONGEST_SAY)
-        .collect::<String>()
-        .trim()
-        .to_owned()
+    plain.take(LONGEST_SAY).collect::<String>().trim().to_owned()
 }
 
 impl Call {
@@ -189,9 +161,7 @@ impl Call {
                 _ if matches!(record, Val::Path(path) if path.root() == "body") => {
                     Err(self.unreadable("the body is empty"))
                 }
-                _ => Ok(record
-                    .eval(&self.answer_roots(answer, roots))
-                    .map(as_record)),
+                _ => Ok(record.eval(&self.answer_roots(answer, roots)).map(as_record)),
             };
         }
         let roots = self.answer_roots(answer, roots);
@@ -239,12 +209,7 @@ impl Call {
             None if self.total(answer) == Some(0) => return Ok(Vec::new()),
             None => return Err(self.unreadable("the list of `records` is missing")),
         }
-        Ok(records
-            .path
-            .all(&found)
-            .into_iter()
-            .map(|row| as_record(row.clone()))
-            .collect())
+        Ok(records.path.all(&found).into_iter().map(|row| as_record(row.clone())).collect())
     }
 
     /// The values to keep from an answer.
@@ -269,10 +234,7 @@ impl Call {
                         None => Some(text.to_owned()),
                         Some(pattern) => {
                             let groups = pattern.captures(text)?;
-                            groups
-                                .get(1)
-                                .or_else(|| groups.get(0))
-                                .map(|g| g.as_str().to_owned())
+                            groups.get(1).or_else(|| groups.get(0)).map(|g| g.as_str().to_owned())
                         }
                     };
                     text.and_then(part).map(Value::String)

@@ -153,9 +153,7 @@ pub enum SendRule {
 impl Row {
     /// The SCIM attribute as it is named to an admin; a one-way row by its field.
     pub fn scim_name(&self) -> &str {
-        self.sources
-            .first()
-            .map_or_else(|| self.field.text(), |source| &source.text)
+        self.sources.first().map_or_else(|| self.field.text(), |source| &source.text)
     }
 
     /// Whether SCIM's `password` feeds it: never shown, never logged.
@@ -187,13 +185,7 @@ impl ScimSource {
     pub fn candidates(&self, resource: &Value, pick: Pick) -> Vec<Value> {
         let filled = |value: &&Value| !is_nothing(value);
         if !self.path.multi_valued {
-            return self
-                .path
-                .values(resource)
-                .into_iter()
-                .filter(filled)
-                .cloned()
-                .collect();
+            return self.path.values(resource).into_iter().filter(filled).cloned().collect();
         }
         let list = match self.slot.get(resource) {
             Some(Value::Array(list)) => list.as_slice(),
@@ -210,11 +202,7 @@ impl ScimSource {
             // A list of plain texts: each is its own value.
             (_, other) => Some(other.clone()),
         };
-        elements
-            .into_iter()
-            .filter_map(inside)
-            .filter(|v| !is_nothing(v))
-            .collect()
+        elements.into_iter().filter_map(inside).filter(|v| !is_nothing(v)).collect()
     }
 }
 

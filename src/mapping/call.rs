@@ -25,11 +25,7 @@ use super::wire::{
 };
 
 /// What is left as it is in a path segment: RFC 3986's unreserved characters.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A call, by its place in the mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -283,10 +279,7 @@ impl Call {
     /// One segment. What is put in is encoded, so it cannot begin a new one; `.` and `..`
     /// would be taken as steps by proxies and servers.
     fn segment(&self, parts: &[Part], roots: &Roots) -> Result<String, ValueError> {
-        let wrong = |found| ValueError::PathPart {
-            place: self.place(),
-            found,
-        };
+        let wrong = |found| ValueError::PathPart { place: self.place(), found };
         let (mut encoded, mut plain, mut computed) = (String::new(), String::new(), false);
         for part in parts {
             match part {
@@ -314,16 +307,12 @@ impl Call {
 
     /// The texts of a query value: none if it is missing, several of a list.
     fn texts(&self, name: &str, value: &Val, roots: &Roots) -> Result<Vec<String>, ValueError> {
-        let structure = || ValueError::Structure {
-            place: self.place(),
-            name: name.to_owned(),
-        };
+        let structure = || ValueError::Structure { place: self.place(), name: name.to_owned() };
         match value.eval(roots) {
             None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(list)) => list
-                .iter()
-                .map(|one| scalar_text(one).ok_or_else(structure))
-                .collect(),
+            Some(Value::Array(list)) => {
+                list.iter().map(|one| scalar_text(one).ok_or_else(structure)).collect()
+            }
             Some(one) => Ok(vec![scalar_text(&one).ok_or_else(structure)?]),
         }
     }
@@ -338,16 +327,11 @@ impl Call {
             let Some(value) = value.one(roots, &self.place())?.filter(|v| !v.is_null()) else {
                 continue;
             };
-            let text = scalar_text(&value).ok_or_else(|| ValueError::Structure {
-                place: self.place(),
-                name: name.clone(),
-            })?;
+            let text = scalar_text(&value)
+                .ok_or_else(|| ValueError::Structure { place: self.place(), name: name.clone() })?;
             // Also what is not Latin-1: clients differ in how they would write it.
             if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
-                return Err(ValueError::Header {
-                    place: self.place(),
-                    header: name.clone(),
-                });
+                return Err(ValueError::Header { place: self.place(), header: name.clone() });
             }
             headers.push((name.clone(), HeaderText::Plain(text)));
         }
@@ -379,11 +363,7 @@ impl Call {
                 }
             }
         };
-        Ok(Some(Payload {
-            format: self.sends,
-            tree,
-            bracket_lists: self.bracket_lists,
-        }))
+        Ok(Some(Payload { format: self.sends, tree, bracket_lists: self.bracket_lists }))
     }
 
     fn sensitive(&self, roots: &Roots) -> Vec<String> {
@@ -391,10 +371,7 @@ impl Call {
             .passwords
             .iter()
             .filter_map(|field| roots.get("app").and_then(|app| field.get(app)));
-        let given = roots
-            .get("user")
-            .and_then(|user| user.get("password"))
-            .cloned();
+        let given = roots.get("user").and_then(|user| user.get("password")).cloned();
         let mut texts: Vec<String> = in_app
             .chain(given)
             .filter_map(|value| scalar_text(&value))

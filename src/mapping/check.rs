@@ -28,10 +28,8 @@ impl Side {
     ) -> Result<Vec<String>, ScimError> {
         let mut warnings = Vec::new();
         for row in &self.attributes {
-            let asserted = row
-                .sources
-                .iter()
-                .any(|source| touches(&written.asserted, &source.slot));
+            let asserted =
+                row.sources.iter().any(|source| touches(&written.asserted, &source.slot));
             if base.is_some() && !asserted && !row.is_password() {
                 continue;
             }
@@ -43,9 +41,7 @@ impl Side {
                     let detail = format!("{name} cannot be changed in the app.");
                     return Err(ScimError::typed(ScimType::Mutability, detail));
                 }
-                warnings.push(format!(
-                    "{name} cannot be changed in the app; the old value stays."
-                ));
+                warnings.push(format!("{name} cannot be changed in the app; the old value stays."));
                 leave_out(row, Some(base), written);
                 continue;
             }
@@ -56,10 +52,7 @@ impl Side {
                 // The client only echoes what it was shown.
                 leave_out(row, base, written);
             } else if ending_access {
-                warnings.push(format!(
-                    "Left out because access is taken away: {}",
-                    error.detail
-                ));
+                warnings.push(format!("Left out because access is taken away: {}", error.detail));
                 leave_out(row, base, written);
             } else {
                 return Err(error);
@@ -73,17 +66,10 @@ impl Side {
         if let (true, Some(password)) = (row.is_password(), &written.password) {
             desired["password"] = Value::String(password.clone());
         }
-        let roots = Roots::new()
-            .with(self.resource_root(), desired)
-            .with("vars", Arc::clone(&self.vars));
-        let value = row
-            .outward(&roots, self.resource_root())
-            .map_err(|misfit| misfit.error)?;
-        let had = |base: &Value| {
-            row.sources
-                .iter()
-                .any(|s| !is_nothing(&s.picked(base, row.pick)))
-        };
+        let roots =
+            Roots::new().with(self.resource_root(), desired).with("vars", Arc::clone(&self.vars));
+        let value = row.outward(&roots, self.resource_root()).map_err(|misfit| misfit.error)?;
+        let had = |base: &Value| row.sources.iter().any(|s| !is_nothing(&s.picked(base, row.pick)));
         let needed = row.required && base.is_none_or(had) && (base.is_none() || !row.is_password());
         if needed && value.is_none() {
             return Err(ScimError::invalid_value(format!(
@@ -98,13 +84,9 @@ impl Side {
 /// Whether what the row picks is another value than before, by the attribute's rule.
 fn changed(row: &Row, base: &Value, desired: &Value) -> bool {
     let pick = |resource: &Value| {
-        let mut values = row
-            .sources
-            .iter()
-            .map(|source| (source, source.picked(resource, row.pick)));
-        values
-            .find(|(_, value)| !is_nothing(value))
-            .map_or(Value::Null, |(_, value)| value)
+        let mut values =
+            row.sources.iter().map(|source| (source, source.picked(resource, row.pick)));
+        values.find(|(_, value)| !is_nothing(value)).map_or(Value::Null, |(_, value)| value)
     };
     let Some(source) = row.sources.first() else {
         return false;
@@ -119,9 +101,7 @@ fn changed(row: &Row, base: &Value, desired: &Value) -> bool {
 fn leave_out(row: &Row, base: Option<&Value>, written: &mut Written) {
     let nothing = Value::Object(serde_json::Map::new());
     for source in &row.sources {
-        source
-            .slot
-            .copy(base.unwrap_or(&nothing), &mut written.desired);
+        source.slot.copy(base.unwrap_or(&nothing), &mut written.desired);
         written.asserted.retain(|slot: &Slot| *slot != source.slot);
     }
 }

@@ -70,10 +70,7 @@ impl Condition {
             at: error.at,
             message: format!("{} is expected here", error.expected),
         })?;
-        Ok(Self {
-            text: text.to_owned(),
-            test: test(&expr, true)?,
-        })
+        Ok(Self { text: text.to_owned(), test: test(&expr, true)? })
     }
 
     /// The condition as it was written.
@@ -88,17 +85,12 @@ impl Condition {
 
     /// Whether everything it names is there (null counts as there); else nobody can know.
     pub fn is_known(&self, roots: &Roots) -> bool {
-        self.places()
-            .iter()
-            .all(|place| !place.find(roots, None).is_empty())
+        self.places().iter().all(|place| !place.find(roots, None).is_empty())
     }
 
     /// The roots it names.
     pub fn roots(&self) -> Vec<&str> {
-        self.places()
-            .iter()
-            .filter_map(|place| place.root.as_deref())
-            .collect()
+        self.places().iter().filter_map(|place| place.root.as_deref()).collect()
     }
 
     /// The paths it names, without those inside of brackets.
@@ -119,11 +111,7 @@ impl Condition {
 }
 
 fn test(expr: &Expr, top: bool) -> Result<Test, ConditionError> {
-    let all = |list: &[Expr]| {
-        list.iter()
-            .map(|one| test(one, top))
-            .collect::<Result<_, _>>()
-    };
+    let all = |list: &[Expr]| list.iter().map(|one| test(one, top)).collect::<Result<_, _>>();
     Ok(match expr {
         Expr::And(list) => Test::And(all(list)?),
         Expr::Or(list) => Test::Or(all(list)?),
@@ -156,37 +144,22 @@ fn right_side(operand: &Operand, at: usize) -> Result<Right, ConditionError> {
 }
 
 fn place(path: &syntax::RawPath, top: bool) -> Result<Place, ConditionError> {
-    let error = |message: String| ConditionError {
-        at: path.at,
-        message,
-    };
+    let error = |message: String| ConditionError { at: path.at, message };
     // SCIM's own spelling of a path below a namespace has a colon; the language has dots only.
     let mut steps = steps(path.text.trim_start_matches('.')).map_err(error)?;
     if !top {
-        return Ok(Place {
-            root: None,
-            steps,
-            at: path.at,
-        });
+        return Ok(Place { root: None, steps, at: path.at });
     }
     match steps.first() {
         Some(TextStep::Name(_)) => {}
         _ => {
-            return Err(error(
-                "a path begins with a root, like user or body".to_owned(),
-            ));
+            return Err(error("a path begins with a root, like user or body".to_owned()));
         }
     }
     let TextStep::Name(root) = steps.remove(0) else {
-        return Err(error(
-            "a path begins with a root, like user or body".to_owned(),
-        ));
+        return Err(error("a path begins with a root, like user or body".to_owned()));
     };
-    Ok(Place {
-        root: Some(root),
-        steps,
-        at: path.at,
-    })
+    Ok(Place { root: Some(root), steps, at: path.at })
 }
 
 impl Place {
@@ -195,8 +168,7 @@ impl Place {
             Some(root) => roots.get(root),
             None => element,
         };
-        base.map(|base| follow(&self.steps, base))
-            .unwrap_or_default()
+        base.map(|base| follow(&self.steps, base)).unwrap_or_default()
     }
 }
 
@@ -207,32 +179,19 @@ impl Test {
             Self::Or(all) => all.iter().any(|one| one.holds(roots, element)),
             Self::Not(one) => !one.holds(roots, element),
             Self::Present(place) => place.find(roots, element).into_iter().any(is_present),
-            Self::Compare {
-                place,
-                op,
-                right,
-                case_exact,
-            } => {
+            Self::Compare { place, op, right, case_exact } => {
                 let right = match right {
                     Right::Literal(value) => Some(value),
                     Right::Path(path) => path.all(roots).first().copied(),
                 };
                 compare(&place.find(roots, element), *op, right, *case_exact)
             }
-            Self::Any {
-                place,
-                filter,
-                then,
-            } => place
-                .find(roots, element)
-                .into_iter()
-                .flat_map(elements)
-                .any(|one| {
+            Self::Any { place, filter, then } => {
+                place.find(roots, element).into_iter().flat_map(elements).any(|one| {
                     filter.holds(roots, Some(one))
-                        && then
-                            .as_ref()
-                            .is_none_or(|then| then.holds(roots, Some(one)))
-                }),
+                        && then.as_ref().is_none_or(|then| then.holds(roots, Some(one)))
+                })
+            }
         }
     }
 }
@@ -262,19 +221,13 @@ fn compare(found: &[&Value], op: CompareOp, right: Option<&Value>, case_exact: b
     if values.is_empty() {
         return holds(&Value::Null, op, right, case_exact);
     }
-    values
-        .into_iter()
-        .any(|left| holds(left, op, right, case_exact))
+    values.into_iter().any(|left| holds(left, op, right, case_exact))
 }
 
 fn holds(left: &Value, op: CompareOp, right: &Value, case_exact: bool) -> bool {
     if let (Value::String(left), Value::String(right)) = (left, right) {
         let fold = |t: &str| {
-            if case_exact {
-                t.to_owned()
-            } else {
-                t.to_lowercase()
-            }
+            if case_exact { t.to_owned() } else { t.to_lowercase() }
         };
         let (left, right) = (fold(left), fold(right));
         return match op {
@@ -287,10 +240,7 @@ fn holds(left: &Value, op: CompareOp, right: &Value, case_exact: bool) -> bool {
     let order = match (left, right) {
         (Value::Number(left), Value::Number(right)) => match (left.as_i64(), right.as_i64()) {
             (Some(left), Some(right)) => Some(left.cmp(&right)),
-            _ => left
-                .as_f64()
-                .zip(right.as_f64())
-                .and_then(|(l, r)| l.partial_cmp(&r)),
+            _ => left.as_f64().zip(right.as_f64()).and_then(|(l, r)| l.partial_cmp(&r)),
         },
         (left, right) => (left == right).then_some(Ordering::Equal),
     };

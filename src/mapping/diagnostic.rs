@@ -49,11 +49,7 @@ pub(crate) struct Report<'s> {
 impl<'s> Report<'s> {
     pub fn new(source: &'s Source) -> Self {
         let breaks = source.text.match_indices('\n').map(|(at, _)| at + 1);
-        Self {
-            source,
-            line_starts: std::iter::once(0).chain(breaks).collect(),
-            found: Vec::new(),
-        }
+        Self { source, line_starts: std::iter::once(0).chain(breaks).collect(), found: Vec::new() }
     }
 
     pub fn error(&mut self, code: &'static str, at: Range<usize>, message: impl Into<String>) {
@@ -77,29 +73,18 @@ impl<'s> Report<'s> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.push(
-            code,
-            Severity::Warning,
-            at,
-            message.into(),
-            Some(help.into()),
-        );
+        self.push(code, Severity::Warning, at, message.into(), Some(help.into()));
     }
 
     /// 1-based line of a byte.
     pub fn line_of(&self, byte: usize) -> usize {
-        self.line_starts
-            .partition_point(|start| *start <= byte)
-            .max(1)
+        self.line_starts.partition_point(|start| *start <= byte).max(1)
     }
 
     /// 1-based column of a byte, in characters.
     pub fn column_of(&self, byte: usize) -> usize {
         let start = self.line_starts[self.line_of(byte) - 1];
-        self.source
-            .text
-            .get(start..byte)
-            .map_or(1, |before| before.chars().count() + 1)
+        self.source.text.get(start..byte).map_or(1, |before| before.chars().count() + 1)
     }
 
     /// The bytes of a part of a text that stands at a span; the whole span if the text was
@@ -138,8 +123,7 @@ impl<'s> Report<'s> {
 
     /// The findings in the order of the file.
     pub fn finish(mut self) -> Vec<Diagnostic> {
-        self.found
-            .sort_by_key(|d| (d.span.start, d.span.end, d.severity, d.code));
+        self.found.sort_by_key(|d| (d.span.start, d.span.end, d.severity, d.code));
         self.found.dedup();
         self.found
     }
@@ -159,41 +143,25 @@ impl<'s> Report<'s> {
         }
         let (line, column) = (self.line_of(span.start), self.column_of(span.start));
         let file = self.source.file.clone();
-        self.found.push(Diagnostic {
-            code,
-            severity,
-            file,
-            span,
-            line,
-            column,
-            message,
-            help,
-        });
+        self.found.push(Diagnostic { code, severity, file, span, line, column, message, help });
     }
 }
 
 /// The findings as a person reads them: the line shown, the place marked, what to write.
 /// `color` adds terminal colours.
 pub fn render(diagnostics: &[Diagnostic], source: &Source, color: bool) -> String {
-    let renderer = if color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
     for d in diagnostics {
         let level = match d.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut group = level
-            .primary_title(printable(&d.message))
-            .id(d.code)
-            .element(
-                Snippet::source(source.text.as_str())
-                    .path(d.file.as_str())
-                    .annotation(AnnotationKind::Primary.span(d.span.clone())),
-            );
+        let mut group = level.primary_title(printable(&d.message)).id(d.code).element(
+            Snippet::source(source.text.as_str())
+                .path(d.file.as_str())
+                .annotation(AnnotationKind::Primary.span(d.span.clone())),
+        );
         if let Some(help) = &d.help {
             group = group.element(Level::HELP.message(printable(help)));
         }
@@ -205,13 +173,5 @@ pub fn render(diagnostics: &[Diagnostic], source: &Source, color: bool) -> Strin
 
 /// Messages quote the file; what is no printable character there must not reach a terminal.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\n' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

@@ -23,10 +23,7 @@ impl FieldPath {
         if steps.iter().filter(|step| **step == TextStep::Each).count() > 1 {
             return Err("a field has at most one `[]`".to_owned());
         }
-        Ok(Self {
-            text: text.to_owned(),
-            steps,
-        })
+        Ok(Self { text: text.to_owned(), steps })
     }
 
     /// The field as it was written.
@@ -56,17 +53,11 @@ impl FieldPath {
             match step {
                 TextStep::Name(name) => walk(rest, at.get(name)?),
                 TextStep::Index(index) => walk(rest, at.get(*index)?),
-                TextStep::Select(pairs) => walk(
-                    rest,
-                    at.as_array()?
-                        .iter()
-                        .find(|element| selected(pairs, element))?,
-                ),
+                TextStep::Select(pairs) => {
+                    walk(rest, at.as_array()?.iter().find(|element| selected(pairs, element))?)
+                }
                 TextStep::Each => {
-                    let found = at
-                        .as_array()?
-                        .iter()
-                        .filter_map(|element| walk(rest, element));
+                    let found = at.as_array()?.iter().filter_map(|element| walk(rest, element));
                     Some(found.filter(|value| !value.is_null()).collect())
                 }
             }
@@ -92,12 +83,7 @@ fn put(steps: &[TextStep], at: &mut Value, value: Value, current: Option<&Value>
         }
         let Value::Object(object) = at else { return };
         let inside = object.entry(name.clone()).or_insert(Value::Null);
-        return put(
-            rest,
-            inside,
-            value,
-            current.and_then(|current| current.get(name)),
-        );
+        return put(rest, inside, value, current.and_then(|current| current.get(name)));
     }
     if *step == TextStep::Each {
         *at = each(rest, value, current);
@@ -140,19 +126,13 @@ fn each(rest: &[TextStep], values: Value, current: Option<&Value>) -> Value {
     let Value::Array(values) = values else {
         return values;
     };
-    let known = current
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
-    let inside = FieldPath {
-        text: String::new(),
-        steps: rest.to_vec(),
-    };
+    let known = current.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let inside = FieldPath { text: String::new(), steps: rest.to_vec() };
     values
         .into_iter()
         .map(|value| {
-            if let Some(same) = known
-                .iter()
-                .find(|element| inside.get(element).as_ref() == Some(&value))
+            if let Some(same) =
+                known.iter().find(|element| inside.get(element).as_ref() == Some(&value))
             {
                 return same.clone();
             }
@@ -180,9 +160,7 @@ mod tests {
 
     fn put(field: &str, value: Value) -> Value {
         let mut record = json!({});
-        FieldPath::compile(field)
-            .unwrap()
-            .put(&mut record, value, &current());
+        FieldPath::compile(field).unwrap().put(&mut record, value, &current());
         record
     }
 
@@ -190,10 +168,7 @@ mod tests {
     fn fields_are_read_where_they_stand() {
         let get = |field: &str| FieldPath::compile(field).unwrap().get(&current());
         assert_eq!(get("upns[0]"), Some(json!("a")));
-        assert_eq!(
-            get("threepids[medium eq \"email\"].address"),
-            Some(json!("old"))
-        );
+        assert_eq!(get("threepids[medium eq \"email\"].address"), Some(json!("old")));
         assert_eq!(get("roles[].name"), Some(json!(["Admin", "Op"])));
         assert_eq!(get("address.city"), Some(json!("Rome")));
         assert_eq!(get("nobody.city"), None);
@@ -215,9 +190,6 @@ mod tests {
             put("roles[].name", json!(["Op", "New"])),
             json!({ "roles": [{ "name": "Op", "id": 8 }, { "name": "New" }] })
         );
-        assert_eq!(
-            put("address.city", json!("Oslo")),
-            json!({ "address": { "city": "Oslo" } })
-        );
+        assert_eq!(put("address.city", json!("Oslo")), json!({ "address": { "city": "Oslo" } }));
     }
 }

@@ -9,11 +9,7 @@ impl Row {
     /// What SCIM shows for an app value; None if it is no value or not known to the table.
     pub(crate) fn inward(&self, app: &Value) -> Option<Value> {
         // A default stands for "no value", unless the table has a row for it.
-        let in_table = || {
-            self.table
-                .as_ref()
-                .is_some_and(|t| t.has_app(app, !self.case_exact))
-        };
+        let in_table = || self.table.as_ref().is_some_and(|t| t.has_app(app, !self.case_exact));
         if app.is_null() || (self.constant_default() == Some(app) && !in_table()) {
             return None;
         }
@@ -22,16 +18,12 @@ impl Row {
         }
         let values: Vec<Value> = match (app, &self.join) {
             (Value::Array(list), _) => list.clone(),
-            (Value::String(text), Some(separator)) => text
-                .split(separator.as_str())
-                .map(|part| json!(part.trim()))
-                .collect(),
+            (Value::String(text), Some(separator)) => {
+                text.split(separator.as_str()).map(|part| json!(part.trim())).collect()
+            }
             (one, _) => vec![one.clone()],
         };
-        let values: Vec<Value> = values
-            .iter()
-            .filter_map(|value| self.one_in(value))
-            .collect();
+        let values: Vec<Value> = values.iter().filter_map(|value| self.one_in(value)).collect();
         (!values.is_empty()).then_some(Value::Array(values))
     }
 
@@ -89,10 +81,7 @@ impl ScimSource {
         let wanted = self.element(Value::Null, pick);
         let is_ours = |element: &&mut Value| match pick {
             Pick::Primary => element.get("primary") == Some(&json!(true)),
-            _ => self
-                .equalities
-                .iter()
-                .all(|(name, value)| element.get(name) == Some(value)),
+            _ => self.equalities.iter().all(|(name, value)| element.get(name) == Some(value)),
         };
         match list.iter_mut().find(is_ours) {
             // `type: work` is a guess of ours; a row that knows the type replaces it.
@@ -122,9 +111,7 @@ impl ScimSource {
         if pick == Pick::Primary {
             element.insert("primary".to_owned(), json!(true));
             if sub != "type" && self.top.sub("type").is_some() {
-                element
-                    .entry("type".to_owned())
-                    .or_insert_with(|| json!("work"));
+                element.entry("type".to_owned()).or_insert_with(|| json!("work"));
             }
         }
         Value::Object(element)

@@ -23,10 +23,8 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
     };
     let at = raw.span.clone();
     // Rows that could not be compiled were reported; what they would have given is not known.
-    let complete = raw
-        .attributes
-        .as_ref()
-        .is_none_or(|a| a.0.len() == mapping.users.attributes.len());
+    let complete =
+        raw.attributes.as_ref().is_none_or(|a| a.0.len() == mapping.users.attributes.len());
     let side = &mapping.users;
     let missing = [
         (
@@ -34,40 +32,22 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
             is_missing(raw.find.as_ref(), &side.find),
             "Okta looks for the user before it creates one",
         ),
-        (
-            "create",
-            is_missing(raw.create.as_ref(), &side.create),
-            "Okta assigns people to the app",
-        ),
-        (
-            "get",
-            is_missing(raw.get.as_ref(), &side.get),
-            "Okta reads a user after every change",
-        ),
+        ("create", is_missing(raw.create.as_ref(), &side.create), "Okta assigns people to the app"),
+        ("get", is_missing(raw.get.as_ref(), &side.get), "Okta reads a user after every change"),
         (
             "list",
             is_missing(raw.list.as_ref(), &side.list),
             "Okta imports all users, and a full list shows what is gone",
         ),
-        (
-            "update",
-            is_missing(raw.update.as_ref(), &side.update),
-            "Okta pushes changed profiles",
-        ),
+        ("update", is_missing(raw.update.as_ref(), &side.update), "Okta pushes changed profiles"),
     ];
     for (key, is_missing, why) in missing {
         if is_missing {
             let message = format!("`users.{key}` is missing: {why}");
-            cx.report
-                .error_help("M0611", at.clone(), message, format!("add {key}: [ CALL ]"));
+            cx.report.error_help("M0611", at.clone(), message, format!("add {key}: [ CALL ]"));
         }
     }
-    if cx
-        .raw
-        .users
-        .as_ref()
-        .is_some_and(|users| users.delete.is_none())
-    {
+    if cx.raw.users.as_ref().is_some_and(|users| users.delete.is_none()) {
         let help = "write delete: [ CALL ], delete: deactivate, or delete: refuse";
         cx.report.error_help(
             "M0611",
@@ -78,17 +58,10 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
     }
     if side.deactivate.is_empty() != side.reactivate.is_empty() {
         let message = "`deactivate` and `reactivate` belong together";
-        cx.report.error_help(
-            "M0612",
-            at.clone(),
-            message,
-            "give both, or map `active` as a field",
-        );
+        cx.report.error_help("M0612", at.clone(), message, "give both, or map `active` as a field");
     }
     let has = |name: &str| {
-        side.attributes
-            .iter()
-            .any(|row| row.sources.iter().any(|s| s.slot.0 == [name]))
+        side.attributes.iter().any(|row| row.sources.iter().any(|s| s.slot.0 == [name]))
     };
     let kept = |name: &str| side.keep.iter().any(|slot| slot.0 == [name]);
     if side.delete == DeleteRule::Deactivate && side.deactivate.is_empty() {
@@ -116,18 +89,10 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
             "give both",
         );
     }
-    let shown = side
-        .shows
-        .iter()
-        .any(|(source, _)| source.slot.0 == ["userName"]);
+    let shown = side.shows.iter().any(|(source, _)| source.slot.0 == ["userName"]);
     if complete && !has("userName") && !kept("userName") && !shown {
         let message = "no field, `keep` or `shows` gives `userName`; Okta needs it";
-        cx.report.error_help(
-            "M0613",
-            at.clone(),
-            message,
-            "add a field with `scim: userName`",
-        );
+        cx.report.error_help("M0613", at.clone(), message, "add a field with `scim: userName`");
     }
     let adopts = side.if_exists != IfExists::Conflict;
     if adopts && side.never_touch.is_none() {
@@ -159,56 +124,36 @@ fn group_operations(cx: &mut Cx<'_, '_>, side: &Side) {
         missing.push(("get", "a group is read before it is changed"));
     }
     if policy.create != GroupCreate::Refuse && is_missing(raw.find.as_ref(), &side.find) {
-        missing.push((
-            "find",
-            "a group of that name must be found before one is made",
-        ));
+        missing.push(("find", "a group of that name must be found before one is made"));
     }
     if policy.create == GroupCreate::Allowed && is_missing(raw.create.as_ref(), &side.create) {
         missing.push(("create", "`policy.create` allows it"));
     }
-    let removes = matches!(
-        policy.delete,
-        GroupDelete::Remove | GroupDelete::EmptyThenRemove
-    );
+    let removes = matches!(policy.delete, GroupDelete::Remove | GroupDelete::EmptyThenRemove);
     if removes && !matches!(&side.delete, DeleteRule::Calls(calls) if !calls.is_empty()) {
         missing.push(("delete", "`policy.delete` says so"));
     }
     if changes && raw.members.is_none() {
-        missing.push((
-            "members",
-            "what is there must be known before it is changed",
-        ));
+        missing.push(("members", "what is there must be known before it is changed"));
     }
     for (key, why) in missing {
         let message = format!("`groups.{key}` is missing: {why}");
-        cx.report
-            .error_help("M0611", at.clone(), message, format!("add {key}: [ CALL ]"));
+        cx.report.error_help("M0611", at.clone(), message, format!("add {key}: [ CALL ]"));
     }
     if side.members.set.is_empty() && side.members.add.is_empty() != side.members.remove.is_empty()
     {
         let message = "`add_members` and `remove_members` belong together";
-        cx.report
-            .error_help("M0612", at.clone(), message, "give both, or `set_members`");
+        cx.report.error_help("M0612", at.clone(), message, "give both, or `set_members`");
     }
     let by_one = !side.members.add.is_empty() || !side.members.remove.is_empty();
     if !side.members.set.is_empty() && by_one {
         let message = "`set_members` replaces `add_members` and `remove_members`";
-        cx.report
-            .error_help("M0612", at.clone(), message, "give one kind");
+        cx.report.error_help("M0612", at.clone(), message, "give one kind");
     }
-    let named = side
-        .attributes
-        .iter()
-        .any(|row| row.sources.iter().any(|s| s.slot.0 == ["displayName"]))
-        || side
-            .shows
-            .iter()
-            .any(|(source, _)| source.slot.0 == ["displayName"]);
-    let complete = raw
-        .attributes
-        .as_ref()
-        .is_none_or(|a| a.0.len() == side.attributes.len());
+    let named =
+        side.attributes.iter().any(|row| row.sources.iter().any(|s| s.slot.0 == ["displayName"]))
+            || side.shows.iter().any(|(source, _)| source.slot.0 == ["displayName"]);
+    let complete = raw.attributes.as_ref().is_none_or(|a| a.0.len() == side.attributes.len());
     if complete && !named {
         cx.report.error_help(
             "M0613",
@@ -262,10 +207,7 @@ fn calls(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
                 "use `query:`, or another method",
             );
         }
-        let pages = call
-            .paging
-            .as_ref()
-            .is_some_and(|paging| paging.size.is_some());
+        let pages = call.paging.as_ref().is_some_and(|paging| paging.size.is_some());
         if call.paging.is_some() && written.records.is_none() {
             cx.report.error_help(
                 "M0508",
@@ -309,25 +251,19 @@ fn calls(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
             cx.report.warning("M0515", name.span.clone(), message, help);
         }
     }
-    for (kind, list) in [
-        (Kind::User, Some(&mapping.users)),
-        (Kind::Group, mapping.groups.as_ref()),
-    ] {
+    for (kind, list) in [(Kind::User, Some(&mapping.users)), (Kind::Group, mapping.groups.as_ref())]
+    {
         let Some(side) = list.filter(|side| !side.create.is_empty()) else {
             continue;
         };
         if !side.create.iter().any(|id| mapping.call(*id).saves("id")) {
             let at = match kind {
-                Kind::User => raw
-                    .users
-                    .as_ref()
-                    .and_then(|u| u.create.as_ref())
-                    .and_then(|c| c.first()),
-                Kind::Group => raw
-                    .groups
-                    .as_ref()
-                    .and_then(|g| g.create.as_ref())
-                    .and_then(|c| c.first()),
+                Kind::User => {
+                    raw.users.as_ref().and_then(|u| u.create.as_ref()).and_then(|c| c.first())
+                }
+                Kind::Group => {
+                    raw.groups.as_ref().and_then(|g| g.create.as_ref()).and_then(|c| c.first())
+                }
             };
             if let Some(at) = at {
                 let message = "no call of `create` saves the new record's `id`";
@@ -354,27 +290,20 @@ fn is_missing<R, C>(written: Option<&Vec<R>>, compiled: &[C]) -> bool {
 
 fn answers(cx: &mut Cx<'_, '_>, call: &RawCall, used: CallUse, name: &str, at: &Span) {
     let (record, records) = (call.record.is_some(), call.records.is_some());
-    let saves_id = call
-        .save
-        .iter()
-        .flat_map(|save| save.0.iter())
-        .any(|(name, _)| name.value == "id");
+    let saves_id =
+        call.save.iter().flat_map(|save| save.0.iter()).any(|(name, _)| name.value == "id");
     let (fits, needed) = match used {
         CallUse::List(_) => (records, "`records`"),
         CallUse::Members => (records, "`records`"),
-        CallUse::Find(_) => (
-            records || record || saves_id,
-            "`records`, `record` or `save: { id }`",
-        ),
+        CallUse::Find(_) => {
+            (records || record || saves_id, "`records`, `record` or `save: { id }`")
+        }
         CallUse::Get(_) | CallUse::CompleteBy(_) => (record || records, "`record`"),
         _ => return,
     };
     if !fits {
-        let message = format!(
-            "call `{}` is used for {} and reads nothing from the answer",
-            name,
-            used.key()
-        );
+        let message =
+            format!("call `{}` is used for {} and reads nothing from the answer", name, used.key());
         cx.report.error_help(
             "M0517",
             at.clone(),
@@ -391,11 +320,7 @@ fn reads(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
         let readable = mapping.users.attributes.iter().any(|row| {
             row.is_readable() && row.sources.iter().any(|source| source.slot == entry.by)
         });
-        let shown = mapping
-            .users
-            .shows
-            .iter()
-            .any(|(source, _)| source.slot == entry.by);
+        let shown = mapping.users.shows.iter().any(|(source, _)| source.slot == entry.by);
         if readable || shown || !entry.match_fields.is_empty() {
             continue;
         }
@@ -411,8 +336,7 @@ fn reads(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
                 by.value
             );
             let help = "map it, show it, or name the app fields: match: [FIELD]";
-            cx.report
-                .error_help("M0615", by.span.clone(), message, help);
+            cx.report.error_help("M0615", by.span.clone(), message, help);
         }
     }
 }

@@ -28,11 +28,7 @@ impl Side {
         for row in rows {
             let values = self.values_of(entry, row);
             let equal = |value: &String| equals(value, wanted, entry.case_exact);
-            let id = self
-                .id_of(row)
-                .as_ref()
-                .and_then(scalar_text)
-                .unwrap_or_default();
+            let id = self.id_of(row).as_ref().and_then(scalar_text).unwrap_or_default();
             if !values.iter().any(equal) || ids.contains(&id) {
                 continue;
             }
@@ -42,18 +38,12 @@ impl Side {
         if let [(_, one)] = kept.as_slice() {
             return FindResult::One((*one).clone());
         }
-        let exact: Vec<Value> = kept
-            .iter()
-            .filter(|(exact, _)| *exact)
-            .map(|(_, r)| (*r).clone())
-            .collect();
+        let exact: Vec<Value> =
+            kept.iter().filter(|(exact, _)| *exact).map(|(_, r)| (*r).clone()).collect();
         match exact.len() {
             0 if kept.is_empty() => FindResult::Nobody,
             0 => FindResult::Inexact(kept.into_iter().map(|(_, row)| row.clone()).collect()),
-            1 => exact
-                .into_iter()
-                .next()
-                .map_or(FindResult::Nobody, FindResult::One),
+            1 => exact.into_iter().next().map_or(FindResult::Nobody, FindResult::One),
             _ => FindResult::Several(exact),
         }
     }
@@ -65,20 +55,13 @@ impl Side {
 
     fn values_of(&self, entry: &FindEntry, row: &Value) -> Vec<String> {
         if !entry.match_fields.is_empty() {
-            let fields = entry
-                .match_fields
-                .iter()
-                .filter_map(|field| self.row(*field)?.field.get(row));
+            let fields =
+                entry.match_fields.iter().filter_map(|field| self.row(*field)?.field.get(row));
             return fields.flat_map(texts).collect();
         }
         let id = self.id_of(row).unwrap_or(Value::Null);
         let resource = self.read_back(row, &id);
-        entry
-            .source
-            .candidates(&resource, Pick::All)
-            .into_iter()
-            .flat_map(texts)
-            .collect()
+        entry.source.candidates(&resource, Pick::All).into_iter().flat_map(texts).collect()
     }
 }
 

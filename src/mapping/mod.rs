@@ -55,6 +55,10 @@ pub use model::{
 };
 pub use paging::Page;
 pub use path::JsonPath;
+pub use plan::{
+    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, MemberGoal,
+    MembersPlan, MembersReached, Next, Person, PlanError, Reached, Taken, Want, id_text,
+};
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
 pub use side::{
@@ -69,8 +73,4 @@ pub use value::Val;
 pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,
     PlannedRequest, StepClass,
-};
-pub use plan::{
-    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, MemberGoal,
-    MembersPlan, MembersReached, Next, Person, PlanError, Reached, Taken, Want, id_text,
 };

@@ -321,10 +321,7 @@ impl Mapping {
 
     /// A call by its name.
     pub fn call_named(&self, name: &str) -> Option<CallId> {
-        self.calls
-            .iter()
-            .position(|call| call.name() == name)
-            .map(CallId)
+        self.calls.iter().position(|call| call.name() == name).map(CallId)
     }
 
     /// What an answer means. `roots` are those the request was built from.

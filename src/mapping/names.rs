@@ -39,32 +39,17 @@ pub(crate) fn help<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) 
 
 /// Words of older drafts (mapping language section "absent on purpose").
 const REPLACED: &[(&str, &str)] = &[
-    (
-        "from_app",
-        "use `shows:` for what SCIM shows without a field of its own",
-    ),
-    (
-        "ok_when",
-        "use a row in `errors:`; rows also fit answers with status 200",
-    ),
+    ("from_app", "use `shows:` for what SCIM shows without a field of its own"),
+    ("ok_when", "use a row in `errors:`; rows also fit answers with status 200"),
     ("as_role", "use `groups.on_user`"),
-    (
-        "param",
-        "place `$.page.offset` (or `.number`, `.cursor`, `.size`) in `query` or `body`",
-    ),
+    ("param", "place `$.page.offset` (or `.number`, `.cursor`, `.size`) in `query` or `body`"),
     ("size_param", "place `$.page.size` in `query` or `body`"),
-    (
-        "into",
-        "use `body:` with `$.send` where the picked fields belong",
-    ),
+    ("into", "use `body:` with `$.send` where the picked fields belong"),
     ("adopt_if", "use `if_exists: { adopt_if_same: [FIELDS] }`"),
     ("on_absent", "the key is `absent:`"),
     ("on_doubt", "the key is `if_in_doubt:`"),
     ("member", "use `groups.members: { use, user, id }`"),
-    (
-        "undo",
-        "there is no undo; a failed change is planned again from what the app holds",
-    ),
+    ("undo", "there is no undo; a failed change is planned again from what the app holds"),
 ];
 
 /// Edits (insert, remove, replace, swap of neighbours) between two words.
@@ -76,9 +61,8 @@ fn distance(a: &str, b: &str) -> usize {
         let mut row = vec![i];
         for j in 1..=b.len() {
             let change = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (rows[i - 1][j] + 1)
-                .min(row[j - 1] + 1)
-                .min(rows[i - 1][j - 1] + change);
+            let mut best =
+                (rows[i - 1][j] + 1).min(row[j - 1] + 1).min(rows[i - 1][j - 1] + change);
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
                 best = best.min(rows[i - 2][j - 2] + 1);
             }
@@ -95,14 +79,8 @@ mod tests {
 
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {
-        assert_eq!(
-            nearest("recrods", ["record", "records", "call"]),
-            Some("records")
-        );
-        assert_eq!(
-            nearest("If_in_dout", ["if_in_doubt", "call"]),
-            Some("if_in_doubt")
-        );
+        assert_eq!(nearest("recrods", ["record", "records", "call"]), Some("records"));
+        assert_eq!(nearest("If_in_dout", ["if_in_doubt", "call"]), Some("if_in_doubt"));
         assert_eq!(nearest("zebra", ["record", "records", "call"]), None);
     }
 

@@ -23,10 +23,7 @@ impl Row {
             };
             return match value {
                 Value::Array(list) => self.list_out(list, roots),
-                one => self
-                    .first_out(vec![one], roots)
-                    .transpose()
-                    .map(Option::flatten),
+                one => self.first_out(vec![one], roots).transpose().map(Option::flatten),
             };
         }
         let resource = roots.get(root).unwrap_or(&Value::Null);
@@ -36,9 +33,7 @@ impl Row {
             let picked = if self.pick == Pick::All {
                 self.list_out(candidates, roots)
             } else {
-                self.first_out(candidates, roots)
-                    .transpose()
-                    .map(Option::flatten)
+                self.first_out(candidates, roots).transpose().map(Option::flatten)
             };
             match picked {
                 Ok(Some(value)) => return Ok(Some(value)),
@@ -58,11 +53,7 @@ impl Row {
     ) -> Option<Result<Option<Value>, Misfit>> {
         let mut refused = None;
         // `first` and `primary` without a table mean one element, whatever the others are.
-        let reach = if self.table.is_some() {
-            candidates.len()
-        } else {
-            1
-        };
+        let reach = if self.table.is_some() { candidates.len() } else { 1 };
         for candidate in candidates.into_iter().take(reach) {
             match self.one_out(&candidate, roots) {
                 Ok(None) => {}
@@ -88,9 +79,7 @@ impl Row {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         });
-        Ok(Some(Value::String(
-            texts.collect::<Vec<_>>().join(separator),
-        )))
+        Ok(Some(Value::String(texts.collect::<Vec<_>>().join(separator))))
     }
 
     /// One value through table, date and type; None if the table ignores it.
@@ -111,9 +100,7 @@ impl Row {
             Some(form) => date_out(&value, form)
                 .ok_or_else(|| self.misfit(scim, "a date or time stamp is expected"))?,
         };
-        typed(value, self.kind)
-            .map(Some)
-            .map_err(|expected| self.misfit(scim, expected))
+        typed(value, self.kind).map(Some).map_err(|expected| self.misfit(scim, expected))
     }
 
     fn misfit(&self, scim: &Value, expected: &str) -> Misfit {
@@ -124,9 +111,7 @@ impl Row {
             let shown: String = scim.to_string().chars().take(100).collect();
             format!("The value {shown} of {name} is not allowed; {expected}.")
         };
-        Misfit {
-            error: ScimError::invalid_value(detail),
-        }
+        Misfit { error: ScimError::invalid_value(detail) }
     }
 }
 
@@ -176,9 +161,7 @@ fn date_out(value: &Value, form: &DateForm) -> Option<Value> {
     let stamp = || {
         text.parse::<jiff::Timestamp>().ok().or_else(|| {
             let date: jiff::civil::Date = text.parse().ok()?;
-            date.to_zoned(jiff::tz::TimeZone::UTC)
-                .ok()
-                .map(|zoned| zoned.timestamp())
+            date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
         })
     };
     match form {

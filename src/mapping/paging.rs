@@ -68,10 +68,7 @@ impl Page {
 impl Call {
     /// The first page; None if the call is not paged.
     pub fn first_page(&self) -> Option<Page> {
-        let rule = self
-            .paging
-            .as_ref()
-            .filter(|rule| rule.by != PagingBy::None)?;
+        let rule = self.paging.as_ref().filter(|rule| rule.by != PagingBy::None)?;
         let (offset, number) = match rule.by {
             PagingBy::Page => (0, rule.first),
             _ => (rule.first, 1),
@@ -111,33 +108,23 @@ impl Call {
         let rows = page.rows + here;
         let total = self.total(answer);
         if rule.total.is_some() && total.is_none() {
-            return Err(self
-                .unreadable("`paging.total` is missing or no number")
-                .into());
+            return Err(self.unreadable("`paging.total` is missing or no number").into());
         }
         if let (Some(before), Some(now)) = (page.total, total)
             && before != now
         {
-            return Err(PagingError::TotalChanged {
-                call: call(),
-                before,
-                now,
-            });
+            return Err(PagingError::TotalChanged { call: call(), before, now });
         }
         let roots = Roots::new().with_answer(answer);
-        let cursor = rule
-            .next
-            .as_ref()
-            .and_then(|path| path.all(&roots).first().map(|v| (*v).clone()));
+        let cursor =
+            rule.next.as_ref().and_then(|path| path.all(&roots).first().map(|v| (*v).clone()));
         let cursor = cursor.filter(is_present);
         let ended = self.is_last(rule, &roots, cursor.as_ref(), here, rows, total)?;
         if ended {
             return match total {
-                Some(total) if rows < total => Err(PagingError::Short {
-                    call: call(),
-                    total,
-                    found: rows,
-                }),
+                Some(total) if rows < total => {
+                    Err(PagingError::Short { call: call(), total, found: rows })
+                }
                 _ => Ok(None),
             };
         }
@@ -174,9 +161,7 @@ impl Call {
         if let Some(cursor) = cursor
             && scalar_text(cursor).is_none()
         {
-            return Err(self
-                .unreadable("`paging.next` is no text and no number")
-                .into());
+            return Err(self.unreadable("`paging.next` is no text and no number").into());
         }
         if let Some(path) = &rule.more {
             match path.all(roots).first() {
@@ -198,18 +183,11 @@ impl Call {
         let says_when = rule.next.is_some() || rule.more.is_some() || total.is_some();
         let short = rule.size.is_some_and(|size| here < size) || here == 0;
         // An empty page ends every walk; whether it ended too early is for the total to say.
-        Ok(if says_when {
-            here == 0 && rule.next.is_none()
-        } else {
-            short
-        })
+        Ok(if says_when { here == 0 && rule.next.is_none() } else { short })
     }
 
     pub(crate) fn unreadable(&self, why: &str) -> Unreadable {
-        Unreadable {
-            call: self.name().to_owned(),
-            why: why.to_owned(),
-        }
+        Unreadable { call: self.name().to_owned(), why: why.to_owned() }
     }
 }
 

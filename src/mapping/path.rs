@@ -58,11 +58,7 @@ impl JsonPath {
         }
         let steps: Option<Vec<Step>> = segments.iter().map(step).collect();
         let plan = steps.map_or_else(|| Plan::Query(JpQuery { segments }), Plan::Steps);
-        Ok(Self {
-            text: text.to_owned(),
-            root,
-            plan,
-        })
+        Ok(Self { text: text.to_owned(), root, plan })
     }
 
     /// The path as it was written.
@@ -148,11 +144,7 @@ impl JsonPath {
             return None;
         };
         let steps = query.segments.iter().map_while(step).collect();
-        Some(Self {
-            text: self.text.clone(),
-            root: self.root.clone(),
-            plan: Plan::Steps(steps),
-        })
+        Some(Self { text: self.text.clone(), root: self.root.clone(), plan: Plan::Steps(steps) })
     }
 }
 
@@ -162,8 +154,7 @@ fn walk<'v>(steps: &[Step], root: &'v Value) -> Option<&'v Value> {
         Step::Index(index) => {
             let list = at.as_array()?;
             let at = if *index < 0 {
-                list.len()
-                    .checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?
+                list.len().checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?
             } else {
                 usize::try_from(*index).ok()?
             };
@@ -294,12 +285,7 @@ mod tests {
     }
 
     fn found(path: &str) -> Vec<Value> {
-        JsonPath::compile(path)
-            .unwrap()
-            .all(&roots())
-            .into_iter()
-            .cloned()
-            .collect()
+        JsonPath::compile(path).unwrap().all(&roots()).into_iter().cloned().collect()
     }
 
     #[test]

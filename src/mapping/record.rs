@@ -35,10 +35,7 @@ pub enum Asserted {
 impl Carried {
     /// What a create carries.
     pub fn everything(password: bool) -> Self {
-        Self {
-            password,
-            slots: Asserted::Everything,
-        }
+        Self { password, slots: Asserted::Everything }
     }
 
     pub(crate) fn has(&self, row: &Row) -> bool {
@@ -49,19 +46,14 @@ impl Carried {
             Asserted::Everything => true,
             // A row over `to_app` alone follows whatever changed.
             Asserted::Slots(_) if row.sources.is_empty() => true,
-            Asserted::Slots(slots) => row
-                .sources
-                .iter()
-                .any(|source| touches(slots, &source.slot)),
+            Asserted::Slots(slots) => row.sources.iter().any(|source| touches(slots, &source.slot)),
         }
     }
 }
 
 /// Whether one of the slots is this one, holds it or lies in it.
 pub(crate) fn touches(slots: &[Slot], slot: &Slot) -> bool {
-    slots
-        .iter()
-        .any(|other| other.0.starts_with(&slot.0) || slot.0.starts_with(&other.0))
+    slots.iter().any(|other| other.0.starts_with(&slot.0) || slot.0.starts_with(&other.0))
 }
 
 /// The record the table made.
@@ -121,11 +113,7 @@ impl Side {
     ) -> Result<AppRecord, Refusal> {
         let roots = roots.clone().with("vars", Arc::clone(&self.vars));
         let nothing = Value::Null;
-        let current = if creating {
-            &nothing
-        } else {
-            roots.get("current").unwrap_or(&nothing)
-        };
+        let current = if creating { &nothing } else { roots.get("current").unwrap_or(&nothing) };
         let mut record = AppRecord {
             states: Vec::with_capacity(self.attributes.len()),
             tree: Value::Object(Map::new()),
@@ -139,9 +127,7 @@ impl Side {
                 Ok(_) if asserted => self.without_value(row, &roots, creating, current),
                 Ok(_) => FieldState::Absent,
                 Err(misfit) if asserted => {
-                    return Err(Refusal {
-                        error: misfit.error,
-                    });
+                    return Err(Refusal { error: misfit.error });
                 }
                 // What the app itself shows, and the table cannot take, is left alone.
                 Err(_) => FieldState::Absent,
@@ -201,9 +187,7 @@ impl Side {
             if !is_nothing(&source.picked(resource, Pick::First)) {
                 continue;
             }
-            let first = values
-                .iter()
-                .find_map(|v| v.eval(&roots).filter(|v| !is_nothing(v)));
+            let first = values.iter().find_map(|v| v.eval(&roots).filter(|v| !is_nothing(v)));
             if let Some(value) = first {
                 source.write(value, Pick::Primary, resource);
             }
@@ -253,9 +237,7 @@ impl Side {
 
     fn reads_the_same(&self, row: &Row, wanted: Option<&Value>, is: Option<&Value>) -> bool {
         let back = |value: Option<&Value>| {
-            value
-                .and_then(|value| row.inward(value))
-                .unwrap_or(Value::Null)
+            value.and_then(|value| row.inward(value)).unwrap_or(Value::Null)
         };
         let (wanted, is) = (back(wanted), back(is));
         let Some(source) = row.sources.first() else {
@@ -284,19 +266,14 @@ impl Side {
     /// Of a row of the members call: the user's key and the member id.
     pub fn member_of(&self, row: &Value) -> Option<(Value, Value)> {
         let rule = self.members.read.as_ref()?;
-        Some((
-            id_in(&rule.user, row, &self.vars)?,
-            id_in(&rule.id, row, &self.vars)?,
-        ))
+        Some((id_in(&rule.user, row, &self.vars)?, id_in(&rule.id, row, &self.vars)?))
     }
 
     /// `adopt_if_same`: equal by "differs"; no value on either side is unequal.
     pub fn same(&self, fields: &[FieldId], app: &AppRecord, current: &Value) -> bool {
         let carried = Carried::everything(false);
         fields.iter().all(|field| {
-            let has = self
-                .row(*field)
-                .is_some_and(|row| row.field.get(current).is_some());
+            let has = self.row(*field).is_some_and(|row| row.field.get(current).is_some());
             has && matches!(app.state(*field), FieldState::Value(_))
                 && !self.differs(*field, app, current, &carried)
         })
@@ -326,11 +303,9 @@ impl Side {
 
 /// A key over `record`; texts and numbers only.
 pub(crate) fn id_in(id: &Val, record: &Value, vars: &Arc<Value>) -> Option<Value> {
-    let roots = Roots::new()
-        .with("record", as_record(record.clone()))
-        .with("vars", Arc::clone(vars));
-    id.eval(&roots)
-        .filter(|value| scalar_text(value).is_some_and(|text| !text.is_empty()))
+    let roots =
+        Roots::new().with("record", as_record(record.clone())).with("vars", Arc::clone(vars));
+    id.eval(&roots).filter(|value| scalar_text(value).is_some_and(|text| !text.is_empty()))
 }
 
 /// A row that is no object becomes `{ value: … }`.

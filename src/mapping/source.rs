@@ -93,11 +93,7 @@ impl Node {
 /// tree goes on without them.
 pub(crate) fn parse(source: &Source, report: &mut Report<'_>) -> Option<Node> {
     if source.text.len() > LONGEST {
-        report.error(
-            "M0101",
-            0..0,
-            format!("the file is larger than {LONGEST} bytes"),
-        );
+        report.error("M0101", 0..0, format!("the file is larger than {LONGEST} bytes"));
         return None;
     }
     let mut builder = Builder {
@@ -137,8 +133,7 @@ impl<'s> Builder<'s, '_, '_> {
                 event if documents <= 1 => root = Some(self.node(event, span)?),
                 _ => {
                     let at = self.range(span);
-                    self.report
-                        .error("M0103", at, "a mapping file holds one document only");
+                    self.report.error("M0103", at, "a mapping file holds one document only");
                     return None;
                 }
             }
@@ -187,11 +182,7 @@ impl<'s> Builder<'s, '_, '_> {
         }
         self.depth += 1;
         if self.depth > DEEPEST {
-            self.report.error(
-                "M0105",
-                range,
-                format!("nested deeper than {DEEPEST} levels"),
-            );
+            self.report.error("M0105", range, format!("nested deeper than {DEEPEST} levels"));
             return None;
         }
         let kind = match event {
@@ -236,8 +227,7 @@ impl<'s> Builder<'s, '_, '_> {
             };
             if key.is_none() {
                 self.node(event, span)?;
-                self.report
-                    .error("M0106", key_span.clone(), "a key must be a text");
+                self.report.error("M0106", key_span.clone(), "a key must be a text");
             }
             let (event, span) = self.next()?;
             let value = self.node(event, span)?;
@@ -258,11 +248,7 @@ impl<'s> Builder<'s, '_, '_> {
                     "remove one of them",
                 );
             } else {
-                entries.push(Entry {
-                    key,
-                    key_span,
-                    value,
-                });
+                entries.push(Entry { key, key_span, value });
             }
         }
     }
@@ -287,10 +273,7 @@ impl<'s> Builder<'s, '_, '_> {
 
     fn byte(&self, marker: &Marker) -> usize {
         marker.byte_offset().unwrap_or_else(|| {
-            self.text
-                .char_indices()
-                .nth(marker.index())
-                .map_or(self.text.len(), |(at, _)| at)
+            self.text.char_indices().nth(marker.index()).map_or(self.text.len(), |(at, _)| at)
         })
     }
 
@@ -337,11 +320,7 @@ fn plain(text: &str) -> Plain {
 
 fn number(text: &str, digits: &str) -> Plain {
     let as_text = || Plain::Value(Value::String(text.to_owned()));
-    let only = |allowed: &str| {
-        digits
-            .chars()
-            .all(|c| c.is_ascii_digit() || allowed.contains(c))
-    };
+    let only = |allowed: &str| digits.chars().all(|c| c.is_ascii_digit() || allowed.contains(c));
     let sexagesimal = digits.contains(':') && only(":.");
     let grouped = digits.contains('_') && only("_.");
     let based = digits.starts_with("0x") || digits.starts_with("0o") || digits.starts_with("0b");
@@ -360,10 +339,7 @@ fn number(text: &str, digits: &str) -> Plain {
         && !digits.starts_with("0e");
     let parsed = text.parse::<i64>().map(Number::from).ok().or_else(|| {
         text.parse::<u64>().map(Number::from).ok().or_else(|| {
-            text.parse::<f64>()
-                .ok()
-                .filter(|_| !leading_zero)
-                .and_then(Number::from_f64)
+            text.parse::<f64>().ok().filter(|_| !leading_zero).and_then(Number::from_f64)
         })
     });
     match parsed {

@@ -42,11 +42,7 @@ impl Table {
     /// The app's value for a SCIM value; None if no row fits.
     pub fn to_app(&self, scim: &Value, roots: &Roots, ignore_case: bool) -> Option<Value> {
         self.rows.iter().find_map(|row| {
-            if row
-                .scim
-                .as_ref()
-                .is_some_and(|cell| !same(cell, scim, ignore_case))
-            {
+            if row.scim.as_ref().is_some_and(|cell| !same(cell, scim, ignore_case)) {
                 return None;
             }
             if row.when.as_ref().is_some_and(|when| !when.holds(roots)) {
@@ -62,8 +58,7 @@ impl Table {
                 let text = group.map_or("", |group| group.as_str());
                 found.insert(at.to_string(), Value::String(text.to_owned()));
             }
-            row.app
-                .eval(&roots.clone().with("match", Value::Object(found)))
+            row.app.eval(&roots.clone().with("match", Value::Object(found)))
         })
     }
 
@@ -84,10 +79,7 @@ impl Table {
             Val::Constant(cell) => same(cell, app, ignore_case),
             _ => false,
         };
-        self.rows
-            .iter()
-            .filter(|row| row.is_two_way())
-            .find(constant)
+        self.rows.iter().filter(|row| row.is_two_way()).find(constant)
     }
 
     /// Whether any row leads back to SCIM.

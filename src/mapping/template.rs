@@ -54,10 +54,7 @@ impl Template {
 
     /// Compiles a text.
     pub(crate) fn compile(text: &str) -> Result<Self, TemplateError> {
-        let error = |at: usize, message: &str| TemplateError {
-            at,
-            message: message.to_owned(),
-        };
+        let error = |at: usize, message: &str| TemplateError { at, message: message.to_owned() };
         if text.len() > LONGEST {
             return Err(error(0, "the text is too long"));
         }
@@ -72,28 +69,20 @@ impl Template {
                 return Err(error(open, "`{{{` is not part of the language; write `{{`"));
             }
             let mut parser = ExprParser { text, at: inside };
-            let expr = parser.whole().map_err(|message| TemplateError {
-                at: parser.at,
-                message,
-            })?;
+            let expr =
+                parser.whole().map_err(|message| TemplateError { at: parser.at, message })?;
             at = parser.at;
             parts.push(Part::Expr(expr));
         }
         if at < text.len() {
             parts.push(Part::Text(text[at..].to_owned()));
         }
-        Ok(Self {
-            text: text.to_owned(),
-            parts,
-        })
+        Ok(Self { text: text.to_owned(), parts })
     }
 
     /// A text of parts that were compiled before.
     pub(crate) fn of_parts(parts: Vec<Part>) -> Self {
-        Self {
-            text: String::new(),
-            parts,
-        }
+        Self { text: String::new(), parts }
     }
 
     /// The text as it was written.
@@ -241,10 +230,7 @@ impl ExprParser<'_> {
             if !self.rest().is_empty() && !self.rest().starts_with(['}', ')']) {
                 let known = HELPERS.iter().map(|(name, _)| *name);
                 self.at = begin;
-                return Err(format!(
-                    "`{word}` is no helper; {}",
-                    super::names::help(&word, known)
-                ));
+                return Err(format!("`{word}` is no helper; {}", super::names::help(&word, known)));
             }
             return Ok(Expr::Path(path));
         };
@@ -258,10 +244,7 @@ impl ExprParser<'_> {
         }
         if given.len() != *arity {
             self.at = begin;
-            return Err(format!(
-                "`{name}` takes {arity} parameters, not {}",
-                given.len()
-            ));
+            return Err(format!("`{name}` takes {arity} parameters, not {}", given.len()));
         }
         Ok(Expr::Helper(name, given))
     }
@@ -358,27 +341,15 @@ mod tests {
             text("{{user.name.familyName}}, {{left user.name.givenName 1}}."),
             some("Lee, A.")
         );
-        assert_eq!(
-            text("{{lower (before user.userName \"@\")}}"),
-            some("ann.lee")
-        );
+        assert_eq!(text("{{lower (before user.userName \"@\")}}"), some("ann.lee"));
         assert_eq!(text("{{ user.n }}/{{user.on}}"), some("7/true"));
         assert_eq!(text("{{user.emails[0].value}}"), some("a"));
-        assert_eq!(
-            text("{{replace user.userName '@' ' at '}}"),
-            some("Ann.Lee at x.example")
-        );
+        assert_eq!(text("{{replace user.userName '@' ' at '}}"), some("Ann.Lee at x.example"));
     }
 
     #[test]
     fn a_missing_null_list_or_object_part_makes_the_whole_text_missing() {
-        for part in [
-            "user.nobody",
-            "user.none",
-            "user.list",
-            "user.name",
-            "lower user.nobody",
-        ] {
+        for part in ["user.nobody", "user.none", "user.list", "user.name", "lower user.nobody"] {
             assert_eq!(text(&format!("a {{{{{part}}}}}")), None, "{part}");
         }
     }
@@ -414,10 +385,6 @@ mod tests {
         }
         let error = Template::compile("ab {{lowr user.n}}").unwrap_err();
         assert_eq!(error.at, 5);
-        assert!(
-            error.message.contains("did you mean `lower`"),
-            "{}",
-            error.message
-        );
+        assert!(error.message.contains("did you mean `lower`"), "{}", error.message);
     }
 }

@@ -40,11 +40,7 @@ impl TextPath {
         let TextStep::Name(root) = steps.remove(0) else {
             return Err("a path begins with a root, like user or body".to_owned());
         };
-        Ok(Self {
-            text: text.to_owned(),
-            root,
-            steps,
-        })
+        Ok(Self { text: text.to_owned(), root, steps })
     }
 
     /// The path as it was written.
@@ -77,34 +73,27 @@ impl TextPath {
 
     /// Everything the path finds; lists on the way are looked through.
     pub fn all<'r>(&self, roots: &'r Roots) -> Vec<&'r Value> {
-        roots
-            .get(&self.root)
-            .map(|root| follow(&self.steps, root))
-            .unwrap_or_default()
+        roots.get(&self.root).map(|root| follow(&self.steps, root)).unwrap_or_default()
     }
 }
 
 /// Everything that steps find below a value; lists on the way are looked through.
 pub(crate) fn follow<'v>(steps: &[TextStep], value: &'v Value) -> Vec<&'v Value> {
-    steps.iter().fold(vec![value], |at, step| {
-        at.into_iter()
-            .flat_map(|value| apply(step, value))
-            .collect()
-    })
+    steps
+        .iter()
+        .fold(vec![value], |at, step| at.into_iter().flat_map(|value| apply(step, value)).collect())
 }
 
 fn apply<'v>(step: &TextStep, value: &'v Value) -> Vec<&'v Value> {
     match (step, value) {
-        (TextStep::Name(name), Value::Array(list)) => list
-            .iter()
-            .filter_map(|element| element.get(name))
-            .collect(),
+        (TextStep::Name(name), Value::Array(list)) => {
+            list.iter().filter_map(|element| element.get(name)).collect()
+        }
         (TextStep::Name(name), value) => value.get(name).into_iter().collect(),
         (TextStep::Index(index), value) => value.get(*index).into_iter().collect(),
-        (TextStep::Select(pairs), Value::Array(list)) => list
-            .iter()
-            .filter(|element| selected(pairs, element))
-            .collect(),
+        (TextStep::Select(pairs), Value::Array(list)) => {
+            list.iter().filter(|element| selected(pairs, element)).collect()
+        }
         (TextStep::Each, Value::Array(list)) => list.iter().collect(),
         _ => Vec::new(),
     }
@@ -144,9 +133,7 @@ pub(crate) fn steps(text: &str) -> Result<Vec<TextStep>, String> {
         };
         let end = after.find(|c: char| !name_char(c)).unwrap_or(after.len());
         if end == 0 || after.starts_with('-') {
-            return Err(format!(
-                "a name is expected at `{after}`; odd names are written ['name']"
-            ));
+            return Err(format!("a name is expected at `{after}`; odd names are written ['name']"));
         }
         steps.push(TextStep::Name(after[..end].to_owned()));
         rest = &after[end..];
@@ -245,12 +232,7 @@ mod tests {
                 "body",
                 json!({ "x-y": 1, "errors": [{ "extensions": { "code": "X" }, "n": 1 }] }),
             );
-        TextPath::compile(path)
-            .unwrap()
-            .all(&roots)
-            .into_iter()
-            .cloned()
-            .collect()
+        TextPath::compile(path).unwrap().all(&roots).into_iter().cloned().collect()
     }
 
     #[test]
@@ -266,15 +248,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        for path in [
-            "",
-            "[0]",
-            "user..name",
-            "user.",
-            "user[",
-            "user.emails[]",
-            "user[type gt 1]",
-        ] {
+        for path in ["", "[0]", "user..name", "user.", "user[", "user.emails[]", "user[type gt 1]"]
+        {
             assert!(TextPath::compile(path).is_err(), "{path}");
         }
     }

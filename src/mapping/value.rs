@@ -39,9 +39,9 @@ impl Val {
             Self::Text(template) => template.render(roots).map(Value::String),
             // References never become values; the places that allow them look for them.
             Self::Secret(_) => None,
-            Self::JsonText(inner) => inner
-                .eval(roots)
-                .map(|value| Value::String(value.to_string())),
+            Self::JsonText(inner) => {
+                inner.eval(roots).map(|value| Value::String(value.to_string()))
+            }
             Self::List(items) => Some(items.iter().filter_map(|item| item.eval(roots)).collect()),
             Self::Map(entries) => {
                 let mut map = Map::new();
@@ -117,11 +117,7 @@ impl Val {
 }
 
 fn first(names: &[&str]) -> Vec<String> {
-    names
-        .first()
-        .map(|name| (*name).to_owned())
-        .into_iter()
-        .collect()
+    names.first().map(|name| (*name).to_owned()).into_iter().collect()
 }
 
 #[cfg(test)]
@@ -141,29 +137,17 @@ mod tests {
             ("n".into(), path("$.app.n")),
             ("missing".into(), path("$.app.x")),
             ("null".into(), path("$.app.none")),
-            (
-                "$in".into(),
-                Val::List(vec![path("$.app.x"), path("$.app.n")]),
-            ),
+            ("$in".into(), Val::List(vec![path("$.app.x"), path("$.app.n")])),
         ]);
-        assert_eq!(
-            value.eval(&roots),
-            Some(json!({ "n": 7, "null": null, "$in": [7] }))
-        );
+        assert_eq!(value.eval(&roots), Some(json!({ "n": 7, "null": null, "$in": [7] })));
         let text = Val::JsonText(Box::new(value));
-        assert_eq!(
-            text.eval(&roots),
-            Some(json!(r#"{"n":7,"null":null,"$in":[7]}"#))
-        );
+        assert_eq!(text.eval(&roots), Some(json!(r#"{"n":7,"null":null,"$in":[7]}"#)));
     }
 
     #[test]
     fn where_one_value_is_needed_a_list_of_one_counts_as_it() {
         let roots = Roots::new().with("body", json!([{ "k": "a", "v": 1 }, { "k": "b", "v": 2 }]));
-        assert_eq!(
-            path("$.body[?@.k == 'b'].v").one(&roots, "x"),
-            Ok(Some(json!(2)))
-        );
+        assert_eq!(path("$.body[?@.k == 'b'].v").one(&roots, "x"), Ok(Some(json!(2))));
         assert_eq!(path("$.body[?@.k == 'c'].v").one(&roots, "x"), Ok(None));
         assert!(matches!(
             path("$.body[*].v").one(&roots, "x"),

@@ -47,6 +47,7 @@ pub enum LogError {
 /// # Errors
 /// A filter that cannot be read, or a log that is set up already.
 pub fn init_log(format: LogFormat) -> Result<(), LogError> {
+    #[expect(clippy::disallowed_methods, reason = "RUST_LOG is the log's own, whoever starts it")]
     let text = std::env::var("RUST_LOG").unwrap_or_default();
     let filter = if text.trim().is_empty() {
         EnvFilter::new("info")

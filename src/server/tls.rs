@@ -207,6 +207,10 @@ impl TlsStore {
 
     fn show_expiry(&self) {
         if let Some(expires) = self.pair().expires {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "certificates expire by the system's clock"
+            )]
             let left = expires - jiff::Timestamp::now().as_second();
             // Seconds of years fit a double exactly.
             self.metrics.set_certificate_expires(left as f64);

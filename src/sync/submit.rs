@@ -269,7 +269,9 @@ impl Engine {
             Accepted::Gone { deleted_by: Some(twin) } if was_unheard(&twin) => {
                 return Ok((id, Certainty::Confirmed));
             }
-            Accepted::KeyTaken { id, .. } => return Err(self.taken_by(app, kind, &id).await.into()),
+            Accepted::KeyTaken { id, .. } => {
+                return Err(self.taken_by(app, kind, &id).await.into());
+            }
             Accepted::NoSuchMember { id } => {
                 let detail = format!("There is no user '{id}'.");
                 return Err(ScimError::invalid_value(detail).into());

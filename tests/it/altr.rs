@@ -64,7 +64,8 @@ async fn altr_e2_assign_with_a_level_then_change_only_the_level() {
     body["title"] = "President".into();
     let path = format!("/Users/{}", world.create(&body).await);
     for _ in 0..2 {
-        let changed = world.echo_put(&path, json!({ LEVEL: { LEVEL: "SUPERADMINISTRATOR" } })).await;
+        let changed =
+            world.echo_put(&path, json!({ LEVEL: { LEVEL: "SUPERADMINISTRATOR" } })).await;
         assert_eq!(changed.expect(200)[LEVEL][LEVEL], "SUPERADMINISTRATOR");
     }
     let looked = world.app().calls().iter().any(|call| call.target.contains("username=george3"));
@@ -82,7 +83,10 @@ async fn altr_e2_assign_with_a_level_then_change_only_the_level() {
     );
     assert_eq!(writes[1].body, json!({ "role": "SUPERADMINISTRATOR" }));
     let record = world.record("administrators", "username", "george3@corp.example");
-    assert_eq!((&record["userStatus"], &record["role"]), (&json!("pending"), &json!("SUPERADMINISTRATOR")));
+    assert_eq!(
+        (&record["userStatus"], &record["role"]),
+        (&json!("pending"), &json!("SUPERADMINISTRATOR"))
+    );
     assert_eq!(world.records("administrators").len(), 1);
     assert_eq!(world.get(&path).await.expect(200)["title"], "President", "the bridge keeps it");
     assert!(!world.app().state().to_string().contains("President"));
@@ -129,7 +133,10 @@ async fn altr_e4_leave_and_come_back() {
     });
     world.seed("administrators", seeded);
     let path = path_of(&world, "george3").await;
-    assert_eq!(world.echo_put(&path, json!({ "active": false })).await.expect(200)["active"], false);
+    assert_eq!(
+        world.echo_put(&path, json!({ "active": false })).await.expect(200)["active"],
+        false
+    );
     assert_eq!(world.patch(&path, &patch_active(true)).await.expect(200)["active"], true);
     for _ in 0..2 {
         let put = world.echo_put(&path, json!({ "active": false })).await;
@@ -144,7 +151,10 @@ async fn altr_e4_leave_and_come_back() {
         ],
     );
     let record = world.record("administrators", "username", "george3");
-    assert_eq!((&record["userStatus"], &record["role"]), (&json!("disabled"), &json!("DATA_CONSUMER")));
+    assert_eq!(
+        (&record["userStatus"], &record["role"]),
+        (&json!("disabled"), &json!("DATA_CONSUMER"))
+    );
     assert_eq!(record["lastName"], "Washington");
 }
 
@@ -174,7 +184,10 @@ async fn altr_e5_existing_and_look_alike_user_names() {
 #[tokio::test]
 async fn altr_a_create_of_an_existing_user_name_is_a_conflict() {
     let world = World::of("altr").await;
-    world.seed("administrators", json!({ "id": 7, "username": "alice", "firstName": "A", "lastName": "B" }));
+    world.seed(
+        "administrators",
+        json!({ "id": 7, "username": "alice", "firstName": "A", "lastName": "B" }),
+    );
     world.post("/Users", &user("alice", "A", "B")).await.expect_scim(409, "uniqueness");
     assert_eq!(world.records("administrators").len(), 1);
     assert!(world.writes().is_empty());

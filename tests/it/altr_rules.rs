@@ -64,11 +64,13 @@ async fn altr_03_a_token_is_not_regenerated() {
 async fn altr_05_the_identifier_is_user_name() {
     let (world, _) = with_george().await;
     for spelling in ["userName", "username", "USERNAME"] {
-        let list = world.filtered("/Users", &format!("{spelling} eq \"george3@corp.example\"")).await;
+        let list =
+            world.filtered("/Users", &format!("{spelling} eq \"george3@corp.example\"")).await;
         assert_eq!(list.expect(200)["totalResults"], 1, "{spelling}");
     }
     for spelling in ["user_name", "login", "user-name"] {
-        let list = world.filtered("/Users", &format!("{spelling} eq \"george3@corp.example\"")).await;
+        let list =
+            world.filtered("/Users", &format!("{spelling} eq \"george3@corp.example\"")).await;
         list.expect_scim(400, "invalidFilter");
     }
 }
@@ -242,7 +244,10 @@ async fn altr_28_a_forbidden_change_is_403_with_altrs_words() {
         "role": "SUPERADMINISTRATOR", "protected": true,
     });
     world.seed("administrators", root);
-    world.seed("administrators", json!({ "id": 2, "username": "bob", "firstName": "B", "lastName": "B" }));
+    world.seed(
+        "administrators",
+        json!({ "id": 2, "username": "bob", "firstName": "B", "lastName": "B" }),
+    );
     let id = |list: Vec<serde_json::Value>| list[0]["id"].as_str().unwrap().to_owned();
     let root = format!("/Users/{}", id(world.named("root").await));
     let bob = format!("/Users/{}", id(world.named("bob").await));
@@ -287,7 +292,8 @@ async fn altr_29_the_user_name_is_sent_as_received() {
 async fn altr_the_root_is_the_apps_name_and_can_be_another() {
     let world = World::of("altr").await;
     assert_eq!(split_url(&world.base).1, "/altr/scim/v2");
-    let moved = World::with("altr", |text| with_key(text, "scim", "path", "/services/scim/v1")).await;
+    let moved =
+        World::with("altr", |text| with_key(text, "scim", "path", "/services/scim/v1")).await;
     assert_eq!(split_url(&moved.base).1, "/services/scim/v1");
     moved.get("/Users?count=1").await.expect(200);
     assert!(mapping_text("altr").contains("ALTR_ADMIN_LEVEL"));

@@ -92,7 +92,9 @@ impl Source {
     fn is_test(&self) -> bool {
         let mut parts = self.name.split('/');
         parts.any(|part| {
-            part == "tests" || part == "testing.rs" || part.trim_end_matches(".rs").ends_with("tests")
+            part == "tests"
+                || part == "testing.rs"
+                || part.trim_end_matches(".rs").ends_with("tests")
         })
     }
 

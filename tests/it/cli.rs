@@ -183,9 +183,18 @@ async fn a_second_server_on_one_journal_is_refused_with_the_firsts_pid() {
     let db = bench.db();
     let mapping = mapping_file("altr");
     let environment = bench.app.env();
-    let environment: Vec<(&str, &str)> = environment.iter().map(|(k, v)| (*k, v.as_str())).collect();
-    let arguments =
-        ["serve", text(&mapping), "--db", text(&db), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let environment: Vec<(&str, &str)> =
+        environment.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let arguments = [
+        "serve",
+        text(&mapping),
+        "--db",
+        text(&db),
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ];
     let second = run_with(&arguments, &environment).exits(3);
     assert!(second.err.contains(&server.pid().to_string()), "{}", second.err);
 }
@@ -224,6 +233,9 @@ async fn demo_is_ready_to_be_tried_and_shows_what_happens() {
     for words in [base.as_str(), "curl ", "SCIM POST", "POST /administrators"] {
         assert!(shown.contains(words), "{words} is not in {shown}");
     }
-    assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "control characters are escaped");
+    assert!(
+        !shown.contains('\u{1b}') && !shown.contains('\u{7}'),
+        "control characters are escaped"
+    );
     assert!(!shown.contains(PASSWORD), "{shown}");
 }

@@ -27,7 +27,10 @@ async fn a_bad_value_beside_it_does_not_keep_a_leaver() {
     let changes = json!({ "active": false, LEVEL: { LEVEL: "nonsense" } });
     assert_eq!(world.echo_put(&path, changes).await.expect(200)["active"], false);
     let record = world.record("administrators", "username", GEORGE);
-    assert_eq!((&record["userStatus"], &record["role"]), (&json!("disabled"), &json!("ADMINISTRATOR")));
+    assert_eq!(
+        (&record["userStatus"], &record["role"]),
+        (&json!("disabled"), &json!("ADMINISTRATOR"))
+    );
     assert_eq!(world.get(&path).await.expect(200)[LEVEL][LEVEL], "ADMINISTRATOR");
 }
 
@@ -84,7 +87,10 @@ async fn deactivation_overtakes_an_update_that_waits() {
     let before = world.app().writes().len();
     let left = world.patch(&path, &patch_active(false)).await;
     assert_eq!(left.expect(200)["active"], false);
-    world.app().wait_for(|calls| calls.iter().filter(|call| call.is_write()).count() > before).await;
+    world
+        .app()
+        .wait_for(|calls| calls.iter().filter(|call| call.is_write()).count() > before)
+        .await;
     assert_eq!(world.app().writes()[before].body, json!({ "active": false }));
     assert_eq!(world.record("users", "login", ADA)["active"], false);
 }
@@ -149,7 +155,10 @@ async fn a_create_of_a_leaver_brings_the_same_account_back() {
     let back = world.post("/Users", &with_level(george(), "DATA_CONSUMER")).await.expect(201);
     assert_eq!(format!("/Users/{}", back["id"].as_str().unwrap()), path, "the same id");
     let record = world.record("administrators", "username", GEORGE);
-    assert_eq!((&record["userStatus"], &record["role"]), (&json!("pending"), &json!("DATA_CONSUMER")));
+    assert_eq!(
+        (&record["userStatus"], &record["role"]),
+        (&json!("pending"), &json!("DATA_CONSUMER"))
+    );
     assert_eq!(world.records("administrators").len(), 1);
 }
 

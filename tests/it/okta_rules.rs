@@ -276,15 +276,37 @@ async fn rule_14_every_form_of_group_patch_works() {
     let (world, ids, path) = with_group(3, 0).await;
     let [a, b, c] = [&ids[0], &ids[1], &ids[2]];
     let group_id = path.trim_start_matches("/Groups/");
-    let remove = |id: &String| json!({ "op": "remove", "path": format!("members[value eq \"{id}\"]") });
+    let remove =
+        |id: &String| json!({ "op": "remove", "path": format!("members[value eq \"{id}\"]") });
     let forms: Vec<(Value, Vec<&String>)> = vec![
-        (json!([{ "op": "add", "path": "members", "value": [{ "value": a, "display": "A" }] }]), vec![a]),
-        (json!([{ "op": "add", "path": "members", "value": [{ "value": b }, { "value": c }] }]), vec![a, b, c]),
-        (json!([remove(a), remove(b), { "op": "add", "path": "members", "value": [{ "value": a }] }]), vec![a, c]),
-        (json!([{ "op": "replace", "path": "members", "value": [{ "value": b, "display": null }] }]), vec![b]),
-        (json!([{ "op": "replace", "value": { "id": group_id, "displayName": "Approvers" } }]), vec![b]),
-        (json!([{ "op": "replace", "value": { "members": [{ "value": a }], "id": group_id } }]), vec![a]),
-        (json!([{ "op": "Remove", "path": "members", "value": [{ "$ref": null, "value": a }] }]), vec![]),
+        (
+            json!([{ "op": "add", "path": "members", "value": [{ "value": a, "display": "A" }] }]),
+            vec![a],
+        ),
+        (
+            json!([{ "op": "add", "path": "members", "value": [{ "value": b }, { "value": c }] }]),
+            vec![a, b, c],
+        ),
+        (
+            json!([remove(a), remove(b), { "op": "add", "path": "members", "value": [{ "value": a }] }]),
+            vec![a, c],
+        ),
+        (
+            json!([{ "op": "replace", "path": "members", "value": [{ "value": b, "display": null }] }]),
+            vec![b],
+        ),
+        (
+            json!([{ "op": "replace", "value": { "id": group_id, "displayName": "Approvers" } }]),
+            vec![b],
+        ),
+        (
+            json!([{ "op": "replace", "value": { "members": [{ "value": a }], "id": group_id } }]),
+            vec![a],
+        ),
+        (
+            json!([{ "op": "Remove", "path": "members", "value": [{ "$ref": null, "value": a }] }]),
+            vec![],
+        ),
         (json!([{ "op": "Add", "path": "members", "value": [{ "value": c }] }]), vec![c]),
         (json!([{ "op": "replace", "path": "members", "value": [] }]), vec![]),
     ];
@@ -295,7 +317,8 @@ async fn rule_14_every_form_of_group_patch_works() {
         let in_app = world.record("groups", "name", "Approvers");
         assert_eq!(in_app["members"].as_array().unwrap().len(), expected.len(), "{operations}");
     }
-    let without_schemas = json!({ "Operations": [{ "op": "replace", "value": { "displayName": "Signers" } }] });
+    let without_schemas =
+        json!({ "Operations": [{ "op": "replace", "value": { "displayName": "Signers" } }] });
     fine(&world.patch(&path, &without_schemas).await);
     assert_eq!(world.get(&path).await.expect(200)["displayName"], "Signers");
 }

@@ -34,7 +34,10 @@ async fn writes_are_accepted_as_pending_and_shown_at_once() {
     let made = world.post("/Users", &user("new@corp.example", "New", "Comer")).await;
     let id = id_of(&made.expect(201));
     assert!(made.bridge_state().starts_with("pending"), "{made:?}");
-    assert_eq!(world.get(&format!("/Users/{id}")).await.expect(200)["userName"], "new@corp.example");
+    assert_eq!(
+        world.get(&format!("/Users/{id}")).await.expect(200)["userName"],
+        "new@corp.example"
+    );
     assert_eq!(world.named("new@corp.example").await.len(), 1);
 
     world.start_app().await;

@@ -70,8 +70,11 @@ async fn rotation_with_overlap_leaves_both_good() {
 async fn a_revoked_token_is_refused_from_then_on() {
     let world = World::of("directory").await;
     let second = token_of(&world.command(world.token_create()).await);
-    let id = list(&world).await.iter().find(|t| second.contains(t["id"].as_str().unwrap())).unwrap()
-        ["id"]
+    let id = list(&world)
+        .await
+        .iter()
+        .find(|t| second.contains(t["id"].as_str().unwrap()))
+        .unwrap()["id"]
         .as_str()
         .unwrap()
         .to_owned();

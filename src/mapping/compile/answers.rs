@@ -20,12 +20,7 @@ pub(super) fn record(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Optio
         || matches!(value, Val::Text(_) | Val::List(_))
     {
         let help = "write a path like $.body, or a structure of values";
-        cx.report.error_help(
-            "M0203",
-            node.span.clone(),
-            "`record` is a path or a structure",
-            help,
-        );
+        cx.report.error_help("M0203", node.span.clone(), "`record` is a path or a structure", help);
         return None;
     }
     Some(value)
@@ -91,16 +86,12 @@ pub(super) fn paging_of(cx: &mut Cx<'_, '_>, raw: &RawPaging) -> Option<PagingRu
         );
     }
     if let Some(size) = raw.size.as_ref().filter(|size| size.value == 0) {
-        cx.report
-            .error("M0508", size.span.clone(), "a page has at least one row");
+        cx.report.error("M0508", size.span.clone(), "a page has at least one row");
     }
     let default_first = u64::from(kind == PagingBy::Page);
     Some(PagingRule {
         by: kind,
-        first: raw
-            .first
-            .as_ref()
-            .map_or(default_first, |first| first.value),
+        first: raw.first.as_ref().map_or(default_first, |first| first.value),
         size: raw.size.as_ref().map(|size| size.value),
         next,
         more,
@@ -122,10 +113,7 @@ pub(super) fn saves(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Vec<(S
         }
         let compiled = match source {
             RawSave::Value(node) => cx
-                .value(
-                    node,
-                    &scope.named(format!("`save.{}`", name.value)).single(),
-                )
+                .value(node, &scope.named(format!("`save.{}`", name.value)).single())
                 .map(Save::Value),
             RawSave::Header(header) => {
                 header_save(cx, header.header.as_ref(), header.pattern.as_ref())
@@ -146,16 +134,12 @@ pub(super) fn header_save(
         Some(text) => match regex::Regex::new(text) {
             Ok(pattern) => Some(pattern),
             Err(_) => {
-                cx.report
-                    .error("M0408", text.span.clone(), "this is not a pattern");
+                cx.report.error("M0408", text.span.clone(), "this is not a pattern");
                 return None;
             }
         },
     };
-    Some(Save::Header {
-        name: name?.to_lowercase(),
-        pattern,
-    })
+    Some(Save::Header { name: name?.to_lowercase(), pattern })
 }
 
 /// A row of `errors:`; `scope` is the call's, if it is one of a call.
@@ -179,22 +163,14 @@ pub(super) fn error_row(
     }
     if raw.status.is_none() && raw.content_type.is_none() && raw.when.is_none() {
         let help = "add `status:`, `type:` or `when:`";
-        cx.report.error_help(
-            "M0509",
-            raw.span.clone(),
-            "the row does not say when it fits",
-            help,
-        );
+        cx.report.error_help("M0509", raw.span.clone(), "the row does not say when it fits", help);
     }
     let when = match &raw.when {
         Some(when) => Some(cx.condition(when, scope, None)?),
         None => None,
     };
     let say_scope = scope.clone().with(&["error_text"]);
-    let say = raw
-        .say
-        .as_ref()
-        .and_then(|say| template(cx, say, &say.span, &say_scope));
+    let say = raw.say.as_ref().and_then(|say| template(cx, say, &say.span, &say_scope));
     Some(ErrorRow {
         status,
         content_type: raw.content_type.as_ref().map(|kind| kind.value.clone()),

@@ -59,10 +59,9 @@ pub(super) fn source(
     let (top, leaf) = (top(&path, rt)?, leaf(&path, rt)?);
     let equalities = match path.filter.as_ref().map(|filter| filter.as_equalities()) {
         None => Vec::new(),
-        Some(Some(pairs)) => pairs
-            .into_iter()
-            .map(|(path, value)| (path.attribute, value))
-            .collect(),
+        Some(Some(pairs)) => {
+            pairs.into_iter().map(|(path, value)| (path.attribute, value)).collect()
+        }
         Some(None) => {
             let help = "write it with `eq` and `and` only, so that it also works on the way back";
             cx.report.error_help(
@@ -75,11 +74,7 @@ pub(super) fn source(
         }
     };
     if path.sub.is_none() && top.is_complex() {
-        let parts: Vec<&str> = top
-            .sub_attributes
-            .iter()
-            .map(|sub| sub.name.as_str())
-            .collect();
+        let parts: Vec<&str> = top.sub_attributes.iter().map(|sub| sub.name.as_str()).collect();
         let message = format!("`{}` has parts; a field takes one of them", text.value);
         cx.report.error_help(
             "M0604",
@@ -90,14 +85,7 @@ pub(super) fn source(
         return None;
     }
     let slot = path.slot();
-    Some(ScimSource {
-        text: text.value.clone(),
-        path,
-        slot,
-        top,
-        leaf,
-        equalities,
-    })
+    Some(ScimSource { text: text.value.clone(), path, slot, top, leaf, equalities })
 }
 
 /// All rows of a side.
@@ -112,11 +100,7 @@ pub(super) fn rows(
         let field = match FieldPath::compile(name) {
             Ok(field) => field,
             Err(message) => {
-                cx.report.error(
-                    "M0603",
-                    name.span.clone(),
-                    format!("`{}`: {message}", name.value),
-                );
+                cx.report.error("M0603", name.span.clone(), format!("`{}`: {message}", name.value));
                 continue;
             }
         };
@@ -136,10 +120,7 @@ fn row(
     rt: &ResourceType,
 ) -> Option<Row> {
     if raw.scim.is_none() && raw.to_app.is_none() {
-        let message = format!(
-            "field `{}` does not say where its value comes from",
-            name.value
-        );
+        let message = format!("field `{}` does not say where its value comes from", name.value);
         cx.report.error_help(
             "M0202",
             name.span.clone(),
@@ -149,11 +130,8 @@ fn row(
         return None;
     }
     let sources = sources(cx, raw, rt)?;
-    let roots: &[&str] = if kind == Kind::User {
-        &["vars", "user", "saved"]
-    } else {
-        &["vars", "group", "saved"]
-    };
+    let roots: &[&str] =
+        if kind == Kind::User { &["vars", "user", "saved"] } else { &["vars", "group", "saved"] };
     let scope = Scope {
         saved: super::calls::saved_names(cx),
         ..Scope::new(format!("field `{}`", name.value), roots)
@@ -163,10 +141,9 @@ fn row(
         None => None,
     };
     let default = match &raw.default {
-        Some(node) => Some(cx.value(
-            node,
-            &scope.named(format!("the default of `{}`", name.value)),
-        )?),
+        Some(node) => {
+            Some(cx.value(node, &scope.named(format!("the default of `{}`", name.value)))?)
+        }
         None => None,
     };
     let table = match &raw.table {
@@ -232,10 +209,8 @@ fn sources(cx: &mut Cx<'_, '_>, raw: &RawAttribute, rt: &ResourceType) -> Option
     let mut sources = Vec::new();
     for text in &written.0 {
         if text.starts_with("groups.") {
-            let message = format!(
-                "`{}` as a source is not supported by this version yet",
-                text.value
-            );
+            let message =
+                format!("`{}` as a source is not supported by this version yet", text.value);
             cx.report.error_help(
                 "M0901",
                 text.span.clone(),
@@ -270,11 +245,7 @@ fn pick(
                     help,
                 );
             }
-            return if pick.value == RawPick::Primary {
-                Pick::Primary
-            } else {
-                Pick::First
-            };
+            return if pick.value == RawPick::Primary { Pick::Primary } else { Pick::First };
         }
         None => {}
     }
@@ -285,10 +256,8 @@ fn pick(
         && source.path.filter.is_none()
         && to_app.is_none()
     {
-        let message = format!(
-            "SCIM can hold several {}; say which one `{}` takes",
-            source.text, name.value
-        );
+        let message =
+            format!("SCIM can hold several {}; say which one `{}` takes", source.text, name.value);
         cx.report.error_help(
             "M0605",
             name.span.clone(),
@@ -323,10 +292,8 @@ fn check_row(
             "leave `type` out",
         );
     }
-    if let Some(absent) = raw
-        .absent
-        .as_ref()
-        .filter(|a| a.value == RawAbsent::Default && raw.default.is_none())
+    if let Some(absent) =
+        raw.absent.as_ref().filter(|a| a.value == RawAbsent::Default && raw.default.is_none())
     {
         cx.report.error_help(
             "M0606",
@@ -336,12 +303,8 @@ fn check_row(
         );
     }
     if sources.iter().any(ScimSource::is_password) && is(raw.read.as_ref(), false) {
-        let at = raw
-            .read
-            .as_ref()
-            .map_or(name.span.clone(), |read| read.span.clone());
-        cx.report
-            .error_help("M0606", at, "a password is never shown", "leave `read` out");
+        let at = raw.read.as_ref().map_or(name.span.clone(), |read| read.span.clone());
+        cx.report.error_help("M0606", at, "a password is never shown", "leave `read` out");
     }
 }
 
@@ -371,11 +334,8 @@ pub(super) fn shows(
 ) -> Vec<(ScimSource, Vec<Val>)> {
     let mut shows = Vec::new();
     for (path, values) in raw.into_iter().flat_map(|shows| shows.0.iter()) {
-        let scope = Scope::new(
-            format!("`shows.{}`", path.value),
-            &["vars", "current", "id"],
-        )
-        .single();
+        let scope =
+            Scope::new(format!("`shows.{}`", path.value), &["vars", "current", "id"]).single();
         let values: Vec<Option<Val>> = values.0.iter().map(|node| cx.value(node, &scope)).collect();
         if let (Some(source), Some(values)) = (source(cx, path, rt), values.into_iter().collect()) {
             shows.push((source, values));
@@ -388,19 +348,11 @@ pub(super) fn shows(
 pub(super) fn tops(cx: &Cx<'_, '_>, kind: Option<Kind>) -> Vec<String> {
     let raw = cx.raw;
     let attributes = match kind {
-        Some(Kind::User) => raw
-            .users
-            .as_ref()
-            .and_then(|users| users.attributes.as_ref()),
-        Some(Kind::Group) => raw
-            .groups
-            .as_ref()
-            .and_then(|groups| groups.attributes.as_ref()),
+        Some(Kind::User) => raw.users.as_ref().and_then(|users| users.attributes.as_ref()),
+        Some(Kind::Group) => raw.groups.as_ref().and_then(|groups| groups.attributes.as_ref()),
         None => None,
     };
-    let names = attributes
-        .into_iter()
-        .flat_map(|attributes| attributes.0.iter());
+    let names = attributes.into_iter().flat_map(|attributes| attributes.0.iter());
     let top = |name: &str| name.split(['.', '[']).next().unwrap_or(name).to_owned();
     names.map(|(name, _)| top(name)).collect()
 }
@@ -412,18 +364,14 @@ pub(super) fn by_top(
     rows: &[Row],
     name: &Spanned<String>,
 ) -> Vec<FieldId> {
-    let found: Vec<FieldId> = rows
-        .iter()
-        .filter(|row| row.field.top() == name.value)
-        .map(|row| row.id)
-        .collect();
+    let found: Vec<FieldId> =
+        rows.iter().filter(|row| row.field.top() == name.value).map(|row| row.id).collect();
     let tops = tops(cx, kind);
     // A row that could not be compiled has been reported where it stands.
     if found.is_empty() && !tops.contains(&name.value) {
         let tops = tops.iter().map(String::as_str);
         let message = format!("there is no field `{}` in `attributes`", name.value);
-        cx.report
-            .error_help("M0407", name.span.clone(), message, names::help(name, tops));
+        cx.report.error_help("M0407", name.span.clone(), message, names::help(name, tops));
     }
     found
 }

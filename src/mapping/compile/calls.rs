@@ -62,16 +62,9 @@ fn position<'s>(
         None => None,
     };
     if kinds.len() > 1 && (raw.send.is_some() || raw.if_changed.is_some()) {
-        let message = format!(
-            "call `{}` sends fields and is used for users and for groups",
-            name.value
-        );
-        cx.report.error_help(
-            "M0502",
-            name.span.clone(),
-            message,
-            "write one call for each",
-        );
+        let message =
+            format!("call `{}` sends fields and is used for users and for groups", name.value);
+        cx.report.error_help("M0502", name.span.clone(), message, "write one call for each");
     }
     let mut roots: Vec<&'static str> = match uses.split_first() {
         // A call that nobody uses is warned of; its values are checked as far as they can be.
@@ -92,10 +85,9 @@ fn position<'s>(
     let fields = side.map(|side| attributes::tops(cx, Some(side.kind)));
     let used = match uses.as_slice() {
         [] => String::new(),
-        uses => format!(
-            " (used for {})",
-            uses.iter().map(|u| u.key()).collect::<Vec<_>>().join(", ")
-        ),
+        uses => {
+            format!(" (used for {})", uses.iter().map(|u| u.key()).collect::<Vec<_>>().join(", "))
+        }
     };
     let scope = Scope {
         what: format!("call `{}`{used}", name.value),
@@ -104,12 +96,7 @@ fn position<'s>(
         saved: saved_names(cx),
         ..Scope::default()
     };
-    Position {
-        name: name.value.clone(),
-        uses,
-        side,
-        scope,
-    }
+    Position { name: name.value.clone(), uses, side, scope }
 }
 
 fn call(cx: &mut Cx<'_, '_>, name: &Spanned<String>, raw: &RawCall, own: &OwnCalls<'_>) -> Call {
@@ -119,44 +106,19 @@ fn call(cx: &mut Cx<'_, '_>, name: &Spanned<String>, raw: &RawCall, own: &OwnCal
         Some(line) => line_of(cx, line, &scope),
         None => (Method::Get, Vec::new(), None),
     };
-    let rows = position
-        .side
-        .map_or(&[][..], |side| side.attributes.as_slice());
+    let rows = position.side.map_or(&[][..], |side| side.attributes.as_slice());
     let kind = position.side.map(|side| side.kind);
     let rt = position.side.map(|side| side.resource_type.clone());
-    let send = raw
-        .send
-        .as_ref()
-        .map(|send| sent_fields(cx, send, kind, rows));
-    let body_scope = if send.is_some() {
-        scope.clone().with(&["send"])
-    } else {
-        scope.clone()
-    };
-    let body = raw
-        .body
-        .as_ref()
-        .and_then(|body| cx.value(body, &body_scope));
-    let query = raw
-        .query
-        .as_ref()
-        .map(|query| query_of(cx, query, &scope))
-        .unwrap_or_default();
-    let headers = raw
-        .headers
-        .as_ref()
-        .map(|headers| headers_of(cx, headers, &scope))
-        .unwrap_or_default();
+    let send = raw.send.as_ref().map(|send| sent_fields(cx, send, kind, rows));
+    let body_scope = if send.is_some() { scope.clone().with(&["send"]) } else { scope.clone() };
+    let body = raw.body.as_ref().and_then(|body| cx.value(body, &body_scope));
+    let query = raw.query.as_ref().map(|query| query_of(cx, query, &scope)).unwrap_or_default();
+    let headers =
+        raw.headers.as_ref().map(|headers| headers_of(cx, headers, &scope)).unwrap_or_default();
     let if_changed: Option<Vec<FieldId>> = raw.if_changed.as_ref().map(|names| {
-        names
-            .iter()
-            .flat_map(|name| attributes::by_top(cx, kind, rows, name))
-            .collect()
+        names.iter().flat_map(|name| attributes::by_top(cx, kind, rows, name)).collect()
     });
-    let when = raw
-        .when
-        .as_ref()
-        .and_then(|when| cx.condition(when, &scope, rt.as_ref()));
+    let when = raw.when.as_ref().and_then(|when| cx.condition(when, &scope, rt.as_ref()));
     let answer_scope = scope.clone().with(&["body", "headers", "status"]);
     let settings = Settings::of(cx, raw);
     let mut call = Call {
@@ -169,31 +131,17 @@ fn call(cx: &mut Cx<'_, '_>, name: &Spanned<String>, raw: &RawCall, own: &OwnCal
         query,
         headers,
         body,
-        only_changed: raw
-            .only
-            .as_ref()
-            .is_some_and(|only| only.value == RawOnly::Changed),
+        only_changed: raw.only.as_ref().is_some_and(|only| only.value == RawOnly::Changed),
         fields: Vec::new(),
         when,
         record: record(cx, raw, &answer_scope),
-        records: raw
-            .records
-            .as_ref()
-            .and_then(|records| records_of(cx, records, &answer_scope)),
-        keep_where: pairs(
-            cx,
-            raw.keep_where.as_ref(),
-            &scope.named("`where`").single(),
-        ),
+        records: raw.records.as_ref().and_then(|records| records_of(cx, records, &answer_scope)),
+        keep_where: pairs(cx, raw.keep_where.as_ref(), &scope.named("`where`").single()),
         paging: raw.paging.as_ref().and_then(|paging| paging_of(cx, paging)),
         save: saves(
             cx,
             raw,
-            &answer_scope.clone().with(if raw.records.is_some() {
-                &["records"]
-            } else {
-                &[]
-            }),
+            &answer_scope.clone().with(if raw.records.is_some() { &["records"] } else { &[] }),
         ),
         errors: raw
             .errors
@@ -201,10 +149,7 @@ fn call(cx: &mut Cx<'_, '_>, name: &Spanned<String>, raw: &RawCall, own: &OwnCal
             .flatten()
             .filter_map(|row| error_row(cx, row, Some(&answer_scope)))
             .collect(),
-        read_back: raw
-            .read_back
-            .as_ref()
-            .is_some_and(|read_back| read_back.value),
+        read_back: raw.read_back.as_ref().is_some_and(|read_back| read_back.value),
         batch: raw.batch.as_ref().map(|batch| batch.value),
         fan: Fan::Once,
         idempotency_key: raw.idempotency_key.as_ref().map(|key| key.to_lowercase()),
@@ -239,24 +184,13 @@ struct Settings {
 impl Settings {
     fn of(cx: &Cx<'_, '_>, raw: &RawCall) -> Self {
         let connect = cx.raw.connect.as_ref();
-        let timeout = raw
-            .timeout
-            .as_ref()
-            .or_else(|| connect.and_then(|c| c.timeout.as_ref()));
+        let timeout = raw.timeout.as_ref().or_else(|| connect.and_then(|c| c.timeout.as_ref()));
         let sends = raw.sends.or_else(|| connect.and_then(|c| c.sends));
         let reads = raw.reads.or_else(|| connect.and_then(|c| c.reads));
         Self {
             timeout: timeout.map_or(connect::TIMEOUT, |timeout| timeout.value),
-            sends: if sends == Some(RawSendFormat::Form) {
-                Format::Form
-            } else {
-                Format::Json
-            },
-            reads: if reads == Some(RawReadFormat::Text) {
-                Format::Text
-            } else {
-                Format::Json
-            },
+            sends: if sends == Some(RawSendFormat::Form) { Format::Form } else { Format::Json },
+            reads: if reads == Some(RawReadFormat::Text) { Format::Text } else { Format::Json },
             bracket_lists: connect.is_some_and(|c| c.form_lists == Some(RawFormLists::Brackets)),
         }
     }
@@ -264,10 +198,7 @@ impl Settings {
 
 /// `connect.probe: GET /path?query` as a call.
 pub(super) fn probe(cx: &mut Cx<'_, '_>, line: &Spanned<String>) -> Option<Call> {
-    let raw = RawCall {
-        call: Some(line.clone()),
-        ..RawCall::default()
-    };
+    let raw = RawCall { call: Some(line.clone()), ..RawCall::default() };
     let scope = Scope::new("`connect.probe`", &["vars"]);
     let (method, path, fixed_query) = line_of(cx, line, &scope);
     let settings = Settings::of(cx, &raw);
@@ -319,11 +250,7 @@ fn sent_fields(
             continue;
         }
         if fields.iter().any(|field| field.top == name.value) {
-            cx.report.error(
-                "M0504",
-                name.span.clone(),
-                format!("`{}` is sent twice", name.value),
-            );
+            cx.report.error("M0504", name.span.clone(), format!("`{}` is sent twice", name.value));
             continue;
         }
         let rules: Vec<SendRule> = found.iter().map(|id| rows[id.0].send).collect();

@@ -17,20 +17,13 @@ pub(super) fn fields_of(
     rows: &[Row],
 ) -> Vec<FieldId> {
     if let Some(send) = &call.send {
-        return send
-            .iter()
-            .flat_map(|field| field.rows.iter().copied())
-            .collect();
+        return send.iter().flat_map(|field| field.rows.iter().copied()).collect();
     }
     if let Some(if_changed) = if_changed {
         return if_changed;
     }
-    let values = call
-        .query
-        .iter()
-        .chain(&call.headers)
-        .map(|(_, value)| value)
-        .chain(call.body.as_ref());
+    let values =
+        call.query.iter().chain(&call.headers).map(|(_, value)| value).chain(call.body.as_ref());
     let mut tops: Vec<String> = values.flat_map(|value| value.names_of("app")).collect();
     let parts = call.path.iter().flatten();
     for part in parts {
@@ -77,10 +70,7 @@ pub(super) fn class(
     call: &mut Call,
 ) {
     let reads = position.uses.iter().all(|used| used.is_read());
-    let creates = position
-        .uses
-        .iter()
-        .any(|used| matches!(used, CallUse::Create(_)));
+    let creates = position.uses.iter().any(|used| matches!(used, CallUse::Create(_)));
     let makes = creates
         && matches!(call.method, Method::Post | Method::Put)
         && makes_the_record(cx, name, position);
@@ -114,13 +104,10 @@ pub(super) fn class(
             }
         }
         None if demanded && !position.uses.is_empty() => {
-            let message = format!(
-                "call `{}` does not say what to do when no answer comes",
-                name.value
-            );
+            let message =
+                format!("call `{}` does not say what to do when no answer comes", name.value);
             let help = "add if_in_doubt: find (look whether it worked), resend (the same again does no harm) or stop (a person decides)";
-            cx.report
-                .error_help("M0510", name.span.clone(), message, help);
+            cx.report.error_help("M0510", name.span.clone(), message, help);
         }
         None => {}
     }
@@ -136,10 +123,9 @@ pub(super) fn makes_the_record(
     let raw = cx.raw;
     let lists = position.uses.iter().filter_map(|used| match used {
         CallUse::Create(Kind::User) => raw.users.as_ref().and_then(|users| users.create.as_ref()),
-        CallUse::Create(Kind::Group) => raw
-            .groups
-            .as_ref()
-            .and_then(|groups| groups.create.as_ref()),
+        CallUse::Create(Kind::Group) => {
+            raw.groups.as_ref().and_then(|groups| groups.create.as_ref())
+        }
         _ => None,
     });
     let saves_id = |name: &str| {

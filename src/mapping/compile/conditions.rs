@@ -51,12 +51,7 @@ impl Cx<'_, '_> {
             Test::Not(one) => self.test(one, text, scope, rt, shorts),
             Test::Present(place) => self.place(place, text, scope, shorts),
             Test::Any { place, .. } => self.place(place, text, scope, shorts),
-            Test::Compare {
-                place,
-                right,
-                case_exact,
-                ..
-            } => {
+            Test::Compare { place, right, case_exact, .. } => {
                 let scim = matches!(place.root.as_deref(), Some("user" | "group"));
                 if scim && let Some(rt) = rt {
                     *case_exact = is_case_exact(place, rt, shorts);
@@ -112,15 +107,10 @@ fn is_case_exact(
         if text.is_empty() {
             text.push_str(shorts.get(name).unwrap_or(name));
         } else {
-            text.push(if shorts.values().any(|ns| *ns == text) {
-                ':'
-            } else {
-                '.'
-            });
+            text.push(if shorts.values().any(|ns| *ns == text) { ':' } else { '.' });
             text.push_str(name);
         }
     }
     let path = AttrPath::parse(&text, rt).ok();
-    path.and_then(|path| attributes::leaf(&path, rt))
-        .is_some_and(|leaf| leaf.case_exact)
+    path.and_then(|path| attributes::leaf(&path, rt)).is_some_and(|leaf| leaf.case_exact)
 }

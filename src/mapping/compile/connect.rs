@@ -42,28 +42,18 @@ pub(super) fn connect(cx: &mut Cx<'_, '_>, app: &str) -> Connect {
         insecure: raw.insecure.as_ref().is_some_and(|insecure| insecure.value),
         auth: auth.flatten().unwrap_or(AppAuth::None),
         probe: None,
-        timeout: raw
-            .timeout
-            .as_ref()
-            .map_or(TIMEOUT, |timeout| timeout.value),
+        timeout: raw.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.value),
         at_once: at_least_one(cx, limits.at_once.as_ref()).unwrap_or(4),
         per_second: at_least_one(cx, limits.per_second.as_ref()),
         max_backlog: limits.max_backlog.map_or(1_000_000, |n| n.value),
         retries: Retries {
-            first_wait: retries
-                .first_wait
-                .map_or(Duration::from_secs(1), |wait| wait.value),
-            longest_wait: retries
-                .longest_wait
-                .map_or(Duration::from_secs(60), |wait| wait.value),
+            first_wait: retries.first_wait.map_or(Duration::from_secs(1), |wait| wait.value),
+            longest_wait: retries.longest_wait.map_or(Duration::from_secs(60), |wait| wait.value),
         },
         max_answer: raw.max_answer.map_or(32 << 20, |bytes| bytes.0),
         ca: raw.ca.as_ref().map(|file| file.value.clone()),
         client_cert: raw.client_cert.as_ref().and_then(|pair| {
-            Some((
-                pair.cert.as_ref()?.value.clone(),
-                pair.key.as_ref()?.value.clone(),
-            ))
+            Some((pair.cert.as_ref()?.value.clone(), pair.key.as_ref()?.value.clone()))
         }),
         proxy: raw.proxy.as_ref().map(|proxy| proxy.value.clone()),
         base_url: base_url.unwrap_or_else(|| NOT_SET.to_owned()),
@@ -85,24 +75,14 @@ fn base_url(cx: &mut Cx<'_, '_>, raw: &RawConnect, app: &str) -> Option<String> 
             return Some(NOT_SET.to_owned());
         }
         if !value.mentions("vars") {
-            cx.report
-                .error("M0203", node.span.clone(), "a text is expected here");
+            cx.report.error("M0203", node.span.clone(), "a text is expected here");
         }
         return None;
     };
-    let url = if text.contains("://") {
-        text
-    } else {
-        format!("https://{text}")
-    };
+    let url = if text.contains("://") { text } else { format!("https://{text}") };
     let url = url.trim_end_matches('/').to_owned();
-    check_url(
-        cx,
-        &url,
-        &node.span,
-        raw.insecure.as_ref().is_some_and(|insecure| insecure.value),
-    )
-    .then_some(url)
+    check_url(cx, &url, &node.span, raw.insecure.as_ref().is_some_and(|insecure| insecure.value))
+        .then_some(url)
 }
 
 fn check_url(cx: &mut Cx<'_, '_>, url: &str, at: &Span, insecure: bool) -> bool {
@@ -132,36 +112,21 @@ fn check_url(cx: &mut Cx<'_, '_>, url: &str, at: &Span, insecure: bool) -> bool 
         }
         _ => "the scheme must be https or http",
     };
-    cx.report.error(
-        "M0702",
-        at.clone(),
-        format!("this is no base URL: {problem}"),
-    );
+    cx.report.error("M0702", at.clone(), format!("this is no base URL: {problem}"));
     false
 }
 
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn app_auth(cx: &mut Cx<'_, '_>, raw: &RawAuth) -> Option<AppAuth> {
-    let given = [
-        raw.basic.is_some(),
-        raw.bearer.is_some(),
-        raw.header.is_some(),
-    ];
+    let given = [raw.basic.is_some(), raw.bearer.is_some(), raw.header.is_some()];
     if given.iter().filter(|is| **is).count() != 1 {
         let help =
             "write one of basic: { user, password }, bearer: VALUE, header: NAME with value: VALUE";
-        cx.report.error_help(
-            "M0703",
-            raw.span.clone(),
-            "`auth` takes one kind of proof",
-            help,
-        );
+        cx.report.error_help("M0703", raw.span.clone(), "`auth` takes one kind of proof", help);
         return None;
     }
     if let Some(basic) = &raw.basic {
@@ -171,14 +136,8 @@ fn app_auth(cx: &mut Cx<'_, '_>, raw: &RawAuth) -> Option<AppAuth> {
         });
     }
     if let Some(bearer) = &raw.bearer {
-        let word = raw
-            .word
-            .as_ref()
-            .map_or_else(|| "Bearer".to_owned(), |word| word.value.clone());
-        return Some(AppAuth::Bearer {
-            value: reference(cx, bearer)?,
-            word,
-        });
+        let word = raw.word.as_ref().map_or_else(|| "Bearer".to_owned(), |word| word.value.clone());
+        return Some(AppAuth::Bearer { value: reference(cx, bearer)?, word });
     }
     let name = raw.header.as_ref()?;
     let Some(value) = &raw.value else {
@@ -191,10 +150,7 @@ fn app_auth(cx: &mut Cx<'_, '_>, raw: &RawAuth) -> Option<AppAuth> {
         return None;
     };
     line::header_name(cx, name).then_some(())?;
-    Some(AppAuth::Header {
-        name: name.to_lowercase(),
-        value: reference(cx, value)?,
-    })
+    Some(AppAuth::Header { name: name.to_lowercase(), value: reference(cx, value)? })
 }
 
 /// A constant or a reference.
@@ -228,11 +184,7 @@ fn reference(cx: &mut Cx<'_, '_>, node: &Node) -> Option<Reference> {
 pub(super) fn error_text(cx: &mut Cx<'_, '_>) -> Vec<JsonPath> {
     let raw = cx.raw;
     let scope = Scope::new("`connect.error_text`", &["body", "headers", "status"]);
-    let nodes = raw
-        .connect
-        .iter()
-        .filter_map(|connect| connect.error_text.as_ref())
-        .flatten();
+    let nodes = raw.connect.iter().filter_map(|connect| connect.error_text.as_ref()).flatten();
     let mut paths = Vec::new();
     for node in nodes {
         match node.text() {
@@ -251,11 +203,7 @@ pub(super) fn error_text(cx: &mut Cx<'_, '_>) -> Vec<JsonPath> {
 /// `probe`: a call's name, or `GET /path?query`, which becomes a call of its own.
 pub(super) fn probe(cx: &mut Cx<'_, '_>, connect: &mut Connect, compiled: &mut Vec<Call>) {
     let raw = cx.raw;
-    let Some(probe) = raw
-        .connect
-        .as_ref()
-        .and_then(|connect| connect.probe.as_ref())
-    else {
+    let Some(probe) = raw.connect.as_ref().and_then(|connect| connect.probe.as_ref()) else {
         return;
     };
     if !probe.contains(' ') {

@@ -39,27 +39,17 @@ fn value(cx: &mut Cx<'_, '_>, name: &Spanned<String>, var: &RawVar) -> Option<Va
         (None, None, None) => {
             let message = format!("variable `{}` says nowhere where its value is", name.value);
             let help = "write { env: NAME }, { file: PATH } or { value: X }";
-            cx.report
-                .error_help("M0205", name.span.clone(), message, help);
+            cx.report.error_help("M0205", name.span.clone(), message, help);
             return None;
         }
         (env, file, _) => {
             let what = format!("variable `{}`", name.value);
-            Some(origin(
-                cx.report,
-                &name.span,
-                &what,
-                env.as_ref(),
-                file.as_ref(),
-            )?)
+            Some(origin(cx.report, &name.span, &what, env.as_ref(), file.as_ref())?)
         }
     };
     let pattern = pattern(cx, var);
     let given = from.as_ref().and_then(|origin| {
-        let source = VarSource {
-            name: name.value.clone(),
-            origin: origin.clone(),
-        };
+        let source = VarSource { name: name.value.clone(), origin: origin.clone() };
         (cx.given.vars)(&source).map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
     });
     let Some(found) = given.map(Value::String).or(constant) else {
@@ -72,8 +62,7 @@ fn value(cx: &mut Cx<'_, '_>, name: &Spanned<String>, var: &RawVar) -> Option<Va
                 Some(crate::mapping::model::Origin::File(file)) => format!("write it into {file}"),
                 None => "give it a `value`".to_owned(),
             };
-            cx.report
-                .error_help("M0304", name.span.clone(), message, help);
+            cx.report.error_help("M0304", name.span.clone(), message, help);
         }
         return None;
     };
@@ -95,18 +84,15 @@ fn pattern(cx: &mut Cx<'_, '_>, var: &RawVar) -> Option<Regex> {
 /// A pattern that the whole text must fit.
 pub(super) fn anchored(pattern: &str) -> Result<Regex, String> {
     // The pattern alone first: an unmatched `)` must not close our group.
-    Regex::new(pattern)
-        .and_then(|_| Regex::new(&format!("^(?:{pattern})$")))
-        .map_err(|error| match error {
+    Regex::new(pattern).and_then(|_| Regex::new(&format!("^(?:{pattern})$"))).map_err(|error| {
+        match error {
             regex::Error::Syntax(text) => {
                 let reason = text.lines().last().unwrap_or_default();
-                format!(
-                    "this is not a pattern: {}",
-                    reason.trim_start_matches("error: ")
-                )
+                format!("this is not a pattern: {}", reason.trim_start_matches("error: "))
             }
             _ => "this pattern is too large".to_owned(),
-        })
+        }
+    })
 }
 
 fn checked(
@@ -120,28 +106,18 @@ fn checked(
     if let Some(one_of) = &var.one_of {
         let stands_for = one_of.0.iter().find(|(allowed, _)| *allowed == text);
         if stands_for.is_none() {
-            let allowed: Vec<&str> = one_of
-                .0
-                .iter()
-                .map(|(allowed, _)| allowed.as_str())
-                .collect();
-            let message = format!(
-                "variable `{}` has a value that `one_of` does not allow",
-                name.value
-            );
+            let allowed: Vec<&str> = one_of.0.iter().map(|(allowed, _)| allowed.as_str()).collect();
+            let message =
+                format!("variable `{}` has a value that `one_of` does not allow", name.value);
             let help = format!("allowed: {}", allowed.join(", "));
-            cx.report
-                .error_help("M0305", one_of.span.clone(), message, help);
+            cx.report.error_help("M0305", one_of.span.clone(), message, help);
         }
         return stands_for.map(|(_, value)| Value::String(value.clone()));
     }
     if let (Some(pattern), Some(written)) = (pattern, &var.pattern)
         && !pattern.is_match(&text)
     {
-        let message = format!(
-            "the value of variable `{}` does not fit its `match`",
-            name.value
-        );
+        let message = format!("the value of variable `{}` does not fit its `match`", name.value);
         cx.report.error("M0305", written.span.clone(), message);
         return None;
     }
@@ -154,13 +130,7 @@ pub(super) fn secrets(cx: &mut Cx<'_, '_>) -> Vec<SecretSource> {
     let mut secrets = Vec::new();
     for (name, secret) in raw.secrets.iter().flat_map(|secrets| secrets.0.iter()) {
         let what = format!("secret `{}`", name.value);
-        let from = origin(
-            cx.report,
-            &name.span,
-            &what,
-            secret.env.as_ref(),
-            secret.file.as_ref(),
-        );
+        let from = origin(cx.report, &name.span, &what, secret.env.as_ref(), secret.file.as_ref());
         if let Some(origin) = from {
             secrets.push(SecretSource {
                 name: name.value.clone(),

@@ -51,11 +51,7 @@ pub(super) fn groups(cx: &mut Cx<'_, '_>, full: &BTreeMap<Kind, ResourceType>) -
         list: sides::list(cx, raw.list.as_ref()),
         complete_by: raw.complete_by.as_ref().and_then(|name| cx.call(name)),
         inactive: Inactive::Kept,
-        if_exists: if policy.adopt {
-            IfExists::Adopt
-        } else {
-            IfExists::Conflict
-        },
+        if_exists: if policy.adopt { IfExists::Adopt } else { IfExists::Conflict },
         members,
         resource_type: rt.clone(),
         keep: Vec::new(),
@@ -74,9 +70,7 @@ fn policy(raw: &RawGroups) -> GroupPolicy {
             None if raw.create.is_some() => GroupCreate::Allowed,
             None => GroupCreate::Refuse,
         },
-        adopt: given
-            .if_exists
-            .is_some_and(|exists| exists.value == RawPolicyExists::Adopt),
+        adopt: given.if_exists.is_some_and(|exists| exists.value == RawPolicyExists::Adopt),
         delete: match given.delete.map(|delete| delete.value) {
             Some(RawPolicyDelete::Remove) => GroupDelete::Remove,
             Some(RawPolicyDelete::EmptyAndKeep) => GroupDelete::EmptyAndKeep,

@@ -34,8 +34,7 @@ pub(super) fn line_of(cx: &mut Cx<'_, '_>, line: &Spanned<String>, scope: &Scope
             let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
             let at = cx.report.inside(&line.span, line, 0, word.len());
             let help = crate::mapping::names::help(word, methods);
-            cx.report
-                .error_help("M0501", at, format!("`{word}` is no method"), help);
+            cx.report.error_help("M0501", at, format!("`{word}` is no method"), help);
             return nothing;
         }
     };
@@ -120,11 +119,7 @@ pub(super) fn check_constants(cx: &mut Cx<'_, '_>, line: &Spanned<String>, segme
             })
             .collect();
         if matches!(constant.as_deref(), Some("." | "..")) {
-            cx.report.error(
-                "M0503",
-                line.span.clone(),
-                "`.` and `..` may not stand in a path",
-            );
+            cx.report.error("M0503", line.span.clone(), "`.` and `..` may not stand in a path");
         }
         for part in segment {
             if let Part::Text(text) = part
@@ -166,9 +161,9 @@ pub(super) fn query_of(
         let is_structure =
             |value: &Val| matches!(value, Val::Map(_) | Val::Constant(Value::Object(_)));
         let nested = match &value {
-            Val::List(items) => items
-                .iter()
-                .any(|item| is_structure(item) || matches!(item, Val::List(_))),
+            Val::List(items) => {
+                items.iter().any(|item| is_structure(item) || matches!(item, Val::List(_)))
+            }
             Val::Constant(Value::Array(items)) => {
                 items.iter().any(|i| i.is_array() || i.is_object())
             }
@@ -197,9 +192,7 @@ pub(super) fn headers_of(
     let mut headers = Vec::new();
     for (name, node) in &raw.0 {
         let good = header_name(cx, name);
-        let mut scope = scope
-            .named(format!("the headers of {}", scope.what))
-            .single();
+        let mut scope = scope.named(format!("the headers of {}", scope.what)).single();
         scope.secrets = true;
         if let (true, Some(value)) = (good, cx.value(node, &scope)) {
             headers.push((name.to_lowercase(), value));
@@ -225,11 +218,7 @@ pub(super) fn header_name(cx: &mut Cx<'_, '_>, name: &Spanned<String>) -> bool {
         "proxy-authorization",
     ];
     if name.is_empty() || !name.chars().all(good) {
-        cx.report.error(
-            "M0506",
-            name.span.clone(),
-            format!("`{}` is no header name", name.value),
-        );
+        cx.report.error("M0506", name.span.clone(), format!("`{}` is no header name", name.value));
         return false;
     }
     if ours.contains(&name.to_lowercase().as_str()) {

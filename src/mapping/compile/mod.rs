@@ -62,11 +62,7 @@ pub enum WithoutValue {
 
 impl Default for Given<'_> {
     fn default() -> Self {
-        Self {
-            vars: &|_| None,
-            without_value: WithoutValue::Allow,
-            base_url: &|_| None,
-        }
+        Self { vars: &|_| None, without_value: WithoutValue::Allow, base_url: &|_| None }
     }
 }
 
@@ -89,10 +85,7 @@ pub fn load(source: &Source, given: &Given<'_>) -> Loaded {
         mapping(&mut cx, source)
     });
     let mapping = mapping.filter(|_| !report.has_errors());
-    Loaded {
-        mapping,
-        diagnostics: report.finish(),
-    }
+    Loaded { mapping, diagnostics: report.finish() }
 }
 
 /// What compiling needs to know everywhere.
@@ -111,14 +104,7 @@ impl<'a, 's> Cx<'a, 's> {
     fn new(raw: &'a RawMapping, given: &'a Given<'a>, report: &'a mut Report<'s>) -> Self {
         let shorts = settings::shorts(raw);
         let uses = Uses::of(raw);
-        let mut cx = Self {
-            raw,
-            report,
-            given,
-            shorts,
-            vars: Arc::new(Value::Null),
-            uses,
-        };
+        let mut cx = Self { raw, report, given, shorts, vars: Arc::new(Value::Null), uses };
         cx.vars = Arc::new(given::vars(&mut cx));
         cx
     }
@@ -126,36 +112,25 @@ impl<'a, 's> Cx<'a, 's> {
     /// A call by its name; reports a name that does not exist.
     pub fn call(&mut self, name: &Spanned<String>) -> Option<CallId> {
         let calls = self.raw.calls.as_ref()?;
-        let found = calls
-            .0
-            .iter()
-            .position(|(known, _)| known.value == name.value);
+        let found = calls.0.iter().position(|(known, _)| known.value == name.value);
         if found.is_none() {
             let known = calls.0.iter().map(|(known, _)| known.value.as_str());
             let help = names::help(&name.value, known);
             let message = format!("there is no call `{}`", name.value);
-            self.report
-                .error_help("M0301", name.span.clone(), message, help);
+            self.report.error_help("M0301", name.span.clone(), message, help);
         }
         found.map(CallId)
     }
 
     pub fn calls(&mut self, names: Option<&Vec<Spanned<String>>>) -> Vec<CallId> {
-        names
-            .into_iter()
-            .flatten()
-            .filter_map(|name| self.call(name))
-            .collect()
+        names.into_iter().flatten().filter_map(|name| self.call(name)).collect()
     }
 }
 
 fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     let raw = cx.raw;
     header(cx);
-    let app = raw
-        .app
-        .as_ref()
-        .map_or_else(|| "app".to_owned(), |app| app.value.clone());
+    let app = raw.app.as_ref().map_or_else(|| "app".to_owned(), |app| app.value.clone());
     let secrets = given::secrets(cx);
     let full: BTreeMap<Kind, ResourceType> = resource_types::full(cx);
     let scim = settings::scim(cx, &app, &full);
@@ -173,10 +148,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     };
     let mut connect = connect::connect(cx, &app);
     let sync = settings::sync(cx);
-    let own = OwnCalls {
-        users: &users,
-        groups: groups.as_ref(),
-    };
+    let own = OwnCalls { users: &users, groups: groups.as_ref() };
     let mut compiled: Vec<Call> = calls::calls(cx, &own);
     let mut users = users;
     let mut groups = groups;
@@ -194,11 +166,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     let mapping = Mapping {
         app,
         source_file: source.file.clone(),
-        digest: digest
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        digest: digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
         scim,
         connect,
         secrets,
@@ -218,8 +186,7 @@ fn header(cx: &mut Cx<'_, '_>) {
         && version.value != FORMAT
     {
         let message = format!("this server reads format {FORMAT}, not {}", version.value);
-        cx.report
-            .error_help("M0205", version.span.clone(), message, "write mapping: 1");
+        cx.report.error_help("M0205", version.span.clone(), message, "write mapping: 1");
     }
     if let Some(app) = &cx.raw.app {
         let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';

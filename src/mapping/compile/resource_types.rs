@@ -42,11 +42,8 @@ pub(super) fn full(cx: &mut Cx<'_, '_>) -> BTreeMap<Kind, ResourceType> {
 
 fn extensions(raw: &RawMapping, shorts: &BTreeMap<String, String>) -> Vec<Extension> {
     let also = |short: &str| -> Vec<String> {
-        let given = raw
-            .scim
-            .iter()
-            .filter_map(|scim| scim.extensions.as_ref())
-            .flat_map(|e| e.0.iter());
+        let given =
+            raw.scim.iter().filter_map(|scim| scim.extensions.as_ref()).flat_map(|e| e.0.iter());
         given
             .filter(|(name, _)| name.value == short)
             .flat_map(|(_, namespaces)| namespaces.0.iter().skip(1).map(|n| n.value.clone()))
@@ -62,11 +59,7 @@ fn extensions(raw: &RawMapping, shorts: &BTreeMap<String, String>) -> Vec<Extens
             } else {
                 own_schema(raw, short, namespace)
             };
-            Extension {
-                schema,
-                required: false,
-                also_read,
-            }
+            Extension { schema, required: false, also_read }
         })
         .collect()
 }
@@ -74,9 +67,7 @@ fn extensions(raw: &RawMapping, shorts: &BTreeMap<String, String>) -> Vec<Extens
 /// A namespace of the app: its attributes are those the file names.
 fn own_schema(raw: &RawMapping, short: &str, namespace: &str) -> Schema {
     let name_of = |path: &str| {
-        let below = path
-            .strip_prefix(short)
-            .or_else(|| path.strip_prefix(namespace))?;
+        let below = path.strip_prefix(short).or_else(|| path.strip_prefix(namespace))?;
         let name = below.strip_prefix(['.', ':']).unwrap_or(namespace);
         (below.is_empty() || below.starts_with(['.', ':'])).then(|| name.to_owned())
     };
@@ -90,29 +81,16 @@ fn own_schema(raw: &RawMapping, short: &str, namespace: &str) -> Schema {
             None => attributes.push(made),
         }
     };
-    for text in raw
-        .scim
-        .iter()
-        .filter_map(|scim| scim.keep.as_ref())
-        .flatten()
-    {
+    for text in raw.scim.iter().filter_map(|scim| scim.keep.as_ref()).flatten() {
         if let Some(name) = name_of(text) {
             add(name, None);
         }
     }
     let sides = [
-        raw.users
-            .as_ref()
-            .and_then(|users| users.attributes.as_ref()),
-        raw.groups
-            .as_ref()
-            .and_then(|groups| groups.attributes.as_ref()),
+        raw.users.as_ref().and_then(|users| users.attributes.as_ref()),
+        raw.groups.as_ref().and_then(|groups| groups.attributes.as_ref()),
     ];
-    for (_, entry) in sides
-        .into_iter()
-        .flatten()
-        .flat_map(|attributes| attributes.0.iter())
-    {
+    for (_, entry) in sides.into_iter().flatten().flat_map(|attributes| attributes.0.iter()) {
         for text in entry.0.scim.iter().flat_map(|scim| scim.0.iter()) {
             if let Some(name) = name_of(text) {
                 add(name, Some(&entry.0));
@@ -139,10 +117,7 @@ fn own_schema(raw: &RawMapping, short: &str, namespace: &str) -> Schema {
 /// Type, canonical values and list from the row and its table.
 fn own_attribute(raw: &RawMapping, name: &str, from: Option<&RawAttribute>) -> Attribute {
     let values = from.map(|from| table_values(raw, from)).unwrap_or_default();
-    let kind = match from
-        .and_then(|from| from.kind.as_ref())
-        .map(|kind| kind.value)
-    {
+    let kind = match from.and_then(|from| from.kind.as_ref()).map(|kind| kind.value) {
         _ if is_boolean(&values) => AttributeType::Boolean,
         _ if !values.is_empty() && values.iter().all(Value::is_number) => AttributeType::Integer,
         _ if !values.is_empty() => AttributeType::String,
@@ -153,9 +128,8 @@ fn own_attribute(raw: &RawMapping, name: &str, from: Option<&RawAttribute>) -> A
     };
     let mut attribute = Attribute::new(name, kind, "An attribute of the app.");
     attribute.case_exact = true;
-    attribute.multi_valued = from
-        .and_then(|from| from.pick.as_ref())
-        .is_some_and(|pick| pick.value == RawPick::All);
+    attribute.multi_valued =
+        from.and_then(|from| from.pick.as_ref()).is_some_and(|pick| pick.value == RawPick::All);
     if kind != AttributeType::Boolean {
         attribute.canonical_values = values;
     }
@@ -169,17 +143,13 @@ fn table_values(raw: &RawMapping, from: &RawAttribute) -> Vec<Value> {
         Some(RawTable::Body(body)) => Some(body),
         Some(RawTable::Named(name)) => {
             let mut tables = raw.tables.iter().flat_map(|tables| tables.0.iter());
-            tables
-                .find(|(known, _)| known.value == name.value)
-                .and_then(|(_, table)| match table {
-                    RawTable::Body(body) => Some(&body.value),
-                    RawTable::Named(_) => None,
-                })
+            tables.find(|(known, _)| known.value == name.value).and_then(|(_, table)| match table {
+                RawTable::Body(body) => Some(&body.value),
+                RawTable::Named(_) => None,
+            })
         }
     };
-    let rows = body
-        .and_then(|body| body.rows.as_ref())
-        .map_or(&[][..], Vec::as_slice);
+    let rows = body.and_then(|body| body.rows.as_ref()).map_or(&[][..], Vec::as_slice);
     if rows.iter().any(|row| row.pattern.is_some()) {
         return Vec::new();
     }
@@ -257,10 +227,8 @@ fn slot_name(slot: &Slot, full: &ResourceType) -> String {
 /// `required`, read only and immutable as the mapping says.
 fn describe(side: &Side, rt: &mut ResourceType) {
     for (source, _) in &side.shows {
-        let mapped = side
-            .attributes
-            .iter()
-            .any(|row| row.sources.iter().any(|s| s.slot == source.slot));
+        let mapped =
+            side.attributes.iter().any(|row| row.sources.iter().any(|s| s.slot == source.slot));
         if !mapped && !side.keep.contains(&source.slot) {
             with_attribute(rt, &source.slot, |attribute| {
                 attribute.mutability = Mutability::ReadOnly
@@ -285,10 +253,7 @@ fn with_attribute(rt: &mut ResourceType, slot: &Slot, change: impl FnOnce(&mut A
     let Some((first, rest)) = slot.0.split_first() else {
         return;
     };
-    let extension = rt
-        .extensions
-        .iter_mut()
-        .find(|extension| extension.schema.id == *first);
+    let extension = rt.extensions.iter_mut().find(|extension| extension.schema.id == *first);
     let (attributes, path) = match extension {
         Some(extension) => (&mut extension.schema.attributes, rest),
         None => (&mut rt.schema.attributes, slot.0.as_slice()),
@@ -296,10 +261,7 @@ fn with_attribute(rt: &mut ResourceType, slot: &Slot, change: impl FnOnce(&mut A
     let Some((name, rest)) = path.split_first() else {
         return;
     };
-    let Some(attribute) = attributes
-        .iter_mut()
-        .find(|attribute| attribute.name == *name)
-    else {
+    let Some(attribute) = attributes.iter_mut().find(|attribute| attribute.name == *name) else {
         return;
     };
     match rest.first() {

@@ -30,11 +30,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub fn new(what: impl Into<String>, roots: &[&'static str]) -> Self {
-        Self {
-            what: what.into(),
-            roots: roots.to_vec(),
-            ..Self::default()
-        }
+        Self { what: what.into(), roots: roots.to_vec(), ..Self::default() }
     }
 
     pub fn single(mut self) -> Self {
@@ -48,10 +44,7 @@ impl Scope {
     }
 
     pub fn named(&self, what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            ..self.clone()
-        }
+        Self { what: what.into(), ..self.clone() }
     }
 }
 
@@ -62,11 +55,7 @@ impl Cx<'_, '_> {
             NodeKind::Scalar(Value::String(text)) => self.text_value(text, &node.span, scope),
             NodeKind::Scalar(constant) => Some(Val::Constant(constant.clone())),
             NodeKind::List(items) => {
-                let inner = Scope {
-                    single: false,
-                    secrets: false,
-                    ..scope.clone()
-                };
+                let inner = Scope { single: false, secrets: false, ..scope.clone() };
                 let items: Vec<Option<Val>> =
                     items.iter().map(|item| self.value(item, &inner)).collect();
                 items
@@ -81,19 +70,12 @@ impl Cx<'_, '_> {
                 {
                     return special;
                 }
-                let inner = Scope {
-                    single: false,
-                    secrets: false,
-                    ..scope.clone()
-                };
+                let inner = Scope { single: false, secrets: false, ..scope.clone() };
                 let pairs: Vec<Option<(String, Val)>> = entries
                     .iter()
                     .map(|entry| Some((entry.key.clone(), self.value(&entry.value, &inner)?)))
                     .collect();
-                pairs
-                    .into_iter()
-                    .collect::<Option<Vec<_>>>()
-                    .map(|pairs| simple(Val::Map(pairs)))
+                pairs.into_iter().collect::<Option<Vec<_>>>().map(|pairs| simple(Val::Map(pairs)))
             }
         }
     }
@@ -118,22 +100,12 @@ impl Cx<'_, '_> {
                     );
                     return Some(None);
                 }
-                let spanned = Spanned {
-                    value: name,
-                    span: value.span.clone(),
-                };
+                let spanned = Spanned { value: name, span: value.span.clone() };
                 Some(self.secret(&spanned).map(Val::Secret))
             }
             "json_text" => {
-                let inner = Scope {
-                    single: false,
-                    secrets: false,
-                    ..scope.clone()
-                };
-                Some(
-                    self.value(value, &inner)
-                        .map(|value| Val::JsonText(Box::new(value))),
-                )
+                let inner = Scope { single: false, secrets: false, ..scope.clone() };
+                Some(self.value(value, &inner).map(|value| Val::JsonText(Box::new(value))))
             }
             "random" if matches!(value.kind, NodeKind::Scalar(Value::Number(_))) => {
                 self.report.error_help(
@@ -151,12 +123,8 @@ impl Cx<'_, '_> {
     /// A secret by its name; reports a name that does not exist.
     pub fn secret(&mut self, name: &Spanned<String>) -> Option<String> {
         let raw = self.raw;
-        let known = || {
-            raw.secrets
-                .iter()
-                .flat_map(|s| s.0.iter())
-                .map(|(name, _)| name.value.as_str())
-        };
+        let known =
+            || raw.secrets.iter().flat_map(|s| s.0.iter()).map(|(name, _)| name.value.as_str());
         if known().any(|known| known == name.value) {
             return Some(name.value.clone());
         }
@@ -197,8 +165,7 @@ impl Cx<'_, '_> {
     pub fn path(&mut self, text: &str, span: &Span, scope: &Scope) -> Option<JsonPath> {
         match JsonPath::compile(text) {
             Err(message) => {
-                self.report
-                    .error("M0401", span.clone(), format!("`{text}`: {message}"));
+                self.report.error("M0401", span.clone(), format!("`{text}`: {message}"));
                 None
             }
             Ok(mut path) => {
@@ -268,12 +235,7 @@ impl Cx<'_, '_> {
             return true;
         }
         let help = names::help(name, known.iter().map(String::as_str));
-        self.report.error_help(
-            "M0407",
-            at.clone(),
-            format!("there is no {what} `{name}`"),
-            help,
-        );
+        self.report.error_help("M0407", at.clone(), format!("there is no {what} `{name}`"), help);
         false
     }
 

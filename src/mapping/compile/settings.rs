@@ -20,11 +20,8 @@ use crate::scim::{AttrPath, ResourceType, Slot, core};
 /// Short names of namespaces and what is written for them; `enterprise` is always there.
 pub(super) fn shorts(raw: &RawMapping) -> BTreeMap<String, String> {
     let mut shorts = BTreeMap::from([("enterprise".to_owned(), core::ENTERPRISE_USER.to_owned())]);
-    let given = raw
-        .scim
-        .iter()
-        .filter_map(|scim| scim.extensions.as_ref())
-        .flat_map(|e| e.0.iter());
+    let given =
+        raw.scim.iter().filter_map(|scim| scim.extensions.as_ref()).flat_map(|e| e.0.iter());
     for (short, namespaces) in given {
         if let Some(written) = namespaces.0.first() {
             shorts.insert(short.value.clone(), written.value.clone());
@@ -41,10 +38,7 @@ pub(super) fn scim(
 ) -> ScimSettings {
     let raw = cx.raw.scim.clone().unwrap_or_default();
     let rt = &full[&Kind::User];
-    let identifier = raw
-        .identifier
-        .as_ref()
-        .and_then(|text| attr_path(cx, text, rt));
+    let identifier = raw.identifier.as_ref().and_then(|text| attr_path(cx, text, rt));
     let keep: Vec<Slot> = raw
         .keep
         .iter()
@@ -55,13 +49,8 @@ pub(super) fn scim(
     let tokens = raw.tokens.clone().unwrap_or_default();
     let supplied = tokens.supplied.as_ref().and_then(|supplied| {
         if let (Some(user), Some(secret)) = (&supplied.user, &supplied.secret) {
-            let user = origin(
-                cx.report,
-                &user.span,
-                "`user`",
-                user.env.as_ref(),
-                user.file.as_ref(),
-            )?;
+            let user =
+                origin(cx.report, &user.span, "`user`", user.env.as_ref(), user.file.as_ref())?;
             let (env, file) = (secret.env.as_ref(), secret.file.as_ref());
             let secret = origin(cx.report, &secret.span, "`secret`", env, file)?;
             return Some(Supplied::Pair { user, secret });
@@ -98,9 +87,7 @@ fn path(cx: &mut Cx<'_, '_>, raw: &RawScimSettings, app: &str) -> String {
         return format!("/{app}/scim/v2");
     };
     let good = |c: char| c.is_ascii_alphanumeric() || "-_.~/".contains(c);
-    let steps = path
-        .split('/')
-        .any(|segment| segment == "." || segment == "..");
+    let steps = path.split('/').any(|segment| segment == "." || segment == "..");
     if !path.starts_with('/') || !path.chars().all(good) || path.contains("//") || steps {
         let message = "a path begins with `/` and has letters, digits, `-`, `_`, `.` and `/` only";
         cx.report.error("M0205", path.span.clone(), message);
@@ -114,12 +101,7 @@ fn client_auth(cx: &mut Cx<'_, '_>, raw: &RawScimSettings) -> Vec<ClientAuth> {
     };
     if kinds.is_empty() {
         let help = "write auth: [bearer]";
-        cx.report.error_help(
-            "M0205",
-            raw.span.clone(),
-            "`scim.auth` accepts nobody",
-            help,
-        );
+        cx.report.error_help("M0205", raw.span.clone(), "`scim.auth` accepts nobody", help);
     }
     kinds
         .iter()
@@ -146,9 +128,7 @@ pub(super) fn attr_path(
             let known = attributes.flat_map(|attribute| {
                 let subs = attribute.sub_attributes.iter();
                 let subs = subs.map(|sub| format!("{}.{}", attribute.name, sub.name));
-                std::iter::once(attribute.name.clone())
-                    .chain(subs)
-                    .collect::<Vec<_>>()
+                std::iter::once(attribute.name.clone()).chain(subs).collect::<Vec<_>>()
             });
             let known: Vec<String> = known.collect();
             let near = names::nearest(text, known.iter().map(String::as_str));
@@ -160,8 +140,7 @@ pub(super) fn attr_path(
                 ),
             };
             let message = format!("`{}` is no SCIM attribute: {}", text.value, error.detail);
-            cx.report
-                .error_help("M0306", text.span.clone(), message, help);
+            cx.report.error_help("M0306", text.span.clone(), message, help);
             None
         }
     }
@@ -174,16 +153,13 @@ pub(super) fn sync(cx: &mut Cx<'_, '_>) -> SyncSettings {
     let list = raw.list.clone().unwrap_or_default();
     let reconcile = raw.reconcile.clone().unwrap_or_default();
     let time = |given: &Option<Spanned<Duration>>, default: u64| {
-        given
-            .as_ref()
-            .map_or(Duration::from_secs(default), |time| time.value)
+        given.as_ref().map_or(Duration::from_secs(default), |time| time.value)
     };
     if let Some(wait) = &raw.wait
         && wait.value > Duration::from_secs(40)
     {
         let help = "Okta gives up after 60 s; the bridge needs some of it";
-        cx.report
-            .error_help("M0205", wait.span.clone(), "`wait` is at most 40s", help);
+        cx.report.error_help("M0205", wait.span.clone(), "`wait` is at most 40s", help);
     }
     let tops = attributes::tops(cx, Some(Kind::User));
     let field = |cx: &mut Cx<'_, '_>, name: &Spanned<String>| {
@@ -191,26 +167,16 @@ pub(super) fn sync(cx: &mut Cx<'_, '_>) -> SyncSettings {
         if !known {
             let help = names::help(name, tops.iter().map(String::as_str));
             let message = format!("there is no field in `attributes` `{}`", name.value);
-            cx.report
-                .error_help("M0407", name.span.clone(), message, help);
+            cx.report.error_help("M0407", name.span.clone(), message, help);
         }
         known.then(|| name.value.clone())
     };
     SyncSettings {
         confirm: raw.answer != Some(RawAnswer::Accept),
         wait: time(&raw.wait, 20),
-        late: if raw.late == Some(RawLate::Retry) {
-            Late::Retry
-        } else {
-            Late::Accept
-        },
+        late: if raw.late == Some(RawLate::Retry) { Late::Retry } else { Late::Accept },
         settle: time(&raw.settle, 60),
-        unique: raw
-            .unique
-            .iter()
-            .flatten()
-            .filter_map(|name| field(cx, name))
-            .collect(),
+        unique: raw.unique.iter().flatten().filter_map(|name| field(cx, name)).collect(),
         idempotency_key: raw.idempotency_key.as_ref().map(|name| name.to_lowercase()),
         marker: raw.marker.as_ref().and_then(|name| field(cx, name)),
         missing: match raw.missing {

@@ -83,12 +83,7 @@ pub(super) fn id(cx: &mut Cx<'_, '_>, node: Option<&Node>, what: &str) -> Option
     let Val::Constant(Value::String(field)) = &value else {
         if matches!(value, Val::Constant(_) | Val::Map(_) | Val::List(_)) {
             let help = "write the field of the record that holds the key, or a value over `record`";
-            cx.report.error_help(
-                "M0203",
-                node.span.clone(),
-                "a field name is expected here",
-                help,
-            );
+            cx.report.error_help("M0203", node.span.clone(), "a field name is expected here", help);
             return None;
         }
         return Some(value);
@@ -97,11 +92,7 @@ pub(super) fn id(cx: &mut Cx<'_, '_>, node: Option<&Node>, what: &str) -> Option
     match JsonPath::compile(&format!("$.record{path}")) {
         Ok(path) => Some(Val::Path(path)),
         Err(_) => {
-            cx.report.error(
-                "M0203",
-                node.span.clone(),
-                format!("`{field}` is no field name"),
-            );
+            cx.report.error("M0203", node.span.clone(), format!("`{field}` is no field name"));
             None
         }
     }
@@ -131,10 +122,7 @@ pub(super) fn find(
     let mut entries = Vec::new();
     for raw in raw.into_iter().flatten() {
         let call = raw.call.as_ref().and_then(|name| cx.call(name));
-        let source = raw
-            .by
-            .as_ref()
-            .and_then(|by| attributes::source(cx, by, rt));
+        let source = raw.by.as_ref().and_then(|by| attributes::source(cx, by, rt));
         let match_fields: Vec<_> = raw
             .fields
             .iter()
@@ -145,9 +133,7 @@ pub(super) fn find(
         let (Some(call), Some(source)) = (call, source) else {
             continue;
         };
-        let row = rows
-            .iter()
-            .find(|row| row.sources.iter().any(|s| s.slot == source.slot));
+        let row = rows.iter().find(|row| row.sources.iter().any(|s| s.slot == source.slot));
         entries.push(FindEntry {
             by: source.slot.clone(),
             case_exact: row.map_or(source.leaf.case_exact, |row| row.case_exact),
@@ -172,9 +158,7 @@ pub(super) fn list(cx: &mut Cx<'_, '_>, raw: Option<&Vec<RawListEntry>>) -> Vec<
                 NodeKind::Scalar(value) => {
                     add.insert(name.value.clone(), value.clone());
                 }
-                _ => cx
-                    .report
-                    .error("M0203", node.span.clone(), "a constant is expected here"),
+                _ => cx.report.error("M0203", node.span.clone(), "a constant is expected here"),
             }
         }
         if let Some(call) = call {
@@ -195,10 +179,7 @@ pub(super) fn list_entries(cx: &mut Cx<'_, '_>, side: &mut Side, compiled: &mut 
         .into_iter()
         .flatten()
         .filter(|entry| {
-            raw.calls
-                .iter()
-                .flat_map(|c| c.0.iter())
-                .any(|(n, _)| n.value == entry.call.value)
+            raw.calls.iter().flat_map(|c| c.0.iter()).any(|(n, _)| n.value == entry.call.value)
         })
         .collect();
     for (entry, raw) in side.list.iter_mut().zip(entries) {

@@ -19,30 +19,20 @@ pub(super) fn table(cx: &mut Cx<'_, '_>, raw: &RawTable, rt: &ResourceType) -> O
         RawTable::Named(name) => name,
     };
     let tables = cx.raw.tables.as_ref();
-    let found = tables
-        .into_iter()
-        .flat_map(|t| t.0.iter())
-        .find(|(known, _)| known.value == name.value);
+    let found =
+        tables.into_iter().flat_map(|t| t.0.iter()).find(|(known, _)| known.value == name.value);
     match found {
         // Mistakes inside are reported once per use; the report drops repetitions.
         Some((_, RawTable::Body(body))) => body_of(cx, body, rt),
         Some((_, RawTable::Named(other))) => {
-            cx.report.error(
-                "M0203",
-                other.span.clone(),
-                "a table or its rows are expected here",
-            );
+            cx.report.error("M0203", other.span.clone(), "a table or its rows are expected here");
             None
         }
         None => {
-            let known = tables
-                .into_iter()
-                .flat_map(|t| t.0.iter())
-                .map(|(n, _)| n.value.as_str());
+            let known = tables.into_iter().flat_map(|t| t.0.iter()).map(|(n, _)| n.value.as_str());
             let help = names::help(name, known);
             let message = format!("there is no table `{}`", name.value);
-            cx.report
-                .error_help("M0302", name.span.clone(), message, help);
+            cx.report.error_help("M0302", name.span.clone(), message, help);
             None
         }
     }
@@ -69,11 +59,8 @@ fn body_of(cx: &mut Cx<'_, '_>, body: &Spanned<RawTableBody>, rt: &ResourceType)
     }
     let rows: Vec<Option<TableRow>> = raw_rows.iter().map(|row| table_row(cx, row, rt)).collect();
     unreachable_rows(cx, raw_rows, &rows);
-    let default_scim = body
-        .default
-        .as_ref()
-        .and_then(|d| d.scim.as_ref())
-        .and_then(|n| constant(cx, n));
+    let default_scim =
+        body.default.as_ref().and_then(|d| d.scim.as_ref()).and_then(|n| constant(cx, n));
     Some(Table {
         rows: rows.into_iter().flatten().collect(),
         default_scim,
@@ -84,12 +71,7 @@ fn body_of(cx: &mut Cx<'_, '_>, body: &Spanned<RawTableBody>, rt: &ResourceType)
 fn table_row(cx: &mut Cx<'_, '_>, raw: &RawTableRow, rt: &ResourceType) -> Option<TableRow> {
     if raw.scim.is_none() && raw.pattern.is_none() && raw.when.is_none() {
         let help = "add `scim:` (a constant), `match:` (a pattern) or `when:` (a condition)";
-        cx.report.error_help(
-            "M0601",
-            raw.span.clone(),
-            "the row does not say when it fits",
-            help,
-        );
+        cx.report.error_help("M0601", raw.span.clone(), "the row does not say when it fits", help);
         return None;
     }
     let pattern = match raw.pattern.as_ref() {
@@ -103,11 +85,7 @@ fn table_row(cx: &mut Cx<'_, '_>, raw: &RawTableRow, rt: &ResourceType) -> Optio
         },
     };
     let scope = Scope::new("a table row", &["vars", "user"]).single();
-    let app_scope = if pattern.is_some() {
-        scope.clone().with(&["match"])
-    } else {
-        scope.clone()
-    };
+    let app_scope = if pattern.is_some() { scope.clone().with(&["match"]) } else { scope.clone() };
     let app = cx.value(raw.app.as_ref()?, &app_scope)?;
     check_groups(cx, raw.app.as_ref()?, &app, pattern.as_ref());
     let scim = match &raw.scim {
@@ -118,29 +96,18 @@ fn table_row(cx: &mut Cx<'_, '_>, raw: &RawTableRow, rt: &ResourceType) -> Optio
         Some(when) => Some(cx.condition(when, &scope, Some(rt))?),
         None => None,
     };
-    Some(TableRow {
-        app,
-        scim,
-        pattern,
-        when,
-    })
+    Some(TableRow { app, scim, pattern, when })
 }
 
 /// `{{match.3}}` of a pattern with two groups is always missing.
 fn check_groups(cx: &mut Cx<'_, '_>, node: &Node, app: &Val, pattern: Option<&regex::Regex>) {
     let Some(pattern) = pattern else { return };
     for name in app.names_of("match") {
-        let there = name
-            .parse::<usize>()
-            .is_ok_and(|group| group < pattern.captures_len());
+        let there = name.parse::<usize>().is_ok_and(|group| group < pattern.captures_len());
         if !there {
             let message = format!("the pattern has no group {name}");
-            let help = format!(
-                "it has {} groups in round brackets",
-                pattern.captures_len() - 1
-            );
-            cx.report
-                .error_help("M0409", node.span.clone(), message, help);
+            let help = format!("it has {} groups in round brackets", pattern.captures_len() - 1);
+            cx.report.error_help("M0409", node.span.clone(), message, help);
         }
     }
 }
@@ -149,8 +116,7 @@ fn constant(cx: &mut Cx<'_, '_>, node: &Node) -> Option<Value> {
     match &node.kind {
         NodeKind::Scalar(value) if !value.is_null() => Some(value.clone()),
         _ => {
-            cx.report
-                .error("M0203", node.span.clone(), "a constant is expected here");
+            cx.report.error("M0203", node.span.clone(), "a constant is expected here");
             None
         }
     }
@@ -162,19 +128,14 @@ fn unreachable_rows(cx: &mut Cx<'_, '_>, raw: &[RawTableRow], rows: &[Option<Tab
         let Some(scim) = row.as_ref().and_then(|row| row.scim.as_ref()) else {
             continue;
         };
-        let above = rows
-            .iter()
-            .take(at)
-            .position(|row| row.as_ref().is_some_and(|row| takes(row, scim)));
+        let above =
+            rows.iter().take(at).position(|row| row.as_ref().is_some_and(|row| takes(row, scim)));
         let Some(above) = above else { continue };
         // A row that never wins on the way out may still lead back (`pending` is active too).
         let app = row.as_ref().map(|row| &row.app);
         if raw_row.pattern.is_none()
             && raw_row.when.is_none()
-            && !rows
-                .iter()
-                .take(at)
-                .any(|r| r.as_ref().map(|r| &r.app) == app)
+            && !rows.iter().take(at).any(|r| r.as_ref().map(|r| &r.app) == app)
         {
             continue;
         }

@@ -97,9 +97,9 @@ impl CallUse {
             Self::Create(Kind::Group) | Self::Update(Kind::Group) | Self::Delete(Kind::Group) => {
                 &["vars", "group", "app", "current", "merged", "id", "saved"]
             }
-            Self::AddMembers | Self::RemoveMembers => &[
-                "vars", "group", "app", "current", "merged", "id", "saved", "member", "members",
-            ],
+            Self::AddMembers | Self::RemoveMembers => {
+                &["vars", "group", "app", "current", "merged", "id", "saved", "member", "members"]
+            }
             Self::SetMembers => &[
                 "vars", "group", "app", "current", "merged", "id", "saved", "member", "members",
                 "added", "removed",
@@ -116,11 +116,7 @@ impl Uses {
     /// Collects them from the sides and settings.
     pub fn of(raw: &RawMapping) -> Self {
         let mut uses = Self::default();
-        if let Some(probe) = raw
-            .connect
-            .as_ref()
-            .and_then(|connect| connect.probe.as_ref())
-        {
+        if let Some(probe) = raw.connect.as_ref().and_then(|connect| connect.probe.as_ref()) {
             uses.add(probe, CallUse::Probe);
         }
         if let Some(users) = &raw.users {
@@ -151,11 +147,7 @@ impl Uses {
             uses.all(groups.add_members.as_ref(), CallUse::AddMembers);
             uses.all(groups.remove_members.as_ref(), CallUse::RemoveMembers);
             uses.all(groups.set_members.as_ref(), CallUse::SetMembers);
-            if let Some(call) = groups
-                .members
-                .as_ref()
-                .and_then(|members| members.call.as_ref())
-            {
+            if let Some(call) = groups.members.as_ref().and_then(|members| members.call.as_ref()) {
                 uses.add(call, CallUse::Members);
             }
         }

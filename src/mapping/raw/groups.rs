@@ -108,21 +108,13 @@ impl Read for RawMembers {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         if let NodeKind::Map(_) = &node.kind {
             let block = RawMembersUse::read(node, report)?;
-            return Some(Self {
-                call: block.call,
-                user: block.user,
-                id: block.id,
-            });
+            return Some(Self { call: block.call, user: block.user, id: block.id });
         }
         let mut calls = Vec::<Spanned<String>>::read(node, report)?;
         if calls.len() != 1 {
             let help = "write members: [CALL] or members: { use: CALL, user: FIELD }";
             report.error_help("M0203", node.span.clone(), "`members` takes one call", help);
         }
-        Some(Self {
-            call: calls.pop(),
-            user: None,
-            id: None,
-        })
+        Some(Self { call: calls.pop(), user: None, id: None })
     }
 }

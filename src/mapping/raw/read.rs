@@ -35,10 +35,7 @@ impl<T> Deref for Spanned<T> {
 
 impl<T: Read> Read for Spanned<T> {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
-        Some(Self {
-            value: T::read(node, report)?,
-            span: node.span.clone(),
-        })
+        Some(Self { value: T::read(node, report)?, span: node.span.clone() })
     }
 }
 
@@ -61,12 +58,7 @@ impl<T: Read> Read for Vec<T> {
             wrong(node, report, "a list");
             return None;
         };
-        Some(
-            items
-                .iter()
-                .filter_map(|item| T::read(item, report))
-                .collect(),
-        )
+        Some(items.iter().filter_map(|item| T::read(item, report)).collect())
     }
 }
 
@@ -100,18 +92,10 @@ impl<T: Read> Read for Pairs<T> {
             return None;
         };
         let pair = |entry: &Entry, report: &mut Report<'_>| {
-            let name = Spanned {
-                value: entry.key.clone(),
-                span: entry.key_span.clone(),
-            };
+            let name = Spanned { value: entry.key.clone(), span: entry.key_span.clone() };
             Some((name, T::read(&entry.value, report)?))
         };
-        Some(Self(
-            entries
-                .iter()
-                .filter_map(|entry| pair(entry, report))
-                .collect(),
-        ))
+        Some(Self(entries.iter().filter_map(|entry| pair(entry, report)).collect()))
     }
 }
 
@@ -253,11 +237,7 @@ impl Read for Percent {
 /// Reports that a node is of the wrong kind.
 pub(crate) fn wrong(node: &Node, report: &mut Report<'_>, expected: &str) {
     let found = node.describe();
-    report.error(
-        "M0203",
-        node.span.clone(),
-        format!("{expected} is expected here, not {found}"),
-    );
+    report.error("M0203", node.span.clone(), format!("{expected} is expected here, not {found}"));
 }
 
 /// A block with a fixed set of keys.
@@ -288,29 +268,18 @@ pub(crate) fn open<'n, B: Block>(node: &'n Node, report: &mut Report<'_>) -> Opt
             report.error_help(
                 "M0901",
                 at,
-                format!(
-                    "`{key}` in {} is not supported by this version yet",
-                    B::WHAT
-                ),
+                format!("`{key}` in {} is not supported by this version yet", B::WHAT),
                 "leave it out, or wait for the version that has it",
             );
         } else {
             let known = B::KEYS.iter().map(|(known, _)| *known);
             let help = names::help(key, known.chain(B::LATER.iter().copied()));
-            report.error_help(
-                "M0201",
-                at,
-                format!("unknown key `{key}` in {}", B::WHAT),
-                help,
-            );
+            report.error_help("M0201", at, format!("unknown key `{key}` in {}", B::WHAT), help);
         }
     }
     for key in B::REQUIRED {
         if !entries.iter().any(|entry| entry.key == *key) {
-            let meaning = B::KEYS
-                .iter()
-                .find(|(known, _)| known == key)
-                .map_or("", |(_, d)| d);
+            let meaning = B::KEYS.iter().find(|(known, _)| known == key).map_or("", |(_, d)| d);
             report.error_help(
                 "M0202",
                 node.span.clone(),
@@ -408,11 +377,7 @@ pub(crate) use words;
 /// Reports a word that is not one of those allowed.
 pub(crate) fn wrong_word(node: &Node, report: &mut Report<'_>, words: &[&str]) {
     let Some(written) = node.text() else {
-        wrong(
-            node,
-            report,
-            &format!("one of the words {}", words.join(", ")),
-        );
+        wrong(node, report, &format!("one of the words {}", words.join(", ")));
         return;
     };
     let message = format!("`{written}` is not a word for this key");

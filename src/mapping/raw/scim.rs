@@ -69,19 +69,15 @@ impl Read for RawClientAuth {
             (_, Some("bearer")) => Some(Self::Bearer),
             (_, Some("basic")) => Some(Self::Basic),
             (_, Some("bearer_pair")) => Some(Self::BearerPair),
-            (NodeKind::Map(_), _) => RawHeaderAuth::read(node, report)?
-                .header
-                .map(|h| Self::Header(h.value)),
+            (NodeKind::Map(_), _) => {
+                RawHeaderAuth::read(node, report)?.header.map(|h| Self::Header(h.value))
+            }
             (_, Some(_)) => {
                 super::read::wrong_word(node, report, &["bearer", "basic", "bearer_pair"]);
                 None
             }
             _ => {
-                wrong(
-                    node,
-                    report,
-                    "bearer, basic, bearer_pair or { header: NAME }",
-                );
+                wrong(node, report, "bearer, basic, bearer_pair or { header: NAME }");
                 None
             }
         }

@@ -60,18 +60,11 @@ impl Read for RawTable {
         let body = match &node.kind {
             NodeKind::List(_) => {
                 let rows = Vec::read(node, report);
-                RawTableBody {
-                    span: node.span.clone(),
-                    rows,
-                    ..RawTableBody::default()
-                }
+                RawTableBody { span: node.span.clone(), rows, ..RawTableBody::default() }
             }
             NodeKind::Map(_) => RawTableBody::read(node, report)?,
             NodeKind::Scalar(_) => return Spanned::read(node, report).map(Self::Named),
         };
-        Some(Self::Body(Spanned {
-            value: body,
-            span: node.span.clone(),
-        }))
+        Some(Self::Body(Spanned { value: body, span: node.span.clone() }))
     }
 }

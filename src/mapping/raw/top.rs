@@ -66,25 +66,14 @@ impl Read for RawOneOf {
         match &node.kind {
             NodeKind::Map(_) => {
                 let pairs = Pairs::<String>::read(node, report)?.0;
-                Some(Self(
-                    pairs
-                        .into_iter()
-                        .map(|(key, value)| (key.value, value))
-                        .collect(),
-                ))
+                Some(Self(pairs.into_iter().map(|(key, value)| (key.value, value)).collect()))
             }
             NodeKind::List(_) => {
                 let words = OneOrMany::<String>::read(node, report)?.0;
-                Some(Self(
-                    words.into_iter().map(|word| (word.clone(), word)).collect(),
-                ))
+                Some(Self(words.into_iter().map(|word| (word.clone(), word)).collect()))
             }
             NodeKind::Scalar(_) => {
-                wrong(
-                    node,
-                    report,
-                    "a list, or a block from allowed value to value",
-                );
+                wrong(node, report, "a list, or a block from allowed value to value");
                 None
             }
         }

@@ -155,11 +155,7 @@ impl Read for RawListEntry {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         let NodeKind::Map(_) = &node.kind else {
             let call = Spanned::read(node, report)?;
-            return Some(Self {
-                call,
-                query: Pairs::default(),
-                add: Pairs::default(),
-            });
+            return Some(Self { call, query: Pairs::default(), add: Pairs::default() });
         };
         let block = RawListUse::read(node, report)?;
         Some(Self {

@@ -20,11 +20,7 @@ fn george() -> Value {
 }
 
 fn created(user: Value) -> Result<AppRecord, Refusal> {
-    side().app_record(
-        &Roots::new().with("user", user),
-        true,
-        &Carried::everything(false),
-    )
+    side().app_record(&Roots::new().with("user", user), true, &Carried::everything(false))
 }
 
 /// What ALTR shows of George.
@@ -53,17 +49,9 @@ fn a_phone_number_is_taken_apart_and_shown_as_altr_has_it() {
     let split = |number: &str| {
         let mut user = george();
         user["phoneNumbers"] = json!([{ "value": number, "type": "work" }]);
-        created(user).map(|app| {
-            (
-                app.tree()["countryCode"].clone(),
-                app.tree()["phone"].clone(),
-            )
-        })
+        created(user).map(|app| (app.tree()["countryCode"].clone(), app.tree()["phone"].clone()))
     };
-    assert_eq!(
-        split("+1 (111) 555-5555"),
-        Ok((json!(1), json!(1115555555)))
-    );
+    assert_eq!(split("+1 (111) 555-5555"), Ok((json!(1), json!(1115555555))));
     assert_eq!(split("+11115555555"), Ok((json!(1), json!(1115555555))));
     assert_eq!(split("+49 30 123-45 67"), Ok((json!(49), json!(301234567))));
     assert!(split("call me").is_err());
@@ -90,10 +78,7 @@ fn altr_16_17_20_reading_shows_level_names_and_pending_as_active() {
     );
     let mut disabled = record();
     disabled["userStatus"] = json!("disabled");
-    assert_eq!(
-        side().read_back(&disabled, &json!(100))["active"],
-        json!(false)
-    );
+    assert_eq!(side().read_back(&disabled, &json!(100))["active"], json!(false));
 }
 
 #[test]
@@ -102,11 +87,7 @@ fn altr_12_13_a_level_compares_exactly() {
         let mut user = george();
         user["ALTR_ADMIN_LEVEL"] = json!({ "ALTR_ADMIN_LEVEL": wrong });
         let error = created(user).unwrap_err().error;
-        assert_eq!(
-            (error.status, error.scim_type),
-            (400, Some(ScimType::InvalidValue)),
-            "{wrong}"
-        );
+        assert_eq!((error.status, error.scim_type), (400, Some(ScimType::InvalidValue)), "{wrong}");
         for part in ["ALTR_ADMIN_LEVEL", "DATA_CONSUMER", "SUPERADMINISTRATOR"] {
             assert!(error.detail.contains(part), "{}", error.detail);
         }
@@ -117,9 +98,7 @@ fn altr_12_13_a_level_compares_exactly() {
 fn altr_19_the_schema_shows_the_level() {
     let altr = altr();
     let rt = altr.resource_type(Kind::User).unwrap();
-    let level = rt
-        .attribute_at(&Slot::new(["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"]))
-        .unwrap();
+    let level = rt.attribute_at(&Slot::new(["ALTR_ADMIN_LEVEL", "ALTR_ADMIN_LEVEL"])).unwrap();
     assert!(level.case_exact);
     assert_eq!(
         level.canonical_values,
@@ -132,32 +111,20 @@ fn altr_19_the_schema_shows_the_level() {
 }
 
 fn carried(slots: &[&[&str]]) -> Carried {
-    let slots = slots
-        .iter()
-        .map(|keys| Slot::new(keys.iter().copied()))
-        .collect();
-    Carried {
-        password: false,
-        slots: Asserted::Slots(slots),
-    }
+    let slots = slots.iter().map(|keys| Slot::new(keys.iter().copied())).collect();
+    Carried { password: false, slots: Asserted::Slots(slots) }
 }
 
 /// The names of the fields of `change` that differ.
 fn differing(user: Value, current: &Value, carried: &Carried) -> Vec<String> {
     let altr = altr();
     let side = altr.side(Kind::User).unwrap();
-    let roots = Roots::new()
-        .with("user", user)
-        .with("current", current.clone());
+    let roots = Roots::new().with("user", user).with("current", current.clone());
     let app = side.app_record(&roots, false, carried).unwrap();
     let change = altr.call(side.update[0]);
-    let differs = change
-        .fields()
-        .iter()
-        .filter(|field| side.differs(**field, &app, current, carried));
-    differs
-        .map(|field| side.row(*field).unwrap().field.text().to_owned())
-        .collect()
+    let differs =
+        change.fields().iter().filter(|field| side.differs(**field, &app, current, carried));
+    differs.map(|field| side.row(*field).unwrap().field.text().to_owned()).collect()
 }
 
 #[test]
@@ -173,28 +140,15 @@ fn altr_15_only_the_level_differs_and_only_it_is_sent() {
     ]);
     assert_eq!(differing(user.clone(), &record(), &carried), ["role"]);
 
-    let roots = Roots::new()
-        .with("user", user)
-        .with("current", record())
-        .with("id", json!(100));
+    let roots = Roots::new().with("user", user).with("current", record()).with("id", json!(100));
     let app = side.app_record(&roots, false, &carried).unwrap();
     let change = altr.call(side.update[0]);
-    let role = side
-        .attributes
-        .iter()
-        .find(|row| row.field.text() == "role")
-        .unwrap()
-        .id;
+    let role = side.attributes.iter().find(|row| row.field.text() == "role").unwrap().id;
     let roots = roots.with("app", app.tree().clone());
-    let request = change
-        .request(&roots, Pick::Update { differing: &[role] }, None)
-        .unwrap();
+    let request = change.request(&roots, Pick::Update { differing: &[role] }, None).unwrap();
     assert_eq!(request.method, Method::Patch);
     assert_eq!(request.target, "/administrators/100");
-    assert_eq!(
-        request.body.unwrap().tree,
-        json!({ "role": "SUPERADMINISTRATOR" })
-    );
+    assert_eq!(request.body.unwrap().tree, json!({ "role": "SUPERADMINISTRATOR" }));
 }
 
 #[test]
@@ -208,14 +162,8 @@ fn the_same_again_differs_in_nothing() {
 fn a_removed_phone_becomes_the_default_and_a_missing_one_is_left_alone() {
     let mut user = side().read_back(&record(), &json!(100));
     user.as_object_mut().unwrap().shift_remove("phoneNumbers");
-    assert_eq!(
-        differing(user.clone(), &record(), &carried(&[&["phoneNumbers"]])),
-        ["phone"]
-    );
-    assert_eq!(
-        differing(user, &record(), &carried(&[&["title"]])),
-        Vec::<String>::new()
-    );
+    assert_eq!(differing(user.clone(), &record(), &carried(&[&["phoneNumbers"]])), ["phone"]);
+    assert_eq!(differing(user, &record(), &carried(&[&["title"]])), Vec::<String>::new());
 }
 
 #[test]
@@ -223,20 +171,12 @@ fn altr_13_14_a_write_is_checked_before_any_call() {
     let side = side();
     let write = |desired: Value, asserted: &[&[&str]]| Written {
         desired,
-        asserted: asserted
-            .iter()
-            .map(|keys| Slot::new(keys.iter().copied()))
-            .collect(),
+        asserted: asserted.iter().map(|keys| Slot::new(keys.iter().copied())).collect(),
         ..Written::default()
     };
     let mut without = george();
-    without["name"]
-        .as_object_mut()
-        .unwrap()
-        .shift_remove("givenName");
-    let error = side
-        .check_write(None, &mut write(without, &[]), false)
-        .unwrap_err();
+    without["name"].as_object_mut().unwrap().shift_remove("givenName");
+    let error = side.check_write(None, &mut write(without, &[]), false).unwrap_err();
     assert_eq!(error.scim_type, Some(ScimType::InvalidValue));
     assert!(error.detail.contains("name.givenName"), "{}", error.detail);
 
@@ -244,40 +184,22 @@ fn altr_13_14_a_write_is_checked_before_any_call() {
     let mut renamed = base.clone();
     renamed["userName"] = json!("Fred");
     let error = side
-        .check_write(
-            Some(&base),
-            &mut write(renamed.clone(), &[&["userName"]]),
-            false,
-        )
+        .check_write(Some(&base), &mut write(renamed.clone(), &[&["userName"]]), false)
         .unwrap_err();
-    assert_eq!(
-        (error.status, error.scim_type),
-        (400, Some(ScimType::Mutability))
-    );
+    assert_eq!((error.status, error.scim_type), (400, Some(ScimType::Mutability)));
 
     // userName ignores case in SCIM: the same name in another case is no rename.
     let mut same = base.clone();
     same["userName"] = json!("george3");
-    assert!(
-        side.check_write(Some(&base), &mut write(same, &[&["userName"]]), false)
-            .is_ok()
-    );
+    assert!(side.check_write(Some(&base), &mut write(same, &[&["userName"]]), false).is_ok());
 
     // ALTR cannot change an e-mail address: it stays, with a warning.
     let mut mail = base.clone();
     mail["emails"][0]["value"] = json!("new@altr.example");
     let mut written = write(mail, &[&["emails"]]);
+    assert_eq!(side.check_write(Some(&base), &mut written, false).unwrap().len(), 1);
     assert_eq!(
-        side.check_write(Some(&base), &mut written, false)
-            .unwrap()
-            .len(),
-        1
-    );
-    assert_eq!(
-        (
-            written.desired["emails"] == base["emails"],
-            written.asserted.is_empty()
-        ),
+        (written.desired["emails"] == base["emails"], written.asserted.is_empty()),
         (true, true)
     );
 }
@@ -290,10 +212,7 @@ fn a_leaver_is_never_refused_for_another_attribute() {
     desired["active"] = json!(false);
     desired["userName"] = json!("Fred");
     desired["ALTR_ADMIN_LEVEL"]["ALTR_ADMIN_LEVEL"] = json!("nonsense");
-    desired["name"]
-        .as_object_mut()
-        .unwrap()
-        .shift_remove("familyName");
+    desired["name"].as_object_mut().unwrap().shift_remove("familyName");
     let asserted = [
         &["active"][..],
         &["userName"],
@@ -302,18 +221,10 @@ fn a_leaver_is_never_refused_for_another_attribute() {
     ];
     let mut written = Written {
         desired,
-        asserted: asserted
-            .iter()
-            .map(|keys| Slot::new(keys.iter().copied()))
-            .collect(),
+        asserted: asserted.iter().map(|keys| Slot::new(keys.iter().copied())).collect(),
         ..Written::default()
     };
-    assert_eq!(
-        side.check_write(Some(&base), &mut written, true)
-            .unwrap()
-            .len(),
-        3
-    );
+    assert_eq!(side.check_write(Some(&base), &mut written, true).unwrap().len(), 3);
     let mut expected = base;
     expected["active"] = json!(false);
     assert_eq!(written.desired, expected);
@@ -332,16 +243,10 @@ fn what_altr_itself_shows_is_no_reason_to_refuse() {
         asserted: vec![Slot::new(["phoneNumbers"]), Slot::new(["title"])],
         ..Written::default()
     };
-    assert_eq!(
-        side.check_write(Some(&base), &mut written, false),
-        Ok(Vec::new())
-    );
+    assert_eq!(side.check_write(Some(&base), &mut written, false), Ok(Vec::new()));
     assert_eq!(written.asserted, [Slot::new(["title"])]);
     let roots = Roots::new().with("user", base).with("current", current);
-    let carried = Carried {
-        password: false,
-        slots: Asserted::Slots(written.asserted),
-    };
+    let carried = Carried { password: false, slots: Asserted::Slots(written.asserted) };
     assert!(side.app_record(&roots, false, &carried).is_ok());
 }
 
@@ -368,13 +273,8 @@ fn the_create_request_is_what_altr_wants() {
     let side = altr.side(Kind::User).unwrap();
     let app = created(george()).unwrap();
     let add = altr.call(side.create[0]);
-    assert_eq!(
-        (add.class(), add.in_doubt()),
-        (StepClass::Create, InDoubtRule::Find)
-    );
-    let roots = Roots::new()
-        .with("user", george())
-        .with("app", app.tree().clone());
+    assert_eq!((add.class(), add.in_doubt()), (StepClass::Create, InDoubtRule::Find));
+    let roots = Roots::new().with("user", george()).with("app", app.tree().clone());
     let request = add.request(&roots, Pick::Create, None).unwrap();
     assert_eq!(request.target, "/administrators");
     assert_eq!(
@@ -384,10 +284,7 @@ fn the_create_request_is_what_altr_wants() {
     );
     let reply = answer(201, json!({ "data": { "id": 100 }, "success": true }));
     assert_eq!(add.saved(&reply, &roots).unwrap()["id"], json!(100));
-    assert_eq!(
-        add.record(&reply, &roots).unwrap(),
-        Some(json!({ "id": 100 }))
-    );
+    assert_eq!(add.record(&reply, &roots).unwrap(), Some(json!({ "id": 100 })));
 }
 
 #[test]
@@ -404,10 +301,7 @@ fn searches_are_paged() {
     );
     assert_eq!(request.class, StepClass::Read);
     let rows: Vec<Value> = (0..50).map(|id| json!({ "id": id })).collect();
-    let reply = answer(
-        200,
-        json!({ "data": { "administrators": rows, "count": 120 } }),
-    );
+    let reply = answer(200, json!({ "data": { "administrators": rows, "count": 120 } }));
     let next = search.next_page(&page, &reply).unwrap().unwrap();
     let request = search.request(&roots, Pick::Create, Some(&next)).unwrap();
     assert!(request.target.ends_with("offset=50"), "{}", request.target);
@@ -423,24 +317,14 @@ fn altr_28_answers_mean_what_the_mapping_says() {
             json!({ "data": { "message": message, "statusCode": status }, "success": false });
         altr.classify(add, &answer(status, body), used, &Roots::new())
     };
-    let taken = class(
-        400,
-        "An administrator with that username already exists",
-        Use::Write,
-    );
+    let taken = class(400, "An administrator with that username already exists", Use::Write);
     assert_eq!(taken.class, AnswerClass::Conflict);
-    assert_eq!(
-        taken.say,
-        "An administrator with that username already exists"
-    );
+    assert_eq!(taken.say, "An administrator with that username already exists");
     assert_eq!(
         class(400, "'id' does not match an administrator", Use::Write).class,
         AnswerClass::NotFound
     );
-    assert_eq!(
-        class(400, "'phone' must be a number", Use::Write).class,
-        AnswerClass::Rejected
-    );
+    assert_eq!(class(400, "'phone' must be a number", Use::Write).class, AnswerClass::Rejected);
     let forbidden = class(403, "Resource is forbidden", Use::Write);
     assert_eq!(
         (forbidden.class, forbidden.say.as_str()),
@@ -459,27 +343,17 @@ fn the_settings_are_those_of_the_file() {
     assert_eq!(altr.scim().regenerate, Regenerate::Refused);
     assert_eq!(
         altr.scim().keep,
-        [
-            Slot::new(["title"]),
-            Slot::new(["locale"]),
-            Slot::new(["externalId"])
-        ]
+        [Slot::new(["title"]), Slot::new(["locale"]), Slot::new(["externalId"])]
     );
     assert_eq!(altr.connect().base_url, "https://app.example/api");
     let secret = |name: &str| Reference::Secret(name.to_owned());
     assert_eq!(
         altr.connect().auth,
-        AppAuth::Basic {
-            user: secret("key_name"),
-            password: secret("key_secret")
-        }
+        AppAuth::Basic { user: secret("key_name"), password: secret("key_secret") }
     );
     let probe = altr.call(altr.connect().probe.unwrap());
     assert_eq!(
-        probe
-            .request(&Roots::new(), Pick::Create, None)
-            .unwrap()
-            .target,
+        probe.request(&Roots::new(), Pick::Create, None).unwrap().target,
         "/administrators?limit=1"
     );
     assert_eq!(altr.sync().unique, ["username"]);

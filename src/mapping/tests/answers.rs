@@ -29,28 +29,11 @@ fn a_missing_list_is_never_an_empty_one() {
     for broken in [json!({}), json!([]), json!("ok"), json!({ "items": {} })] {
         assert!(of(broken.clone()).is_err(), "{broken}");
     }
-    for body in [
-        Body::Empty,
-        Body::Text("x".into()),
-        Body::Unreadable("HTML".into()),
-    ] {
-        assert!(
-            records(
-                keys,
-                &Answer {
-                    status: 200,
-                    headers: Vec::new(),
-                    body
-                }
-            )
-            .is_err()
-        );
+    for body in [Body::Empty, Body::Text("x".into()), Body::Unreadable("HTML".into())] {
+        assert!(records(keys, &Answer { status: 200, headers: Vec::new(), body }).is_err());
     }
     let total = "records: \"$.body.items[*]\", paging: { by: none, total: $.body.total }";
-    assert_eq!(
-        records(total, &answer(200, json!({ "total": 0 }))),
-        Ok(Vec::new())
-    );
+    assert_eq!(records(total, &answer(200, json!({ "total": 0 }))), Ok(Vec::new()));
     assert!(records(total, &answer(200, json!({ "total": 3 }))).is_err());
 }
 
@@ -59,43 +42,25 @@ fn rows_may_be_kept_by_value() {
     let keys = "records: \"$.body[*]\", where: { owner: $.id }";
     let rows = json!([{ "owner": 1, "n": 1 }, { "owner": "1", "n": 2 }, { "owner": 2, "n": 3 }, { "n": 4 }]);
     let kept = records(keys, &answer(200, rows)).unwrap();
-    assert_eq!(
-        kept.iter().map(|row| row["n"].clone()).collect::<Vec<_>>(),
-        [json!(1), json!(2)]
-    );
+    assert_eq!(kept.iter().map(|row| row["n"].clone()).collect::<Vec<_>>(), [json!(1), json!(2)]);
 }
 
 #[test]
 fn one_record_is_a_path_or_a_structure() {
     let of = |keys: &str, reply: &Answer| {
-        with_call(keys, |_, call| {
-            call.record(reply, &Roots::new().with("id", json!(9)))
-        })
+        with_call(keys, |_, call| call.record(reply, &Roots::new().with("id", json!(9))))
     };
     let reply = answer(
         200,
         json!({ "user": { "id": 1 }, "none": null, "list": [{ "k": "a" }, { "k": "b" }] }),
     );
-    assert_eq!(
-        of("record: $.body.user", &reply),
-        Ok(Some(json!({ "id": 1 })))
-    );
+    assert_eq!(of("record: $.body.user", &reply), Ok(Some(json!({ "id": 1 }))));
     assert_eq!(of("record: $.body.none", &reply), Ok(None));
     assert!(of("record: $.body.nobody", &reply).is_err());
-    assert_eq!(
-        of("record: { n: $.id, x: $.body.nobody }", &reply),
-        Ok(Some(json!({ "n": 9 })))
-    );
-    assert_eq!(
-        of("record: \"$.body.list[?@.k == 'b']\"", &reply),
-        Ok(Some(json!({ "k": "b" })))
-    );
+    assert_eq!(of("record: { n: $.id, x: $.body.nobody }", &reply), Ok(Some(json!({ "n": 9 }))));
+    assert_eq!(of("record: \"$.body.list[?@.k == 'b']\"", &reply), Ok(Some(json!({ "k": "b" }))));
     assert!(of("record: \"$.body.list[?@.k != 'c']\"", &reply).is_err());
-    let empty = |status| Answer {
-        status,
-        headers: Vec::new(),
-        body: Body::Empty,
-    };
+    let empty = |status| Answer { status, headers: Vec::new(), body: Body::Empty };
     assert_eq!(of("record: $.body", &empty(204)), Ok(None));
     assert!(of("record: $.body", &empty(200)).is_err());
 }
@@ -109,40 +74,27 @@ fn values_are_saved_from_body_and_headers() {
         body: Body::Tree(body),
     };
     with_call(keys, |_, call| {
-        let saved = call
-            .saved(
-                &reply("https://x/agents/a7", json!({ "t": 5 })),
-                &Roots::new(),
-            )
-            .unwrap();
+        let saved =
+            call.saved(&reply("https://x/agents/a7", json!({ "t": 5 })), &Roots::new()).unwrap();
         assert_eq!(Value::Object(saved), json!({ "id": "a7", "token": 5 }));
-        assert!(
-            call.saved(&reply("/other", json!({ "t": 5 })), &Roots::new())
-                .is_err()
-        );
-        assert!(
-            call.saved(&reply("/agents/1", json!({ "t": null })), &Roots::new())
-                .is_err()
-        );
+        assert!(call.saved(&reply("/other", json!({ "t": 5 })), &Roots::new()).is_err());
+        assert!(call.saved(&reply("/agents/1", json!({ "t": null })), &Roots::new()).is_err());
         assert!(call.saves("id") && !call.saves("x"));
     });
 }
 
 /// Walks pages; the answers come in order.
 fn walk(keys: &str, bodies: &[Value]) -> Result<usize, PagingError> {
-    with_call(
-        &format!("records: \"$.body.items[*]\", {keys}"),
-        |_, call| {
-            let mut page = call.first_page().unwrap();
-            for (at, body) in bodies.iter().enumerate() {
-                match call.next_page(&page, &answer(200, body.clone()))? {
-                    Some(next) => page = next,
-                    None => return Ok(at + 1),
-                }
+    with_call(&format!("records: \"$.body.items[*]\", {keys}"), |_, call| {
+        let mut page = call.first_page().unwrap();
+        for (at, body) in bodies.iter().enumerate() {
+            match call.next_page(&page, &answer(200, body.clone()))? {
+                Some(next) => page = next,
+                None => return Ok(at + 1),
             }
-            Ok(usize::MAX)
-        },
-    )
+        }
+        Ok(usize::MAX)
+    })
 }
 
 fn page(ids: std::ops::Range<u64>, more: Value) -> Value {
@@ -160,55 +112,25 @@ fn pages_end_where_the_app_says() {
     let by = |rule: &str| format!("{sent}, paging: {{ {rule} }}");
     let none = || json!({});
     let short = by("by: offset, size: 2");
-    assert_eq!(
-        walk(
-            &short,
-            &[page(0..2, none()), page(2..4, none()), page(4..5, none())]
-        ),
-        Ok(3)
-    );
-    assert_eq!(
-        walk(&short, &[page(0..2, none()), page(0..0, none())]),
-        Ok(2)
-    );
+    assert_eq!(walk(&short, &[page(0..2, none()), page(2..4, none()), page(4..5, none())]), Ok(3));
+    assert_eq!(walk(&short, &[page(0..2, none()), page(0..0, none())]), Ok(2));
     let total = by("by: page, size: 2, total: $.body.t");
     assert_eq!(
-        walk(
-            &total,
-            &[page(0..2, json!({ "t": 3 })), page(2..3, json!({ "t": 3 }))]
-        ),
+        walk(&total, &[page(0..2, json!({ "t": 3 })), page(2..3, json!({ "t": 3 }))]),
         Ok(2)
     );
     assert_eq!(walk(&total, &[page(0..0, json!({ "t": 0 }))]), Ok(1));
     let cursor = by("by: cursor, size: 2, next: $.body.next");
     assert_eq!(
-        walk(
-            &cursor,
-            &[
-                page(0..2, json!({ "next": "a" })),
-                page(2..3, json!({ "next": null }))
-            ]
-        ),
+        walk(&cursor, &[page(0..2, json!({ "next": "a" })), page(2..3, json!({ "next": null }))]),
         Ok(2)
     );
     assert_eq!(walk(&cursor, &[page(0..2, json!({ "next": "" }))]), Ok(1));
     // A short page does not end a walk whose cursor goes on.
-    assert_eq!(
-        walk(
-            &cursor,
-            &[page(0..1, json!({ "next": "a" })), page(1..2, json!({}))]
-        ),
-        Ok(2)
-    );
+    assert_eq!(walk(&cursor, &[page(0..1, json!({ "next": "a" })), page(1..2, json!({}))]), Ok(2));
     let more = by("by: offset, size: 2, more: $.body.more");
     assert_eq!(
-        walk(
-            &more,
-            &[
-                page(0..2, json!({ "more": true })),
-                page(2..4, json!({ "more": false }))
-            ]
-        ),
+        walk(&more, &[page(0..2, json!({ "more": true })), page(2..4, json!({ "more": false }))]),
         Ok(2)
     );
 }
@@ -217,53 +139,16 @@ fn pages_end_where_the_app_says() {
 fn a_walk_that_cannot_be_believed_fails() {
     let sent = "query: { o: $.page.offset, c: $.page.cursor }";
     let total = format!("{sent}, paging: {{ by: offset, size: 2, total: $.body.t }}");
-    let short = walk(
-        &total,
-        &[page(0..2, json!({ "t": 5 })), page(0..0, json!({ "t": 5 }))],
-    );
-    assert!(
-        matches!(
-            short,
-            Err(PagingError::Short {
-                total: 5,
-                found: 2,
-                ..
-            })
-        ),
-        "{short:?}"
-    );
-    let same = walk(
-        &total,
-        &[page(0..2, json!({ "t": 5 })), page(0..2, json!({ "t": 5 }))],
-    );
-    assert!(
-        matches!(same, Err(PagingError::Repeated { .. })),
-        "{same:?}"
-    );
-    let changed = walk(
-        &total,
-        &[page(0..2, json!({ "t": 5 })), page(2..4, json!({ "t": 6 }))],
-    );
-    assert!(matches!(
-        changed,
-        Err(PagingError::TotalChanged {
-            before: 5,
-            now: 6,
-            ..
-        })
-    ));
-    assert!(matches!(
-        walk(&total, &[page(0..2, json!({}))]),
-        Err(PagingError::Unreadable(_))
-    ));
+    let short = walk(&total, &[page(0..2, json!({ "t": 5 })), page(0..0, json!({ "t": 5 }))]);
+    assert!(matches!(short, Err(PagingError::Short { total: 5, found: 2, .. })), "{short:?}");
+    let same = walk(&total, &[page(0..2, json!({ "t": 5 })), page(0..2, json!({ "t": 5 }))]);
+    assert!(matches!(same, Err(PagingError::Repeated { .. })), "{same:?}");
+    let changed = walk(&total, &[page(0..2, json!({ "t": 5 })), page(2..4, json!({ "t": 6 }))]);
+    assert!(matches!(changed, Err(PagingError::TotalChanged { before: 5, now: 6, .. })));
+    assert!(matches!(walk(&total, &[page(0..2, json!({}))]), Err(PagingError::Unreadable(_))));
     let cursor = format!("{sent}, paging: {{ by: cursor, next: $.body.next }}");
-    let same = walk(
-        &cursor,
-        &[
-            page(0..2, json!({ "next": "a" })),
-            page(2..4, json!({ "next": "a" })),
-        ],
-    );
+    let same =
+        walk(&cursor, &[page(0..2, json!({ "next": "a" })), page(2..4, json!({ "next": "a" }))]);
     assert!(matches!(same, Err(PagingError::Repeated { .. })));
 }
 
@@ -272,9 +157,7 @@ fn built_in_classes() {
     use AnswerClass::*;
     with_call("body: { a: 1 }", |mapping, call| {
         let class = |status: u16, used: Use| {
-            mapping
-                .classify(call, &answer(status, json!({})), used, &Roots::new())
-                .class
+            mapping.classify(call, &answer(status, json!({})), used, &Roots::new()).class
         };
         for (status, expected) in [
             (200, Ok),
@@ -299,13 +182,9 @@ fn built_in_classes() {
             assert_eq!(class(403, used), Stop);
         }
         let mut busy = answer(503, json!({}));
-        busy.headers
-            .push(("retry-after".to_owned(), "7".to_owned()));
+        busy.headers.push(("retry-after".to_owned(), "7".to_owned()));
         let busy = mapping.classify(call, &busy, Use::Write, &Roots::new());
-        assert_eq!(
-            (busy.class, busy.wait),
-            (Retry, Some(std::time::Duration::from_secs(7)))
-        );
+        assert_eq!((busy.class, busy.wait), (Retry, Some(std::time::Duration::from_secs(7))));
     });
 }
 
@@ -320,56 +199,35 @@ fn rows_of_the_call_come_before_those_of_the_table() {
     let call = mapping.call(mapping.call_named("x").unwrap());
     let roots = Roots::new().with("id", json!(7));
     let classify = |reply: &Answer| mapping.classify(call, reply, Use::Write, &roots);
-    assert_eq!(
-        classify(&answer(400, json!({ "id": 8 }))).class,
-        AnswerClass::Conflict
-    );
+    assert_eq!(classify(&answer(400, json!({ "id": 8 }))).class, AnswerClass::Conflict);
     let mut problem = answer(400, json!({ "id": 7 }));
     assert_eq!(classify(&problem).class, AnswerClass::Rejected);
-    problem.headers.push((
-        "content-type".to_owned(),
-        "application/problem+json; charset=utf-8".to_owned(),
-    ));
+    problem
+        .headers
+        .push(("content-type".to_owned(), "application/problem+json; charset=utf-8".to_owned()));
     let retry = classify(&problem);
     assert_eq!(
         (retry.class, retry.wait),
         (AnswerClass::Retry, Some(std::time::Duration::from_secs(3)))
     );
     let failed = classify(&answer(200, json!({ "failed": ["a", "b"] })));
-    assert_eq!(
-        (failed.class, failed.say.as_str()),
-        (AnswerClass::Rejected, "No: a; b (). a")
-    );
+    assert_eq!((failed.class, failed.say.as_str()), (AnswerClass::Rejected, "No: a; b (). a"));
 }
 
 #[test]
 fn say_is_one_clean_line() {
     with_call("body: { a: 1 }", |mapping, call| {
         let say = |body: Body| {
-            let reply = Answer {
-                status: 400,
-                headers: Vec::new(),
-                body,
-            };
-            mapping
-                .classify(call, &reply, Use::Write, &Roots::new())
-                .say
+            let reply = Answer { status: 400, headers: Vec::new(), body };
+            mapping.classify(call, &reply, Use::Write, &Roots::new()).say
         };
         assert_eq!(
-            say(Body::Tree(
-                json!({ "code": 3, "errors": [{ "m": "first\u{1b}[2J\nline" }] })
-            )),
+            say(Body::Tree(json!({ "code": 3, "errors": [{ "m": "first\u{1b}[2J\nline" }] }))),
             "first [2J line"
         );
-        assert_eq!(
-            say(Body::Tree(json!("x".repeat(2000)))).chars().count(),
-            500
-        );
+        assert_eq!(say(Body::Tree(json!("x".repeat(2000)))).chars().count(), 500);
         assert_eq!(say(Body::Empty), "The app answered with status 400.");
-        assert_eq!(
-            say(Body::Text("<html>".into())),
-            "The app answered with status 400."
-        );
+        assert_eq!(say(Body::Text("<html>".into())), "The app answered with status 400.");
         assert_eq!(say(Body::Text(" no ".into())), "no");
     });
 }

@@ -88,22 +88,9 @@ fn what_is_no_yaml_is_said_with_its_place() {
 
 #[test]
 fn ambiguous_plain_words_are_refused_and_quoted_ones_taken() {
-    for word in [
-        "yes",
-        "No",
-        "on",
-        "OFF",
-        "0042",
-        "1_000",
-        "12:30",
-        "0x1F",
-        "+15551234567",
-        "y",
-    ] {
-        let yaml = small_with(
-            "call: POST /users,",
-            &format!("call: POST /users, body: {{ k: {word} }},"),
-        );
+    for word in ["yes", "No", "on", "OFF", "0042", "1_000", "12:30", "0x1F", "+15551234567", "y"] {
+        let yaml =
+            small_with("call: POST /users,", &format!("call: POST /users, body: {{ k: {word} }},"));
         assert_eq!(codes(&yaml), ["M0108"], "{word}");
         let yaml = small_with(
             "call: POST /users,",
@@ -111,21 +98,9 @@ fn ambiguous_plain_words_are_refused_and_quoted_ones_taken() {
         );
         assert_eq!(codes(&yaml), Vec::<&str>::new(), "{word}");
     }
-    for word in [
-        "true",
-        "null",
-        "12",
-        "-3",
-        "1.5",
-        "2026-01-02",
-        "a:b",
-        "10.0.0.1",
-        "v1",
-    ] {
-        let yaml = small_with(
-            "call: POST /users,",
-            &format!("call: POST /users, body: {{ k: {word} }},"),
-        );
+    for word in ["true", "null", "12", "-3", "1.5", "2026-01-02", "a:b", "10.0.0.1", "v1"] {
+        let yaml =
+            small_with("call: POST /users,", &format!("call: POST /users, body: {{ k: {word} }},"));
         assert_eq!(codes(&yaml), Vec::<&str>::new(), "{word}");
     }
 }
@@ -133,16 +108,10 @@ fn ambiguous_plain_words_are_refused_and_quoted_ones_taken() {
 #[test]
 fn a_column_counts_characters() {
     let found = loaded(&text("mapping: 1\n\"äö\": 1\nappp: 1\n")).diagnostics;
-    let unknown: Vec<(usize, usize)> = found
-        .iter()
-        .filter(|d| d.code == "M0201")
-        .map(|d| (d.line, d.column))
-        .collect();
+    let unknown: Vec<(usize, usize)> =
+        found.iter().filter(|d| d.code == "M0201").map(|d| (d.line, d.column)).collect();
     assert_eq!(unknown, [(2, 1), (3, 1)]);
-    let yaml = small_with(
-        "given: name.givenName",
-        "given: { to_app: \"äöü {{usr.x}}\" }",
-    );
+    let yaml = small_with("given: name.givenName", "given: { to_app: \"äöü {{usr.x}}\" }");
     let found = loaded(&text(&yaml)).diagnostics;
     let line = yaml.lines().nth(found[0].line - 1).unwrap();
     let at: String = line.chars().skip(found[0].column - 1).take(5).collect();

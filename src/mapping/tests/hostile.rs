@@ -64,24 +64,13 @@ fn structure(tree: &Value) -> Value {
 
 fn check(request: &PlannedRequest, tame: &PlannedRequest) -> Result<(), TestCaseError> {
     prop_assert!(request.target.starts_with('/') && !request.target.starts_with("//"));
-    prop_assert!(
-        request.target.bytes().all(|b| b.is_ascii_graphic()),
-        "{}",
-        request.target
-    );
+    prop_assert!(request.target.bytes().all(|b| b.is_ascii_graphic()), "{}", request.target);
     prop_assert!(!request.target.contains('#'));
     prop_assert_eq!(shape(&request.target), shape(&tame.target));
     let path = request.target.split('?').next().unwrap_or_default();
-    prop_assert!(
-        path.split('/')
-            .all(|segment| segment != "." && segment != "..")
-    );
-    let names = |r: &PlannedRequest| {
-        r.headers
-            .iter()
-            .map(|(name, _)| name.clone())
-            .collect::<Vec<_>>()
-    };
+    prop_assert!(path.split('/').all(|segment| segment != "." && segment != ".."));
+    let names =
+        |r: &PlannedRequest| r.headers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     prop_assert_eq!(names(request), names(tame));
     for (_, value) in &request.headers {
         if let HeaderText::Plain(text) = value {
@@ -108,13 +97,9 @@ fn requests(mapping: &Mapping, text: &str) -> Vec<(String, Result<PlannedRequest
         let Some(side) = mapping.side(kind) else {
             continue;
         };
-        let roots = Roots::new()
-            .with("user", user.clone())
-            .with("group", group.clone());
-        let carried = Carried {
-            password: false,
-            slots: Asserted::Slots(vec![Slot::new(["userName"])]),
-        };
+        let roots = Roots::new().with("user", user.clone()).with("group", group.clone());
+        let carried =
+            Carried { password: false, slots: Asserted::Slots(vec![Slot::new(["userName"])]) };
         let app = side.app_record(&roots, true, &carried).unwrap();
         let roots = roots
             .with("app", app.tree().clone())
@@ -122,16 +107,9 @@ fn requests(mapping: &Mapping, text: &str) -> Vec<(String, Result<PlannedRequest
             .with("wanted", json!(text))
             .with("member", json!({ "id": text }))
             .with("members", json!([text]));
-        for call in mapping
-            .calls
-            .iter()
-            .filter(|call| call.kind() == Some(kind))
-        {
+        for call in mapping.calls.iter().filter(|call| call.kind() == Some(kind)) {
             let page = call.first_page();
-            made.push((
-                call.name().to_owned(),
-                call.request(&roots, Pick::Create, page.as_ref()),
-            ));
+            made.push((call.name().to_owned(), call.request(&roots, Pick::Create, page.as_ref())));
         }
     }
     made

@@ -15,23 +15,13 @@ use serde_json::{Value, json};
 /// A shipped mapping.
 pub(super) fn shipped(file: &str) -> Source {
     let path = format!("{}/mappings/{file}", env!("CARGO_MANIFEST_DIR"));
-    Source {
-        file: file.to_owned(),
-        text: std::fs::read_to_string(path).unwrap(),
-    }
+    Source { file: file.to_owned(), text: std::fs::read_to_string(path).unwrap() }
 }
 
 /// What a load gives, with every `env` variable set to an https URL.
 pub(super) fn loaded(source: &Source) -> Loaded {
     let vars = |_: &VarSource| Some("https://app.example/api".to_owned());
-    load(
-        source,
-        &Given {
-            vars: &vars,
-            without_value: WithoutValue::Refuse,
-            base_url: &|_| None,
-        },
-    )
+    load(source, &Given { vars: &vars, without_value: WithoutValue::Refuse, base_url: &|_| None })
 }
 
 /// A mapping that must load.
@@ -43,19 +33,12 @@ pub(super) fn mapping(source: &Source) -> Mapping {
 
 /// A mapping of texts.
 pub(super) fn text(text: &str) -> Source {
-    Source {
-        file: "test.yaml".to_owned(),
-        text: text.to_owned(),
-    }
+    Source { file: "test.yaml".to_owned(), text: text.to_owned() }
 }
 
 /// The codes of what a text gives.
 pub(super) fn codes(yaml: &str) -> Vec<&'static str> {
-    loaded(&text(yaml))
-        .diagnostics
-        .iter()
-        .map(|d| d.code)
-        .collect()
+    loaded(&text(yaml)).diagnostics.iter().map(|d| d.code).collect()
 }
 
 /// A small mapping that loads without a finding; tests change parts of it.
@@ -100,11 +83,7 @@ pub(super) fn small_with(part: &str, instead: &str) -> String {
 
 /// An answer with a JSON body.
 pub(super) fn answer(status: u16, body: Value) -> Answer {
-    Answer {
-        status,
-        headers: Vec::new(),
-        body: Body::Tree(body),
-    }
+    Answer { status, headers: Vec::new(), body: Body::Tree(body) }
 }
 
 #[test]

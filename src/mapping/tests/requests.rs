@@ -14,10 +14,7 @@ fn request(keys: &str, roots: Roots) -> Result<PlannedRequest, ValueError> {
 fn roots() -> Roots {
     Roots::new()
         .with("id", json!(7))
-        .with(
-            "app",
-            json!({ "login": "ann", "given": null, "active": true }),
-        )
+        .with("app", json!({ "login": "ann", "given": null, "active": true }))
         .with("user", json!({ "userName": "ann", "tags": ["a", "b"] }))
 }
 
@@ -56,14 +53,9 @@ fn send_and_body_make_the_body() {
 #[test]
 fn the_query_is_form_encoded() {
     let target = |query: &str| {
-        request(&format!("call: GET /x?f=1, query: {{ {query} }}"), roots())
-            .unwrap()
-            .target
+        request(&format!("call: GET /x?f=1, query: {{ {query} }}"), roots()).unwrap().target
     };
-    assert_eq!(
-        target("a: \"b c&d\", t: true, n: 3"),
-        "/x?f=1&a=b+c%26d&t=true&n=3"
-    );
+    assert_eq!(target("a: \"b c&d\", t: true, n: 3"), "/x?f=1&a=b+c%26d&t=true&n=3");
     assert_eq!(target("status: \"\""), "/x?f=1&status=");
     assert_eq!(target("tag: \"$.user.tags[*]\""), "/x?f=1&tag=a&tag=b");
     assert_eq!(target("gone: $.user.nobody, none: $.app.given"), "/x?f=1");
@@ -72,40 +64,22 @@ fn the_query_is_form_encoded() {
         "/x?f=1&filter=%7B%22login%22%3A%22ann%22%7D"
     );
     let structure = request("call: GET /x, query: { a: $.app }", roots());
-    assert!(
-        matches!(structure, Err(ValueError::Structure { .. })),
-        "{structure:?}"
-    );
+    assert!(matches!(structure, Err(ValueError::Structure { .. })), "{structure:?}");
 }
 
 #[test]
 fn path_values_stay_in_their_segment() {
     let target = |id: &str| {
-        request(
-            "call: \"GET /users/x-{{id}}/{{id}}\"",
-            roots().with("id", json!(id)),
-        )
-        .map(|r| r.target)
+        request("call: \"GET /users/x-{{id}}/{{id}}\"", roots().with("id", json!(id)))
+            .map(|r| r.target)
     };
     assert_eq!(target("a/b").as_deref(), Ok("/users/x-a%2Fb/a%2Fb"));
-    assert_eq!(
-        target("a?b#c%2e").as_deref(),
-        Ok("/users/x-a%3Fb%23c%252e/a%3Fb%23c%252e")
-    );
+    assert_eq!(target("a?b#c%2e").as_deref(), Ok("/users/x-a%3Fb%23c%252e/a%3Fb%23c%252e"));
     for wrong in ["", ".", ".."] {
-        assert!(
-            matches!(target(wrong), Err(ValueError::PathPart { .. })),
-            "{wrong:?}"
-        );
+        assert!(matches!(target(wrong), Err(ValueError::PathPart { .. })), "{wrong:?}");
     }
     let missing = request("call: \"GET /users/{{id}}\"", Roots::new());
-    assert!(matches!(
-        missing,
-        Err(ValueError::PathPart {
-            found: "missing",
-            ..
-        })
-    ));
+    assert!(matches!(missing, Err(ValueError::PathPart { found: "missing", .. })));
 }
 
 #[test]
@@ -121,10 +95,7 @@ fn headers_refuse_control_characters_and_keep_secrets_as_references() {
     );
     for evil in ["a\r\nX-Evil: 1", "a\0", "\u{1b}[2J"] {
         let roots = Roots::new().with("user", json!({ "userName": evil }));
-        assert!(
-            matches!(request(keys, roots), Err(ValueError::Header { .. })),
-            "{evil:?}"
-        );
+        assert!(matches!(request(keys, roots), Err(ValueError::Header { .. })), "{evil:?}");
     }
 }
 
@@ -136,30 +107,21 @@ fn fields_are_send_else_if_changed_else_what_is_mentioned() {
         let mapping = mapping(&text(&yaml));
         let side = mapping.side(Kind::User).unwrap();
         let call = mapping.call(mapping.call_named("x").unwrap());
-        let names = call
-            .fields()
-            .iter()
-            .map(|id| side.row(*id).unwrap().field.text().to_owned());
+        let names = call.fields().iter().map(|id| side.row(*id).unwrap().field.text().to_owned());
         names.collect::<Vec<_>>()
     };
     assert_eq!(
         fields("call: POST /x, send: [given, login], body: { u: $.send, a: $.app.mail }"),
         ["given", "login"]
     );
-    assert_eq!(
-        fields("call: POST /x, if_changed: [mail], body: { a: $.app.login }"),
-        ["mail"]
-    );
+    assert_eq!(fields("call: POST /x, if_changed: [mail], body: { a: $.app.login }"), ["mail"]);
     assert_eq!(
         fields(
             "call: \"POST /x/{{app.login}}\", query: { q: $.app.mail }, body: { d: [ \"{{lower app.given}}\" ] }"
         ),
         ["login", "given", "mail"]
     );
-    assert_eq!(
-        fields("call: POST /guard, body: { id: $.id }"),
-        Vec::<String>::new()
-    );
+    assert_eq!(fields("call: POST /guard, body: { id: $.id }"), Vec::<String>::new());
 }
 
 #[test]
@@ -189,14 +151,8 @@ fn the_class_says_what_a_repetition_may_do() {
         (call.class(), call.in_doubt())
     };
     use InDoubtRule::{Find, Resend};
-    assert_eq!(
-        class("get: [ read ]", "call: POST /x, record: $.body"),
-        (StepClass::Read, Resend)
-    );
-    assert_eq!(
-        class("update: [ change ]", "call: PUT /x"),
-        (StepClass::Idempotent, Resend)
-    );
+    assert_eq!(class("get: [ read ]", "call: POST /x, record: $.body"), (StepClass::Read, Resend));
+    assert_eq!(class("update: [ change ]", "call: PUT /x"), (StepClass::Idempotent, Resend));
     assert_eq!(
         class("update: [ change ]", "call: POST /x, if_in_doubt: find"),
         (StepClass::Other, Find)
@@ -206,11 +162,7 @@ fn the_class_says_what_a_repetition_may_do() {
         (StepClass::Other, Resend)
     );
     assert_eq!(
-        class(
-            "delete: [ drop ]",
-            "call: DELETE /x, errors: [ { status: 404, is: ok } ]"
-        )
-        .0,
+        class("delete: [ drop ]", "call: DELETE /x, errors: [ { status: 404, is: ok } ]").0,
         StepClass::Idempotent
     );
 }
@@ -224,15 +176,8 @@ fn a_list_entry_may_have_its_own_query() {
     let mapping = mapping(&text(&yaml));
     let list = &mapping.side(Kind::User).unwrap().list;
     let target = |at: usize| {
-        mapping
-            .call(list[at].call)
-            .request(&Roots::new(), Pick::Create, None)
-            .unwrap()
-            .target
+        mapping.call(list[at].call).request(&Roots::new(), Pick::Create, None).unwrap().target
     };
-    assert_eq!(
-        (target(0).as_str(), target(1).as_str()),
-        ("/users", "/users?status=3")
-    );
+    assert_eq!((target(0).as_str(), target(1).as_str()), ("/users", "/users?status=3"));
     assert_eq!(list[1].add["status"], json!("locked"));
 }

@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::Answer;
 use super::text::repository;
 use super::world::World;
-use super::Answer;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -218,11 +218,9 @@ fn placeholder(text: &str) -> Option<&str> {
 }
 
 fn in_text(text: &str, known: &HashMap<String, Value>) -> String {
-    known
-        .iter()
-        .fold(text.to_owned(), |text, (name, value)| {
-            text.replace(&format!("{{{{{name}}}}}"), &plain(value))
-        })
+    known.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{{{name}}}}}"), &plain(value))
+    })
 }
 
 #[test]

@@ -119,12 +119,18 @@ pub struct Applied {
 enum Stage {
     Locate,
     Get(GetPlan),
-    Find { plan: Box<FindPlan>, after_missing: bool },
+    Find {
+        plan: Box<FindPlan>,
+        after_missing: bool,
+    },
     /// Does somebody else have the new value of a key that changes?
     Guard(Box<FindPlan>),
     Operate,
     ReadMembers(MembersPlan),
-    Who { actual: Option<Vec<Value>>, asked: Vec<Value> },
+    Who {
+        actual: Option<Vec<Value>>,
+        asked: Vec<Value>,
+    },
     Members(MemberRun),
     ReadBack(Option<GetPlan>),
     End(Box<Reached>),

@@ -73,7 +73,10 @@ impl Converge {
     }
 
     /// The next call of the operations that runs.
-    pub(super) fn next_write(&mut self, mapping: &Mapping) -> Result<Option<PlannedRequest>, PlanError> {
+    pub(super) fn next_write(
+        &mut self,
+        mapping: &Mapping,
+    ) -> Result<Option<PlannedRequest>, PlanError> {
         let Some(side) = mapping.side(self.goal.kind) else { return Ok(None) };
         while let Some(mut operation) = self.operations.pop_front() {
             let creating = operation.name == Name::Create;

@@ -50,12 +50,15 @@ const PURE: &[&str] = &["scim", "mapping", "change"];
 const IMPURE: &[&str] = &[
     "tokio",
     "tracing",
-    "ring",
+    "ring::rand",
     "uuid",
     "rand",
     "std::fs",
     "std::env",
-    "std::net",
+    "std::net::TcpStream",
+    "std::net::TcpListener",
+    "std::net::UdpSocket",
+    "std::net::ToSocketAddrs",
     "std::process",
     "std::thread",
     "std::time::Instant",
@@ -63,6 +66,9 @@ const IMPURE: &[&str] = &[
     "Timestamp::now",
     "Zoned::now",
 ];
+
+/// Names of apps that are ordinary words too.
+const ORDINARY: &[&str] = &["directory"];
 
 /// A source file of the program.
 struct Source {
@@ -85,7 +91,11 @@ impl Source {
     /// Whether only tests see the whole file.
     fn is_test(&self) -> bool {
         let mut parts = self.name.split('/');
-        parts.any(|part| part == "tests" || part == "tests.rs" || part == "testing.rs")
+        parts.any(|part| {
+            part == "tests"
+                || part == "testing.rs"
+                || part.trim_end_matches(".rs").ends_with("tests")
+        })
     }
 
     /// The code without comments and literals.
@@ -293,7 +303,7 @@ fn impurities(source: &Source) -> Vec<String> {
     if !PURE.contains(&source.room()) {
         return Vec::new();
     }
-    let code = source.code();
+    let (code, _) = source.program();
     let is_async = tokens(&code).iter().any(|token| token == "async" || token == "await");
     IMPURE
         .iter()
@@ -310,13 +320,13 @@ fn named_apps(source: &Source, apps: &[String]) -> Vec<String> {
     let words = |text: &str| -> Vec<String> {
         text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).collect()
     };
-    // A name that is an English word may be part of a sentence, but not a text of its own.
-    let is_sentence = |literal: &str| literal.contains(' ');
-    let in_texts = literals.iter().filter(|literal| !is_sentence(literal));
-    let used: BTreeSet<String> =
-        in_texts.flat_map(|literal| words(literal)).chain(words(&code)).collect();
+    let in_code: BTreeSet<String> = words(&code).into_iter().collect();
+    // An ordinary word may be a variable and stand in a sentence, but not be a text of its own.
+    let in_texts: BTreeSet<String> =
+        literals.iter().filter(|text| !text.contains(' ')).flat_map(|text| words(text)).collect();
+    let is_word = |app: &String| ORDINARY.contains(&app.as_str());
     apps.iter()
-        .filter(|app| used.contains(*app))
+        .filter(|app| in_texts.contains(*app) || (in_code.contains(*app) && !is_word(app)))
         .map(|app| format!("{}: names the app {app}", source.name))
         .collect()
 }

@@ -5,6 +5,7 @@ use scim_bridge::sync::Command;
 use serde_json::Value;
 
 use super::support::World;
+use super::support::http::send;
 use super::support::people::{PASSWORD, george};
 use super::support::text::with_key;
 use super::support::world::token_of;
@@ -83,12 +84,21 @@ async fn a_revoked_token_is_refused_from_then_on() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_refused() {
+async fn an_expiry_is_listed_and_measured() {
     let world = World::of("directory").await;
-    let create =
-        Command::TokenCreate { app: of(&world), label: "short".into(), expires: Some("0m".into()) };
+    let create = Command::TokenCreate {
+        app: of(&world),
+        label: "ninety".into(),
+        expires: Some("90d".into()),
+    };
     let made = world.command(create).await;
-    assert!(!bearer_is_good(&world, &token_of(&made)).await);
+    assert!(bearer_is_good(&world, &token_of(&made)).await);
+    let listed = list(&world).await.into_iter().find(|token| token["id"] == made["id"]).unwrap();
+    let to_the_second = |value: &Value| value.as_str().unwrap()[..19].to_owned();
+    assert_eq!(to_the_second(&listed["expires"]), to_the_second(&made["expires"]));
+    let metrics = send(&world.service().admin(), "GET", "/metrics", &[], b"").await.unwrap().body;
+    let line = r#"scim_bridge_token_expires_seconds{app="directory",label="ninety"} 77"#;
+    assert!(metrics.contains(line), "ninety days are 7776000 seconds: {metrics}");
 }
 
 #[tokio::test]

@@ -226,13 +226,13 @@ impl World {
         self.command(Command::ChangesShow { id }).await
     }
 
-    /// Waits until the newest change is in that state, and gives it.
+    /// Waits until the newest change is as wanted, and gives it.
     #[track_caller]
-    pub fn newest_change(&self, state: &str) -> impl Future<Output = Value> {
+    pub fn newest_change(&self, is_wanted: impl Fn(&Value) -> bool) -> impl Future<Output = Value> {
         guarded("the newest change gets into its state", async move {
             loop {
                 let newest = self.changes().await.into_iter().next().unwrap_or_default();
-                if newest["state"] == state {
+                if is_wanted(&newest) {
                     return newest;
                 }
                 tokio::task::yield_now().await;

@@ -12,7 +12,9 @@ use super::engine::Engine;
 use super::round::Round;
 use super::view;
 use crate::change::{Kind, WaitReason};
-use crate::journal::{Edge, EdgeEnd, EdgeOutcome, JournalError, LaneNext, Settlement, Wait};
+use crate::journal::{
+    Edge, EdgeEnd, EdgeOutcome, JournalError, LaneNext, Resource, Settlement, Wait,
+};
 use crate::mapping::{MembersReached, id_text};
 use crate::sync::Certainty;
 
@@ -41,7 +43,7 @@ pub(super) fn edge_ends(edges: &[Edge], members: &MembersReached) -> Vec<EdgeEnd
 }
 
 impl Engine {
-    /// Somebody who shall be in the group is still being created.
+    /// Somebody who shall be in the group is still being created, or was meanwhile.
     pub(super) async fn awaits_members(&self, round: &Round<'_>) -> Result<bool, JournalError> {
         if round.changes.is_empty() {
             return Ok(false);
@@ -49,8 +51,10 @@ impl Engine {
         let now = self.clock.now();
         for edge in round.edges.iter().filter(|edge| edge.wanted && edge.user_link.is_none()) {
             let user = self.journal.resource(round.app.name(), Kind::User, &edge.user, now).await?;
-            let open = |user| matches!(view::certainty(&user), Certainty::Pending(_));
-            if user.is_some_and(open) {
+            let comes = |user: Resource| {
+                user.link.is_some() || matches!(view::certainty(&user), Certainty::Pending(_))
+            };
+            if user.is_some_and(comes) {
                 return Ok(true);
             }
         }

@@ -135,6 +135,7 @@ impl Server {
     }
 
     /// kill -9; gives what it wrote.
+    #[allow(dead_code)] // used by tests/crash.rs, which takes this file too
     pub fn kill(mut self) -> String {
         self.child.kill().expect("it can be killed");
         self.end()

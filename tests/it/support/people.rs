@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 /// The custom attribute of ALTR's guide: its namespace is the same bare word.
 pub const LEVEL: &str = "ALTR_ADMIN_LEVEL";
 

@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use super::clock::later;
 use super::engine::{Engine, Pause};
-use super::goal::{EDGES_AT_ONCE, taken_back, united};
+use super::goal::{taken_back, united};
 use super::keys::keys_of;
+use super::members::{EDGES_AT_ONCE, edge_ends};
 use super::round::{Round, RoundEnd};
 use super::view::{self, Asserted};
 use super::wait::Ended;
 use crate::change::{ChangeId, Kind, RefusedAs, Verb, WaitReason};
 use crate::journal::{
-    DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryRow, JournalError, LaneNext, OpenChange,
-    Settlement, Wait,
+    DesiredNow, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, Wait,
 };
-use crate::mapping::{Applied, Classified, MembersReached, Missing, Reached};
+use crate::mapping::{Applied, Classified, Missing, Reached};
 use crate::observe::alarm;
 use crate::scim::{ScimError, ScimType};
 
@@ -94,7 +94,8 @@ impl Engine {
                 // is refused, and the leaving is applied all the same.
                 match &refused {
                     Some(error) if !change.ends_access => {
-                        settlement.ends.push((change.change, rejected(change, error, None)));
+                        let late = self.is_late(change);
+                        settlement.ends.push((change.change, rejected(error, None, late)));
                         tell.push((change.change, Ended::Refused(error.clone())));
                     }
                     _ => {
@@ -118,13 +119,26 @@ impl Engine {
         after.actual = Some(applied.shown.clone());
         after.pending.clear();
         let shown = view::attributes(round.app, &after);
-        settlement.keys = Some(keys_of(resource.kind, &shown));
+        if round.changes.len() == round.work.changes.len() {
+            // A change that waits may have given it another name.
+            settlement.keys = Some(keys_of(resource.kind, &shown));
+        }
         if refused.is_some() {
             settlement.desired = DesiredNow::Put(shown);
         }
         settlement.actual = Some(applied.shown);
         if let Some(members) = &applied.members {
-            settlement.edges = self.edge_ends(round, members).await?;
+            settlement.edges = edge_ends(&round.edges, members);
+        }
+        if round.edges.len() >= EDGES_AT_ONCE as usize {
+            // A slice of a large group; the change ends with the last one.
+            settlement.ends.clear();
+            settlement.history = None;
+            settlement.next = LaneNext::Ready;
+            return self.journal.settle(settlement).await.map(drop);
+        }
+        if self.awaits_members(round).await? {
+            return self.wait_for_members(round, settlement).await;
         }
         let settled = self.journal.settle(settlement).await?;
         if let Some(other) = settled.key_held_by {
@@ -133,33 +147,6 @@ impl Engine {
         }
         self.tell(round, tell);
         Ok(())
-    }
-
-    /// What the journal's edges became, by what the app refused.
-    async fn edge_ends(
-        &self,
-        round: &Round<'_>,
-        members: &MembersReached,
-    ) -> Result<Vec<EdgeEnd>, JournalError> {
-        let group = &round.work.resource.id;
-        let refused = |id: &Value| {
-            members
-                .refused
-                .iter()
-                .find(|(other, _)| crate::mapping::id_text(other) == crate::mapping::id_text(id))
-        };
-        let pending = self.journal.pending_edges(group, EDGES_AT_ONCE).await?;
-        Ok(pending
-            .into_iter()
-            .filter_map(|edge| {
-                let id = edge.user_link?;
-                let outcome = match refused(&id) {
-                    Some((_, words)) => EdgeOutcome::Refused(words.clone()),
-                    None => EdgeOutcome::Applied,
-                };
-                Some(EdgeEnd { group: edge.group, user: edge.user, wanted: edge.wanted, outcome })
-            })
-            .collect())
     }
 
     /// The roles of an account, for the question who had which role when.
@@ -247,7 +234,7 @@ impl Engine {
         let rest = &round.work.changes[round.changes.len()..];
         let later: Vec<_> = rest.iter().map(|c| Asserted::read(&c.asserted)).collect();
         let before = asserted.first().and_then(|first| first.before.clone());
-        let told = changes.iter().all(|change| change.answered.is_none());
+        let told = changes.iter().all(|change| !self.is_late(change));
         let created = changes.first().is_some_and(|first| first.verb == Verb::Create);
         settlement.desired = match (&before, &resource.desired) {
             (Some(before), Some(now)) => {
@@ -258,8 +245,10 @@ impl Engine {
         };
         settlement.remove_resource =
             created && told && rest.is_empty() && before.is_none() && resource.link.is_none();
-        settlement.ends =
-            changes.iter().map(|c| (c.change, rejected(c, error, internal.clone()))).collect();
+        settlement.ends = changes
+            .iter()
+            .map(|c| (c.change, rejected(error, internal.clone(), self.is_late(c))))
+            .collect();
         settlement
     }
 
@@ -293,8 +282,7 @@ impl Engine {
         let name = app.name();
         let line = format!("{name} refuses the bridge's own credential: {words}");
         alarm("app_refuses_bridge", &self.metrics, &line);
-        let waited_for =
-            round.changes.iter().all(|c| c.answered.is_none() && self.waiters.anybody(c.change));
+        let waited_for = round.changes.iter().all(|c| self.waiters.will_hear(c.change));
         if waited_for && !round.changes.is_empty() {
             let detail = format!(
                 "{name} refuses the credential of the bridge; nothing was changed. Its operator \
@@ -302,6 +290,7 @@ impl Engine {
             );
             return self.refuse(round, ScimError::new(500, detail), Some(line)).await;
         }
+        round.changes.iter().for_each(|c| self.waiters.waits_on(c.change));
         self.wait(round, WaitReason::Auth, later(now, AUTH_PAUSE), words).await
     }
 
@@ -336,6 +325,13 @@ impl Engine {
         Ok(())
     }
 
+    /// The client was told *accepted*: a refusal now comes late.
+    fn is_late(&self, change: &OpenChange) -> bool {
+        // From now on its client hears the end, unless it was told before.
+        self.waiters.will_hear(change.change);
+        change.answered.is_some() || self.waiters.was_told_accepted(change.change)
+    }
+
     fn tell(&self, round: &Round<'_>, ends: Vec<(ChangeId, Ended)>) {
         let ended = ends.len() as u64;
         let less = |waiting: u64| Some(waiting.saturating_sub(ended));
@@ -344,7 +340,7 @@ impl Engine {
         for (change, ended) in ends {
             let open = round.changes.iter().find(|open| open.change == change);
             if let (Ended::Refused(error), Some(open)) = (&ended, open)
-                && open.answered.is_some()
+                && self.is_late(open)
             {
                 let name = round.app.name();
                 alarm(
@@ -362,8 +358,8 @@ impl Engine {
     }
 }
 
-fn rejected(change: &OpenChange, error: &ScimError, internal: Option<String>) -> End {
-    End::Rejected { error: error.body(), internal, late: change.answered.is_some() }
+fn rejected(error: &ScimError, internal: Option<String>, late: bool) -> End {
+    End::Rejected { error: error.body(), internal, late }
 }
 
 fn refusal(how: RefusedAs, words: String) -> ScimError {

@@ -88,8 +88,8 @@ pub(super) fn outcome_words(exchange: &Exchange) -> (Option<u16>, String) {
             Body::Unreadable(why) => (Some(answer.status), format!("unreadable: {why}")),
             _ => (Some(answer.status), answer.status.to_string()),
         },
-        Exchange::NotSent(why) => (None, format!("not sent: {why}")),
-        Exchange::InDoubt(doubt) => (doubt.status, format!("no answer: {doubt}")),
+        Exchange::NotSent(why) => (None, why.to_string()),
+        Exchange::InDoubt(doubt) => (doubt.status, doubt.to_string()),
     }
 }
 

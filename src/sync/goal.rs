@@ -10,9 +10,6 @@ use crate::journal::JournalError;
 use crate::mapping::{Claim, Goal, MemberGoal, Person, Want};
 use crate::scim::Slot;
 
-/// Edges of one round; a large group goes in slices, so that others get their turn.
-pub(super) const EDGES_AT_ONCE: u32 = 1_000;
-
 impl Engine {
     /// What the round works towards: the state after its newest change.
     pub(super) async fn goal(&self, round: &Round<'_>) -> Result<Goal, JournalError> {
@@ -77,8 +74,8 @@ impl Engine {
             whole: asserted.iter().any(|asserted| asserted.whole_members),
             ..MemberGoal::default()
         };
-        for edge in self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await? {
-            let Some(id) = edge.user_link else { continue };
+        for edge in &round.edges {
+            let Some(id) = edge.user_link.clone() else { continue };
             if edge.wanted { &mut goal.add } else { &mut goal.remove }.push(Person { id });
         }
         if goal.whole {

@@ -61,6 +61,8 @@ impl Engine {
                 return Ok(until(then, now).min(LOOK_AT_SECRETS));
             }
             app.set_pause(Pause::Running);
+            // Whatever waited for the credential may be tried now.
+            self.journal.clamp_due(app.name(), now).await?;
         }
         while lanes.try_join_next().is_some() {}
         let free = width.saturating_sub(lanes.len());

@@ -13,7 +13,7 @@ use super::round::link_to;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, view};
 use crate::change::{Kind, ResourceId};
 use crate::journal::{AdoptedAs, By, Resource, Seen, SnapshotKey};
-use crate::mapping::{Ask, FindPlan, Found, Late, ListPlan, ListedRow, Taken};
+use crate::mapping::{Ask, FindPlan, Found, Late, ListPlan, ListedRow, ProbePlan, Taken};
 use crate::scim::{Filter, ScimError, Slot};
 
 /// Rows of a page when the client does not say.
@@ -204,6 +204,10 @@ impl Engine {
     ) -> Result<Listing, ScimError> {
         let mut plan = ListPlan::new(&app.mapping, kind);
         let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().list_wait);
+        if let Some(probe) = ProbePlan::new(&app.mapping) {
+            // What Okta's credential test is meant to try, if the mapping names it.
+            self.carry_read(app, probe, until).await.map_err(|why| list_failed(app, why))?;
+        }
         let mut rows: Vec<ListedRow> = Vec::new();
         let mut complete = false;
         while !complete && (rows.len() as u64) < count.max(1) {

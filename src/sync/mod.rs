@@ -19,6 +19,7 @@ mod keys;
 mod lane;
 mod list;
 mod mappings;
+mod members;
 mod membership;
 mod outcome;
 mod read;

@@ -27,14 +27,18 @@ impl Engine {
         until: Instant,
     ) -> Result<Certainty, ScimError> {
         let mut ending = self.ending.subscribe();
-        let ended = tokio::select! {
+        let mut ended = tokio::select! {
             biased;
             ended = end.wait_for(Option::is_some) => ended.ok().and_then(|ended| ended.clone()),
             () = tokio::time::sleep_until(until) => None,
             _ = ending.wait_for(|ending| *ending) => None,
         };
+        let late = app.mapping.sync().late;
+        if ended.is_none() && late == Late::Accept && !self.waiters.give_up(change) {
+            // The change is being written down as ended this very moment.
+            ended = end.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
+        }
         drop(end);
-        self.waiters.forget(change);
         match ended {
             Some(Ended::Applied) => {
                 self.mark_answered(change, 200).await;
@@ -44,7 +48,7 @@ impl Engine {
                 self.mark_answered(change, error.status).await;
                 Err(error)
             }
-            None => match app.mapping.sync().late {
+            None => match late {
                 Late::Accept => {
                     self.mark_answered(change, 202).await;
                     Ok(Certainty::Pending(change))

@@ -57,6 +57,7 @@ macro_rules! read_plan {
 read_plan!(GetPlan, Option<Value>);
 read_plan!(crate::mapping::FindPlan, crate::mapping::Found);
 read_plan!(crate::mapping::MembersPlan, Option<Vec<Value>>);
+read_plan!(crate::mapping::ProbePlan, ());
 
 impl Engine {
     /// One resource, as design section 6 says: the app's record, and over it only what is not

@@ -12,16 +12,17 @@ use serde_json::Value;
 use super::clock::later;
 use super::engine::{App, Engine};
 use super::exchange::{SHOWN_DETAIL, outcome_words, shown_answer, shown_payload, shown_target};
+use super::members::EDGES_AT_ONCE;
 use crate::app::Exchange;
 use crate::change::{
-    AnswerClass, Decision, RefusedAs, Schedule, Seen, StepClass, StepFacts, WaitReason, Waiting,
-    after_read, after_write, next_goal, settle_of_create,
+    AnswerClass, ChangeId, Decision, Kind, RefusedAs, Schedule, Seen, StepClass, StepFacts,
+    WaitReason, Waiting, after_read, after_write, next_goal, settle_of_create,
 };
 use crate::journal::{
-    By, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, StepEnd, StepIntent,
+    By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, StepEnd, StepIntent,
     StepOutcome,
 };
-use crate::mapping::{Classified, Converge, Next, PlanError, PlannedRequest, Reached, Taken};
+use crate::mapping::{Classified, Converge, Goal, Next, PlanError, PlannedRequest, Reached, Taken};
 
 /// Longer than any call may take; each call has its own limit.
 const ROUND_LIMIT: Duration = Duration::from_secs(600);
@@ -53,6 +54,9 @@ pub(super) struct Round<'w> {
     pub(super) work: &'w LaneWork,
     /// The changes that form the goal; the others wait for the next round.
     pub(super) changes: &'w [OpenChange],
+    /// Memberships that are wished and not made yet, as they were when the round began: what
+    /// comes later is not part of it.
+    pub(super) edges: Vec<Edge>,
 }
 
 impl Engine {
@@ -64,8 +68,8 @@ impl Engine {
             .map(|c| Waiting { ends_access: c.ends_access, milestone: c.milestone })
             .collect();
         let changes = &work.changes[..next_goal(&waiting)];
-        let round = Round { app, work: &work, changes };
-        let end = match self.goal(&round).await {
+        let mut round = Round { app, work: &work, changes, edges: Vec::new() };
+        let end = match self.begin_round(&mut round).await {
             Ok(goal) => self.converge(&round, Converge::new(goal)).await,
             Err(error) => RoundEnd::JournalLost(error),
         };
@@ -73,6 +77,14 @@ impl Engine {
             // The lane stays claimed; the next start of the process frees it.
             tracing::error!(app = app.name(), code = "journal_failed", "settling: {error}");
         }
+    }
+
+    async fn begin_round(&self, round: &mut Round<'_>) -> Result<Goal, JournalError> {
+        let resource = &round.work.resource;
+        if resource.kind == Kind::Group {
+            round.edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+        }
+        self.goal(round).await
     }
 
     async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {
@@ -161,18 +173,9 @@ impl Engine {
             Exchange::InDoubt(_) => (after_read(&facts, Seen::InDoubt), words),
         };
         if let Some(change) = change {
-            let recorded = self.journal.record_read(ReadStep {
-                change,
-                call: request.call.clone(),
-                attempt: attempt(round),
-                method: request.method.as_str().to_owned(),
-                target: shown_target(app, request),
-                request: shown_payload(app, request),
-                outcome: step_outcome(app, request, &exchange, class),
-                started_at,
-                ended_at: self.clock.now(),
-            });
-            if let Err(error) = recorded.await {
+            let read = read_of(round, change, request, &exchange, class, started_at);
+            let read = ReadStep { ended_at: self.clock.now(), ..read };
+            if let Err(error) = self.journal.record_read(read).await {
                 // A read proves nothing; what it led to is recorded with the write.
                 tracing::warn!(app = app.name(), "a read could not be recorded: {error}");
             }
@@ -240,8 +243,16 @@ impl Engine {
         request: &PlannedRequest,
     ) -> Result<(Decision, String), JournalError> {
         let limit = self.deadline_in(ROUND_LIMIT);
-        let exchange = self.exchange(round.app, request, None, limit).await;
-        let (decision, words, _) = self.weigh_write(round, plan, request, &exchange);
+        let started_at = self.clock.now();
+        // The change that wished it has ended; its list of calls shows this one too.
+        let wished_by = round.edges.iter().find_map(|edge| edge.change);
+        let exchange = self.exchange(round.app, request, wished_by, limit).await;
+        let (decision, words, class) = self.weigh_write(round, plan, request, &exchange);
+        if let Some(change) = wished_by {
+            let class = class.unwrap_or(AnswerClass::Ok);
+            let read = read_of(round, change, request, &exchange, class, started_at);
+            self.journal.record_read(ReadStep { ended_at: self.clock.now(), ..read }).await?;
+        }
         Ok((decision, words))
     }
 
@@ -334,6 +345,28 @@ fn schedule_of(app: &App) -> Schedule {
 
 fn seen(classified: &Classified) -> Seen {
     Seen::Answered(classified.class, classified.wait)
+}
+
+/// A call as the journal lists it under a change.
+fn read_of(
+    round: &Round<'_>,
+    change: ChangeId,
+    request: &PlannedRequest,
+    exchange: &Exchange,
+    class: AnswerClass,
+    started_at: Timestamp,
+) -> ReadStep {
+    ReadStep {
+        change,
+        call: request.call.clone(),
+        attempt: attempt(round),
+        method: request.method.as_str().to_owned(),
+        target: shown_target(round.app, request),
+        request: shown_payload(round.app, request),
+        outcome: step_outcome(round.app, request, exchange, class),
+        started_at,
+        ended_at: started_at,
+    }
 }
 
 fn step_outcome(

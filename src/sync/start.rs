@@ -81,6 +81,9 @@ impl Bridge {
         for loaded in &config.mappings {
             let app = open_app(loaded)?;
             introduce(&config.journal, loaded).await?;
+            // Stored times are hints: a restart may be what was waited for (a credential, a
+            // network). A create in doubt still rests, counted from this start.
+            config.journal.clamp_due(app.name(), config.clock.now()).await?;
             let waiting = counts.apps.get(app.name()).map_or(0, |counts| counts.queued);
             app.backlog.store(waiting, Ordering::Relaxed);
             apps.insert(app.name().to_owned(), Arc::new(app));

@@ -214,3 +214,37 @@ impl MembersPlan {
             .with("id", self.group.clone())
     }
 }
+
+/// Tries the call that the mapping names as `connect.probe`.
+#[derive(Debug)]
+pub struct ProbePlan {
+    call: CallId,
+    tried: bool,
+}
+
+impl ProbePlan {
+    /// A plan that tries the probe; `None`: the mapping names none.
+    pub fn new(mapping: &Mapping) -> Option<Self> {
+        mapping.connect().probe.map(|call| Self { call, tried: false })
+    }
+
+    /// The call, once.
+    ///
+    /// # Errors
+    /// When the call cannot be built.
+    pub fn next(&mut self, mapping: &Mapping) -> Result<Ask<()>, PlanError> {
+        if self.tried {
+            return Ok(Ask::Done(()));
+        }
+        let page = mapping.call(self.call).first_page();
+        read_request(mapping, self.call, &Roots::new(), page.as_ref()).map(Ask::Read)
+    }
+
+    /// Takes its answer; what it holds does not matter.
+    pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
+        let call = mapping.call(self.call);
+        let taken = Taken::by_class(mapping.classify(call, answer, Use::Probe, &Roots::new()));
+        self.tried = taken == Taken::Went;
+        taken
+    }
+}

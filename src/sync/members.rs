@@ -1,0 +1,88 @@
+//! The memberships of a round: which became what, and which wait for an account.
+//!
+//! A group's change is settled when all the edges it touched are; a member that is still being
+//! created delays only itself in the app, and the end of the change.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::clock::later;
+use super::engine::Engine;
+use super::round::Round;
+use super::view;
+use crate::change::{Kind, WaitReason};
+use crate::journal::{
+    Edge, EdgeEnd, EdgeOutcome, JournalError, LaneNext, Resource, Settlement, Wait,
+};
+use crate::mapping::{MembersReached, id_text};
+use crate::sync::Certainty;
+
+/// A missed wake-up is made good after that time.
+const LOOK_AGAIN: Duration = Duration::from_secs(300);
+
+/// Edges of one round; a large group goes in slices, so that others get their turn.
+pub(super) const EDGES_AT_ONCE: u32 = 1_000;
+
+/// What the edges of a round became, by what the app refused. Those whose person has no account
+/// yet stay open.
+pub(super) fn edge_ends(edges: &[Edge], members: &MembersReached) -> Vec<EdgeEnd> {
+    let refusal = |id: &Value| {
+        let refused = members.refused.iter().find(|(other, _)| id_text(other) == id_text(id));
+        refused.map(|(_, words)| words.clone())
+    };
+    let end = |edge: &Edge| {
+        let outcome = match refusal(edge.user_link.as_ref()?) {
+            Some(words) => EdgeOutcome::Refused(words),
+            None => EdgeOutcome::Applied,
+        };
+        let (group, user) = (edge.group.clone(), edge.user.clone());
+        Some(EdgeEnd { group, user, wanted: edge.wanted, outcome })
+    };
+    edges.iter().filter_map(end).collect()
+}
+
+impl Engine {
+    /// Somebody who shall be in the group is still being created, or was meanwhile.
+    pub(super) async fn awaits_members(&self, round: &Round<'_>) -> Result<bool, JournalError> {
+        if round.changes.is_empty() {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        for edge in round.edges.iter().filter(|edge| edge.wanted && edge.user_link.is_none()) {
+            let user = self.journal.resource(round.app.name(), Kind::User, &edge.user, now).await?;
+            let comes = |user: Resource| {
+                user.link.is_some() || matches!(view::certainty(&user), Certainty::Pending(_))
+            };
+            if user.is_some_and(comes) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes down what the app holds by now and waits for the accounts that are missing; the
+    /// journal wakes the lane when one of them is there.
+    pub(super) async fn wait_for_members(
+        &self,
+        round: &Round<'_>,
+        mut settlement: Settlement,
+    ) -> Result<(), JournalError> {
+        let now = self.clock.now();
+        settlement.ends.clear();
+        settlement.history = None;
+        settlement.next = LaneNext::Busy;
+        self.journal.settle(settlement).await?;
+        self.journal
+            .wait(Wait {
+                resource: round.work.resource.id.clone(),
+                changes: round.changes.iter().map(|change| change.change).collect(),
+                reason: WaitReason::Dependency,
+                until: later(now, LOOK_AGAIN),
+                internal: Some("members that are still being created".to_owned()),
+                charged: false,
+                now,
+            })
+            .await
+    }
+}

@@ -223,8 +223,7 @@ fn inner_paths(source: &Source) -> BTreeSet<String> {
 /// Adds the path that begins at a token; a group adds each of its paths. Gives where it ends.
 fn collect(tokens: &[String], mut at: usize, prefix: &str, paths: &mut BTreeSet<String>) -> usize {
     let mut path = prefix.to_owned();
-    loop {
-        let Some(token) = tokens.get(at) else { break };
+    while let Some(token) = tokens.get(at) {
         if token == "{" {
             at += 1;
             while tokens.get(at).is_some_and(|token| token != "}") {

@@ -14,6 +14,7 @@ mod journal;
 mod offboarding;
 mod okta_rules;
 mod outage;
+mod providers;
 mod support;
 mod tokens;
 mod transcripts;

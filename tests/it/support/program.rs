@@ -9,15 +9,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// The program that cargo built for the tests, without the caller's own settings.
+/// The program that cargo built for the tests, without the caller's environment.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scim-bridge"));
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with("SCIM_BRIDGE_") || name == "RUST_LOG" {
-            command.env_remove(name);
-        }
-    }
+    command.env_clear();
     command
 }
 
@@ -135,7 +130,7 @@ impl Server {
     }
 
     /// kill -9; gives what it wrote.
-    #[allow(dead_code)] // used by tests/crash.rs, which takes this file too
+    #[allow(dead_code)] // the crash test has a binary of its own
     pub fn kill(mut self) -> String {
         self.child.kill().expect("it can be killed");
         self.end()

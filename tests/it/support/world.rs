@@ -254,6 +254,16 @@ impl World {
         })
     }
 
+    /// Waits until the app is as wanted, by whatever calls the bridge still makes.
+    #[track_caller]
+    pub fn app_becomes(&self, is_wanted: impl Fn(&Self) -> bool) -> impl Future<Output = ()> {
+        guarded("the app becomes as wanted", async move {
+            while !is_wanted(self) {
+                tokio::task::yield_now().await;
+            }
+        })
+    }
+
     /// A request with exactly these headers, below the base URL.
     pub async fn raw(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
         let answer = http::send(&self.base, method, path, headers, body).await;

@@ -66,7 +66,7 @@ impl Engine {
     /// Notes that the client was told; a 2xx before the end makes a later refusal a late one.
     async fn mark_answered(&self, change: ChangeId, status: u16) {
         if let Err(error) = self.journal.answered(change, status).await {
-            tracing::error!(code = "journal_failed", %change, "noting an answer: {error}");
+            tracing::error!(code = "journal-failed", %change, "noting an answer: {error}");
         }
     }
 
@@ -82,7 +82,7 @@ impl Engine {
             .journal
             .resource(app.name(), kind, id, self.lag_begin(app))
             .await
-            .map_err(journal_failed)?
+            .map_err(journal-failed)?
             .ok_or_else(|| ScimError::not_found(kind.resource_type(), &id.0))?;
         self.show(app, kind, &resource, certainty).await
     }
@@ -116,7 +116,7 @@ impl Engine {
             .journal
             .resource(app.name(), kind, &ResourceId(id.to_owned()), self.lag_begin(app))
             .await
-            .map_err(journal_failed)?
+            .map_err(journal-failed)?
             .ok_or_else(not_found)?;
         if view::is_gone(&resource) { Err(not_found()) } else { Ok(resource) }
     }
@@ -139,7 +139,7 @@ impl Engine {
         value: &str,
     ) -> Result<Vec<Resource>, ScimError> {
         let since = self.lag_begin(app);
-        self.journal.find(app.name(), kind, by, value, since).await.map_err(journal_failed)
+        self.journal.find(app.name(), kind, by, value, since).await.map_err(journal-failed)
     }
 
     /// Living resources with that key.
@@ -168,8 +168,8 @@ pub(super) fn taken(app: &App, kind: Kind, natural: &str, by: &Resource) -> Scim
 }
 
 /// The journal did not take or give it: nothing is promised, Okta comes back by itself.
-pub(super) fn journal_failed(error: JournalError) -> ScimError {
-    tracing::error!(code = "journal_failed", "the journal failed: {error}");
+pub(super) fn journal-failed(error: JournalError) -> ScimError {
+    tracing::error!(code = "journal-failed", "the journal failed: {error}");
     ScimError::new(429, "The bridge cannot write its journal right now; nothing was changed.")
         .retry_after(ASK_AGAIN)
 }

@@ -229,7 +229,7 @@ impl Engine {
             Class::LoginAgain | Class::Stop => {
                 let name = app.name();
                 let line = format!("{name} refuses the bridge's own credential: {words}");
-                alarm("app_refuses_bridge", &self.metrics, &line);
+                alarm("app-refuses-bridge", &self.metrics, &line);
                 Some(ReadFailure::BridgeRefused(words))
             }
             _ => Some(ReadFailure::Silent(words)),

@@ -75,7 +75,7 @@ impl Engine {
         };
         if let Err(error) = self.conclude(&round, end).await {
             // The lane stays claimed; the next start of the process frees it.
-            tracing::error!(app = app.name(), code = "journal_failed", "settling: {error}");
+            tracing::error!(app = app.name(), code = "journal-failed", "settling: {error}");
         }
     }
 

@@ -82,7 +82,7 @@ impl Engine {
             .journal
             .resource(app.name(), kind, id, self.lag_begin(app))
             .await
-            .map_err(journal-failed)?
+            .map_err(journal_failed)?
             .ok_or_else(|| ScimError::not_found(kind.resource_type(), &id.0))?;
         self.show(app, kind, &resource, certainty).await
     }
@@ -116,7 +116,7 @@ impl Engine {
             .journal
             .resource(app.name(), kind, &ResourceId(id.to_owned()), self.lag_begin(app))
             .await
-            .map_err(journal-failed)?
+            .map_err(journal_failed)?
             .ok_or_else(not_found)?;
         if view::is_gone(&resource) { Err(not_found()) } else { Ok(resource) }
     }
@@ -139,7 +139,7 @@ impl Engine {
         value: &str,
     ) -> Result<Vec<Resource>, ScimError> {
         let since = self.lag_begin(app);
-        self.journal.find(app.name(), kind, by, value, since).await.map_err(journal-failed)
+        self.journal.find(app.name(), kind, by, value, since).await.map_err(journal_failed)
     }
 
     /// Living resources with that key.
@@ -168,7 +168,7 @@ pub(super) fn taken(app: &App, kind: Kind, natural: &str, by: &Resource) -> Scim
 }
 
 /// The journal did not take or give it: nothing is promised, Okta comes back by itself.
-pub(super) fn journal-failed(error: JournalError) -> ScimError {
+pub(super) fn journal_failed(error: JournalError) -> ScimError {
     tracing::error!(code = "journal-failed", "the journal failed: {error}");
     ScimError::new(429, "The bridge cannot write its journal right now; nothing was changed.")
         .retry_after(ASK_AGAIN)

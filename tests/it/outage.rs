@@ -159,7 +159,7 @@ async fn what_was_accepted_waits_until_the_credential_works_again() {
 }
 
 #[tokio::test]
-async fn a_late-refusal_alarms_and_get_shows_what_the_app_holds() {
+async fn a_late_refusal_alarms_and_get_shows_what_the_app_holds() {
     let at_once = |text: &str| with_key(&impatient(text), "sync", "answer", "accept");
     let world = World::with("directory", at_once).await;
     let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);

@@ -8,7 +8,7 @@ use crate::mapping::names;
 use crate::mapping::path::JsonPath;
 use crate::mapping::raw::{Span, Spanned};
 use crate::mapping::source::{Node, NodeKind};
-use crate::mapping::template::Template;
+use crate::mapping::template::{Template, Variable};
 use crate::mapping::value::Val;
 
 /// What a place in the file offers and allows.
@@ -191,10 +191,9 @@ impl Cx<'_, '_> {
         };
         let shorts = self.shorts.clone();
         let mut known = true;
-        for path in template.paths_mut() {
+        for Variable { at, path, .. } in template.variables_mut() {
             let names: Vec<String> = path.names().into_iter().map(str::to_owned).collect();
-            let from = text.find(path.text()).unwrap_or(0);
-            let at = self.report.inside(span, text, from, path.text().len());
+            let at = self.report.inside(span, text, *at, path.text().len());
             known &= self.root(path.root(), &names, &at, scope);
             if matches!(path.root(), "user" | "group") {
                 path.rename_first(|name| shorts.get(name).cloned());

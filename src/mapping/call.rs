@@ -58,8 +58,6 @@ pub struct Call {
     pub(crate) read_back: bool,
     pub(crate) batch: Option<u64>,
     pub(crate) fan: Fan,
-    pub(crate) idempotency_key: Option<String>,
-    pub(crate) settle: Option<Duration>,
     pub(crate) timeout: Duration,
     pub(crate) sends: Format,
     pub(crate) reads: Format,
@@ -150,16 +148,6 @@ impl Call {
     /// How often it runs for a change of members.
     pub fn fan(&self) -> Fan {
         self.fan
-    }
-
-    /// The header that carries the idempotency key, if the call has its own.
-    pub fn idempotency_key(&self) -> Option<&str> {
-        self.idempotency_key.as_deref()
-    }
-
-    /// How long a lost request may still take effect, if the call has its own.
-    pub fn settle(&self) -> Option<Duration> {
-        self.settle
     }
 
     /// Whether its answer holds a record, records, or values to save.

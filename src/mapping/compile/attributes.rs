@@ -1,4 +1,4 @@
-//! `attributes:` and `shows:` (mapping language section 10).
+//! `attributes:` and `shows:` (docs/mapping.md section 10).
 
 use std::collections::BTreeMap;
 
@@ -193,7 +193,6 @@ fn row(
         },
         // A password is never shown, whatever the row says.
         read: is(raw.read.as_ref(), true) && !sources.iter().any(ScimSource::is_password),
-        not_in_list: is(raw.not_in_list.as_ref(), false),
         sources,
     })
 }

@@ -10,6 +10,7 @@ use crate::mapping::raw::{Span, Spanned};
 use crate::mapping::source::{Node, NodeKind};
 use crate::mapping::template::{Template, Variable};
 use crate::mapping::value::Val;
+use crate::mapping::wire::Kind;
 
 /// What a place in the file offers and allows.
 #[derive(Debug, Clone, Default)]
@@ -202,7 +203,7 @@ impl Cx<'_, '_> {
         known.then_some(template)
     }
 
-    /// Checks a root and the first name below it.
+    /// Checks a root and the names below it, as far as they can be known.
     pub(super) fn root(&mut self, root: &str, names: &[String], at: &Span, scope: &Scope) -> bool {
         if !scope.roots.contains(&root) {
             let known: Vec<&str> = scope.roots.clone();
@@ -228,6 +229,8 @@ impl Cx<'_, '_> {
                 None => return true,
             },
             "saved" => ("saved value", scope.saved.clone()),
+            "user" => return self.resource_has(Kind::User, root, names, at),
+            "group" => return self.resource_has(Kind::Group, root, names, at),
             _ => return true,
         };
         if known.contains(name) {
@@ -261,7 +264,6 @@ const ROOTS: &[&str] = &[
     "removed",
     "page",
     "record",
-    "records",
     "body",
     "headers",
     "status",

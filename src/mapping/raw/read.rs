@@ -211,29 +211,6 @@ impl Read for Bytes {
     }
 }
 
-/// A share of a whole, `5%`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Percent(pub f64);
-
-impl Read for Percent {
-    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
-        let parsed = node
-            .text()
-            .and_then(|text| text.strip_suffix('%')?.parse::<f64>().ok())
-            .filter(|percent| (0.0..=100.0).contains(percent));
-        if parsed.is_none() {
-            let at = node.span.clone();
-            report.error_help(
-                "M0203",
-                at,
-                "a percentage is expected here",
-                "write 0% to 100%, like 5%",
-            );
-        }
-        parsed.map(Self)
-    }
-}
-
 /// Reports that a node is of the wrong kind.
 pub(crate) fn wrong(node: &Node, report: &mut Report<'_>, expected: &str) {
     let found = node.describe();

@@ -26,6 +26,7 @@ mod path;
 mod plan;
 mod raw;
 mod record;
+mod request;
 mod roots;
 mod side;
 mod source;

@@ -14,6 +14,7 @@ mod groups;
 mod line;
 mod readable;
 mod resource_types;
+mod row;
 mod scope;
 mod settings;
 mod sides;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::read::{Bytes, Spanned, block, words};
+use super::read::{Spanned, block, words};
+use super::scalars::Bytes;
 use crate::mapping::source::Node;
 
 block! {

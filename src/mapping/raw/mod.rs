@@ -8,6 +8,7 @@ mod calls;
 mod connect;
 mod groups;
 mod read;
+mod scalars;
 mod scim;
 mod sync;
 mod tables;

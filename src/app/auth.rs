@@ -3,19 +3,19 @@
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
-use super::{Auth, Reference, SecretStore};
+use super::{AppAuth, Reference, SecretStore};
 
 /// The header that an exchange carries for authentication; `None` without any.
 ///
 /// # Errors
 /// In words that name the secret, never its value.
 pub(super) fn header(
-    auth: &Auth,
+    auth: &AppAuth,
     secrets: &dyn SecretStore,
 ) -> Result<Option<(HeaderName, HeaderValue)>, String> {
     let (name, text) = match auth {
-        Auth::None => return Ok(None),
-        Auth::Basic { user, password } => {
+        AppAuth::None => return Ok(None),
+        AppAuth::Basic { user, password } => {
             let user = resolve(user, secrets)?;
             if user.contains(':') {
                 // RFC 7617 section 2: the first colon ends the user.
@@ -25,11 +25,11 @@ pub(super) fn header(
             let coded = Zeroizing::new(base64(pair.as_bytes()));
             (AUTHORIZATION, Zeroizing::new(format!("Basic {}", *coded)))
         }
-        Auth::Bearer { value, word } => {
+        AppAuth::Bearer { value, word } => {
             let value = resolve(value, secrets)?;
             (AUTHORIZATION, Zeroizing::new(format!("{word} {}", *value)))
         }
-        Auth::Header { name, value } => {
+        AppAuth::Header { name, value } => {
             let name = HeaderName::try_from(name.as_str())
                 .map_err(|_| format!("'{name}' is no header name"))?;
             (name, resolve(value, secrets)?)
@@ -60,7 +60,7 @@ pub(super) fn resolve(
     secrets: &dyn SecretStore,
 ) -> Result<Zeroizing<String>, String> {
     match reference {
-        Reference::Constant(text) => Ok(Zeroizing::new(text.clone())),
+        Reference::Plain(text) => Ok(Zeroizing::new(text.clone())),
         Reference::Secret(name) => secret(name, secrets),
     }
 }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn constant(text: &str) -> Reference {
-        Reference::Constant(text.to_owned())
+        Reference::Plain(text.to_owned())
     }
 
     fn secret(name: &str) -> Reference {
@@ -136,27 +136,27 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_header() {
-        let basic = Auth::Basic { user: constant("ALTR-BRIDGE"), password: secret("password") };
+        let basic = AppAuth::Basic { user: constant("ALTR-BRIDGE"), password: secret("password") };
         let (name, value) = header(&basic, &Store).unwrap().unwrap();
         assert_eq!(name, AUTHORIZATION);
         assert_eq!(value.as_bytes(), b"Basic QUxUUi1CUklER0U6czNjcmV0LWE=");
         assert!(value.is_sensitive());
-        let bearer = Auth::Bearer { value: secret("password"), word: "token".to_owned() };
+        let bearer = AppAuth::Bearer { value: secret("password"), word: "token".to_owned() };
         assert_eq!(header(&bearer, &Store).unwrap().unwrap().1.as_bytes(), b"token s3cret-a");
-        let own = Auth::Header { name: "X-Api-Key".to_owned(), value: secret("password") };
+        let own = AppAuth::Header { name: "X-Api-Key".to_owned(), value: secret("password") };
         let (name, value) = header(&own, &Store).unwrap().unwrap();
         assert_eq!((name.as_str(), value.as_bytes()), ("x-api-key", &b"s3cret-a"[..]));
-        assert!(header(&Auth::None, &Store).unwrap().is_none());
+        assert!(header(&AppAuth::None, &Store).unwrap().is_none());
     }
 
     #[test]
     fn what_cannot_be_sent_is_named_without_its_value() {
-        let bearer = |value| Auth::Bearer { value, word: "Bearer".to_owned() };
+        let bearer = |value| AppAuth::Bearer { value, word: "Bearer".to_owned() };
         let missing = header(&bearer(secret("gone")), &Store).unwrap_err();
         assert!(missing.contains("'gone'"), "{missing}");
         let broken = header(&bearer(secret("broken")), &Store).unwrap_err();
         assert!(broken.contains("authorization") && !broken.contains("line"), "{broken}");
-        let colon = Auth::Basic { user: constant("a:b"), password: constant("x") };
+        let colon = AppAuth::Basic { user: constant("a:b"), password: constant("x") };
         assert!(header(&colon, &Store).is_err());
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::{
-    Auth, Connection, Redactor, Reference, SecretStore, auth,
+    AppAuth, Connection, Redactor, Reference, SecretStore, auth,
     body::{self, Received},
     channel::{Broken, Channel, Gathered, keep_alive},
     connect::Connector,
@@ -26,7 +26,7 @@ pub struct AppClient(Arc<Client>);
 
 struct Client {
     target: Target,
-    auth: Auth,
+    auth: AppAuth,
     secrets: Arc<dyn SecretStore>,
     connector: Connector,
     idle: Idle,
@@ -66,8 +66,8 @@ impl AppClient {
         let value = |reference| auth::resolve(reference, &*self.0.secrets).unwrap_or_default();
         let mut redactor = Redactor::default();
         match &self.0.auth {
-            Auth::None => {}
-            Auth::Basic { user, password } => {
+            AppAuth::None => {}
+            AppAuth::Basic { user, password } => {
                 let (name, word) = (value(user), value(password));
                 // Without a password the pair would be a mere colon.
                 if !word.is_empty() {
@@ -78,7 +78,7 @@ impl AppClient {
                     redactor.add(&name);
                 }
             }
-            Auth::Bearer { value: reference, .. } | Auth::Header { value: reference, .. } => {
+            AppAuth::Bearer { value: reference, .. } | AppAuth::Header { value: reference, .. } => {
                 redactor.add(&value(reference));
             }
         }

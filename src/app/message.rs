@@ -8,7 +8,7 @@ use hyper::{
 };
 
 use super::{
-    Auth, SecretStore,
+    AppAuth, SecretStore,
     auth::{self, header_value},
     body,
     target::Target,
@@ -46,7 +46,7 @@ impl Message {
     pub(super) fn build(
         request: &PlannedRequest,
         target: &Target,
-        auth: &Auth,
+        auth: &AppAuth,
         secrets: &dyn SecretStore,
     ) -> Result<Self, String> {
         if !request.target.starts_with('/') {

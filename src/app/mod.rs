@@ -25,6 +25,8 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+pub use crate::mapping::{AppAuth, Reference};
+
 pub use self::{
     error::AppError,
     exchange::AppClient,
@@ -39,7 +41,7 @@ pub struct Connection {
     /// count.
     pub base_url: String,
     /// How the bridge shows who it is.
-    pub auth: Auth,
+    pub auth: AppAuth,
     /// Exchanges at the same time, at least 1.
     pub at_once: usize,
     /// Most exchanges begun per second, evenly spaced; above 0.
@@ -64,43 +66,6 @@ pub struct ClientCert {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
-}
-
-/// How the bridge shows the app who it is.
-#[derive(Debug, Clone)]
-pub enum Auth {
-    /// Not at all.
-    None,
-    /// Basic.
-    Basic {
-        /// The user; must not hold a colon.
-        user: Reference,
-        /// The password.
-        password: Reference,
-    },
-    /// `Authorization: WORD VALUE`.
-    Bearer {
-        /// The token.
-        value: Reference,
-        /// The word before it, usually `Bearer`.
-        word: String,
-    },
-    /// A header of its own.
-    Header {
-        /// The header's name.
-        name: String,
-        /// Its value.
-        value: Reference,
-    },
-}
-
-/// A value, or where it is.
-#[derive(Debug, Clone)]
-pub enum Reference {
-    /// The value itself.
-    Constant(String),
-    /// The secret of that name; asked for at each exchange, so that a new one counts at once.
-    Secret(String),
 }
 
 /// Where the values of secrets come from.

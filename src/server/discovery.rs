@@ -18,7 +18,9 @@ pub(super) fn answer(at: &At<'_>, route: &Route) -> Option<Result<Answer, ScimEr
     let types = &at.door.resource_types;
     let base = &at.base;
     let found = match route {
-        Route::ServiceProviderConfig => Ok(scim::service_provider_config(&features(), base)),
+        Route::ServiceProviderConfig => {
+            Ok(scim::service_provider_config(&features(&at.door.authentication), base))
+        }
         Route::ResourceTypes => all(at, types.iter().map(|rt| resource_type(rt, base)).collect()),
         Route::ResourceType(id) => one("ResourceType", id, || {
             let found = types.iter().find(|rt| rt.id == *id)?;
@@ -76,11 +78,11 @@ fn schema(schema: &Schema, base: &str) -> Value {
 }
 
 /// What works today. Each is switched on together with the code that makes it true.
-fn features() -> Features {
+fn features(authentication: &[Authentication]) -> Features {
     Features {
         patch: true,
         filter: Some(LONGEST_PAGE),
-        authentication: vec![Authentication::BearerToken],
+        authentication: authentication.to_vec(),
         ..Features::default()
     }
 }

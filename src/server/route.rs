@@ -141,7 +141,12 @@ mod tests {
     use super::*;
 
     fn door(app: &str, root: &str) -> Door {
-        Door { app: app.into(), root: root.into(), resource_types: Vec::new() }
+        Door {
+            app: app.into(),
+            root: root.into(),
+            resource_types: Vec::new(),
+            authentication: Vec::new(),
+        }
     }
 
     /// App and rest of a path.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::change::{ChangeId, Kind};
-use crate::scim::{Patch, ResourceType};
+use crate::scim::{Authentication, Patch, ResourceType};
 
 /// One app's entrance.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Door {
     pub root: String,
     /// Its resource types, in the order of `/ResourceTypes`.
     pub resource_types: Vec<ResourceType>,
+    /// How identity providers may prove themselves here.
+    pub authentication: Vec<Authentication>,
 }
 
 /// Who is calling: a token of one app that was checked.

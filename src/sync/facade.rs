@@ -9,7 +9,8 @@ use super::command::{Command, CommandError, card, carry_out};
 use super::engine::{Engine, lock};
 use super::{Caller, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written, clock};
 use crate::change::{ChangeState, Kind};
-use crate::scim::ScimError;
+use crate::mapping::ClientAuth;
+use crate::scim::{Authentication, ScimError};
 
 /// A running engine; cheap to clone.
 #[derive(Clone)]
@@ -38,6 +39,7 @@ impl Bridge {
                 .into_iter()
                 .filter_map(|kind| app.mapping.resource_type(kind).cloned())
                 .collect(),
+            authentication: app.mapping.scim().auth.iter().map(scheme_of).collect(),
         };
         self.engine.apps.values().map(door).collect()
     }
@@ -168,6 +170,16 @@ impl Bridge {
         }
         if let Err(error) = self.engine.journal.close().await {
             tracing::error!(code = "journal_failed", "closing the journal: {error}");
+        }
+    }
+}
+
+/// A kind of proof, as ServiceProviderConfig names it.
+fn scheme_of(kind: &ClientAuth) -> Authentication {
+    match kind {
+        ClientAuth::Basic => Authentication::Basic,
+        ClientAuth::Bearer | ClientAuth::BearerPair | ClientAuth::Header(_) => {
+            Authentication::BearerToken
         }
     }
 }

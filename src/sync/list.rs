@@ -6,15 +6,15 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::engine::{App, Engine};
-use super::keys::{fold, keys_of};
+use super::keys::keys_of;
 use super::outcome::journal_failed;
 use super::read::{RESERVE, ReadFailure};
 use super::round::link_to;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, view};
 use crate::change::{Kind, ResourceId};
-use crate::journal::{AdoptedAs, By, Resource, Seen, SnapshotKey};
-use crate::mapping::{Ask, FindPlan, Found, Late, ListPlan, ListedRow, ProbePlan, Taken};
-use crate::scim::{Filter, ScimError, Slot};
+use crate::journal::{AdoptedAs, Resource, Seen, SnapshotKey};
+use crate::mapping::{Ask, ListPlan, ListedRow, ProbePlan, Taken};
+use crate::scim::{Filter, ScimError};
 
 /// Rows of a page when the client does not say.
 const DEFAULT_COUNT: u64 = 100;
@@ -51,147 +51,6 @@ impl Engine {
             return self.probe(&app, kind, count, deadline).await;
         }
         self.from_snapshot(&app, caller, kind, filter, &query, count, deadline).await
-    }
-
-    /// A filter that names one resource by a key: from the journal, else from the app.
-    /// `None`: the filter is of another kind.
-    async fn by_key(
-        self: &Arc<Self>,
-        app: &Arc<App>,
-        kind: Kind,
-        filter: &Filter,
-        deadline: Deadline,
-    ) -> Result<Option<Vec<Resource>>, ScimError> {
-        let Some(equalities) = filter.as_equalities() else { return Ok(None) };
-        let keyed = equalities.iter().find_map(|(path, value)| {
-            let wanted = value.as_str()?;
-            Some((path.slot(), wanted.to_owned(), lookup_of(kind, &path.slot(), wanted)?))
-        });
-        if let Some((_, wanted, lookup)) = &keyed {
-            let candidates = match lookup {
-                Lookup::Id => self.by_id(app, kind, wanted).await?,
-                Lookup::Key(by, value) => self.living(app, kind, *by, value).await?,
-            };
-            let found = self.matching(app, kind, filter, candidates).await?;
-            if !found.is_empty() || matches!(lookup, Lookup::Id) {
-                return Ok(Some(found));
-            }
-        }
-        for (path, value) in &equalities {
-            let Some(wanted) = value.as_str() else { continue };
-            let slot = path.slot();
-            if app.mapping.scim().keep.contains(&slot) {
-                // Only the bridge holds it, and it knows nobody.
-                return Ok(Some(Vec::new()));
-            }
-            if let Some(plan) = FindPlan::by_slot(&app.mapping, kind, &slot, wanted) {
-                let found = self.ask_app(app, kind, plan, wanted, deadline).await?;
-                return self.matching_found(app, kind, filter, found).await.map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    async fn by_id(&self, app: &App, kind: Kind, id: &str) -> Result<Vec<Resource>, ScimError> {
-        let id = ResourceId(id.to_owned());
-        let found = self.journal.resource(app.name(), kind, &id, self.lag_begin(app)).await;
-        let found = found.map_err(journal_failed)?;
-        Ok(found.into_iter().filter(|resource| !view::is_gone(resource)).collect())
-    }
-
-    /// Those of the candidates that the filter really means; of several that differ only in
-    /// case, the one that is equal to the letter.
-    async fn matching(
-        &self,
-        app: &App,
-        kind: Kind,
-        filter: &Filter,
-        candidates: Vec<Resource>,
-    ) -> Result<Vec<Resource>, ScimError> {
-        let mut found = Vec::new();
-        for resource in candidates {
-            let shown = self.show(app, kind, &resource, Certainty::Confirmed).await?;
-            if filter.matches(&shown.resource) {
-                found.push((equal_to_the_letter(filter, &shown.resource), resource));
-            }
-        }
-        if found.len() > 1 {
-            let exact = found.iter().filter(|(exact, _)| *exact).count();
-            if exact == 0 {
-                tracing::warn!(app = app.name(), %filter, "several differ only in case; none is given");
-                return Ok(Vec::new());
-            }
-            found.retain(|(exact, _)| *exact);
-        }
-        Ok(found.into_iter().map(|(_, resource)| resource).collect())
-    }
-
-    /// What the app found was compared by the mapping's own rule (`match` may name other
-    /// fields), so only the rest of the filter is weighed.
-    async fn matching_found(
-        &self,
-        app: &App,
-        kind: Kind,
-        filter: &Filter,
-        found: Vec<Resource>,
-    ) -> Result<Vec<Resource>, ScimError> {
-        if filter.as_equalities().is_some_and(|equalities| equalities.len() == 1) {
-            return Ok(found);
-        }
-        self.matching(app, kind, filter, found).await
-    }
-
-    /// The look-up in the app; who is found is known from then on.
-    async fn ask_app(
-        self: &Arc<Self>,
-        app: &Arc<App>,
-        kind: Kind,
-        plan: FindPlan,
-        wanted: &str,
-        deadline: Deadline,
-    ) -> Result<Vec<Resource>, ScimError> {
-        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().wait);
-        match self.carry_read(app, plan, until).await {
-            Ok(Found::Nobody) => Ok(Vec::new()),
-            Ok(Found::Several { ids, .. }) => {
-                let name = app.name();
-                let who = ids.join(", ");
-                tracing::warn!(app = name, "several fit and none exactly: {who}; none is given");
-                Ok(Vec::new())
-            }
-            Ok(Found::One { id, current, .. }) => {
-                let row = ListedRow { id, current };
-                let ids = self.adopt(app, kind, vec![row]).await?;
-                let found = self.resources(app, &ids).await?;
-                Ok(found)
-            }
-            Err(ReadFailure::Unplannable(error)) => {
-                // A value the app could never hold: certainly nobody.
-                tracing::warn!(app = app.name(), "{error}");
-                Ok(Vec::new())
-            }
-            Err(failure) => self.undecided(app, kind, wanted, failure),
-        }
-    }
-
-    /// The app cannot be asked whether somebody exists. Every assignment in Okta begins with
-    /// this question: with `late: accept` it hears "nobody", and the create that follows takes
-    /// over whoever is found by exactly that name later.
-    fn undecided(
-        &self,
-        app: &App,
-        kind: Kind,
-        wanted: &str,
-        failure: ReadFailure,
-    ) -> Result<Vec<Resource>, ScimError> {
-        match (failure, app.mapping.sync().late) {
-            (ReadFailure::Silent(why), Late::Accept) => {
-                tracing::warn!(app = app.name(), "answered 'nobody' without asking the app: {why}");
-                self.remember_told_nobody(app.name(), kind, &fold(wanted));
-                Ok(Vec::new())
-            }
-            (failure, _) => Err(list_failed(app, failure)),
-        }
     }
 
     /// One page of the app, and its own count.
@@ -351,32 +210,6 @@ impl Engine {
         let resources = self.shown_all(app, kind, resources).await?;
         Ok(Listing { total: page.total, resources })
     }
-}
-
-/// Every equality of the filter holds without folding case.
-fn equal_to_the_letter(filter: &Filter, shown: &Value) -> bool {
-    let equalities = filter.as_equalities().unwrap_or_default();
-    equalities.iter().all(|(path, wanted)| path.values(shown).contains(&wanted))
-}
-
-/// What a filter's attribute is in the journal.
-enum Lookup {
-    Id,
-    Key(By, String),
-}
-
-fn lookup_of(kind: Kind, slot: &Slot, wanted: &str) -> Option<Lookup> {
-    let keys: Vec<&str> = slot.0.iter().map(String::as_str).collect();
-    Some(match (kind, keys.as_slice()) {
-        (_, ["id"]) => Lookup::Id,
-        (Kind::User, ["userName"]) | (Kind::Group, ["displayName"]) => {
-            Lookup::Key(By::Natural, fold(wanted))
-        }
-        (_, ["externalId"]) => Lookup::Key(By::ExternalId, wanted.to_owned()),
-        (Kind::User, ["displayName"]) => Lookup::Key(By::DisplayName, fold(wanted)),
-        (Kind::User, ["emails"]) => Lookup::Key(By::Email, fold(wanted)),
-        _ => return None,
-    })
 }
 
 /// A list that cannot be given completely is refused: Okta takes a short one for removals.

@@ -6,6 +6,7 @@
 //! carries its `goal` out by the mapping's plan, `conclude` settles it, `outcome` tells it.
 //! A read: `read` for one resource, `list` and `snapshot` for many, `view` for what is shown.
 
+mod accept;
 mod api;
 mod clock;
 mod command;
@@ -14,6 +15,7 @@ mod draft;
 mod engine;
 mod exchange;
 mod facade;
+mod filter;
 mod goal;
 mod keys;
 mod lane;

@@ -60,7 +60,7 @@ read_plan!(crate::mapping::MembersPlan, Option<Vec<Value>>);
 read_plan!(crate::mapping::ProbePlan, ());
 
 impl Engine {
-    /// One resource, as design section 6 says: the app's record, and over it only what is not
+    /// One resource: the app's record, and over it only what is not
     /// there yet.
     ///
     /// # Errors

@@ -13,10 +13,10 @@ use super::command::AppCard;
 use super::engine::{App, Engine};
 use super::facade::Bridge;
 use super::mappings::Loaded;
-use crate::app::{self, AppClient, AppError, ClientCert, Connection};
+use crate::app::{AppClient, AppError, ClientCert, Connection};
 use crate::change::Kind;
 use crate::journal::{Journal, JournalError, Keys};
-use crate::mapping::{AppAuth, ClientAuth, Connect, Mapping, Reference, Regenerate};
+use crate::mapping::{ClientAuth, Connect, Mapping, Regenerate};
 use crate::observe::{Feed, Metrics};
 
 /// What the engine is started with.
@@ -158,7 +158,7 @@ fn connection_of(connect: &Connect) -> Connection {
     Connection {
         base_url: connect.base_url.clone(),
         insecure: connect.insecure,
-        auth: auth_of(&connect.auth),
+        auth: connect.auth.clone(),
         at_once: usize::try_from(connect.at_once).unwrap_or(usize::MAX),
         per_second: connect.per_second.map(f64::from),
         max_answer: usize::try_from(connect.max_answer).unwrap_or(usize::MAX),
@@ -168,25 +168,5 @@ fn connection_of(connect: &Connect) -> Connection {
             .as_ref()
             .map(|(cert, key)| ClientCert { cert: PathBuf::from(cert), key: PathBuf::from(key) }),
         proxy: connect.proxy.clone(),
-    }
-}
-
-/// The mapping's words for how the bridge proves itself, as the HTTP client takes them.
-fn auth_of(auth: &AppAuth) -> app::Auth {
-    let reference = |reference: &Reference| match reference {
-        Reference::Plain(text) => app::Reference::Constant(text.clone()),
-        Reference::Secret(name) => app::Reference::Secret(name.clone()),
-    };
-    match auth {
-        AppAuth::None => app::Auth::None,
-        AppAuth::Basic { user, password } => {
-            app::Auth::Basic { user: reference(user), password: reference(password) }
-        }
-        AppAuth::Bearer { value, word } => {
-            app::Auth::Bearer { value: reference(value), word: word.clone() }
-        }
-        AppAuth::Header { name, value } => {
-            app::Auth::Header { name: name.clone(), value: reference(value) }
-        }
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use crate::{
-    app::{AppClient, Auth, Connection, Exchange, InDoubt, NotSent, Phase, SecretStore},
+    app::{AppAuth, AppClient, Connection, Exchange, InDoubt, NotSent, Phase, SecretStore},
     mapping::{Answer, Format, InDoubtRule, Method, Payload, PlannedRequest, StepClass},
 };
 
@@ -35,7 +35,7 @@ impl SecretStore for Store {
 pub(super) fn connection(base_url: String) -> Connection {
     Connection {
         base_url,
-        auth: Auth::None,
+        auth: AppAuth::None,
         at_once: 4,
         per_second: None,
         max_answer: 1024,

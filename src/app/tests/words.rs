@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::server::*;
 use crate::{
-    app::{AppClient, AppError, Auth, Connection, Phase, Reference},
+    app::{AppAuth, AppClient, AppError, Connection, Phase, Reference},
     mapping::{HeaderText, Method, PlannedRequest},
 };
 
 /// The request as the server reads it.
-async fn sent(auth: Auth, request: &PlannedRequest) -> String {
+async fn sent(auth: AppAuth, request: &PlannedRequest) -> String {
     let (address, task) = answering(OK).await;
     let connection = Connection { auth, ..connection(format!("http://{address}/api")) };
     answered(client_of(connection).exchange(request, later()).await);
@@ -29,7 +29,7 @@ async fn a_request_carries_its_headers() {
         ("x-key".to_owned(), HeaderText::Secret("password".to_owned())),
         ("content-type".to_owned(), HeaderText::Plain("application/merge-patch+json".to_owned())),
     ];
-    let found = sent(Auth::None, &request).await;
+    let found = sent(AppAuth::None, &request).await;
     assert!(found.starts_with("POST /api/users?a=%20&b=1 HTTP/1.1\r\nhost: 127.0.0.1:"), "{found}");
     for line in [
         concat!("user-agent: scim-bridge/", env!("CARGO_PKG_VERSION")),
@@ -56,7 +56,7 @@ async fn a_write_without_body_says_so() {
         (Method::Get, false),
         (Method::Delete, false),
     ] {
-        let found = sent(Auth::None, &planned(method, "/x", None)).await;
+        let found = sent(AppAuth::None, &planned(method, "/x", None)).await;
         assert_eq!(has(&found, "content-length: 0"), says, "{found}");
         assert!(!found.contains("transfer-encoding") && !found.contains("content-type"), "{found}");
     }
@@ -65,11 +65,11 @@ async fn a_write_without_body_says_so() {
 #[tokio::test]
 async fn authentication_is_read_from_the_store() {
     let secret = |name: &str| Reference::Secret(name.to_owned());
-    let basic = Auth::Basic { user: secret("user"), password: secret("password") };
+    let basic = AppAuth::Basic { user: secret("user"), password: secret("password") };
     assert!(has(&sent(basic, &get()).await, "authorization: Basic YnJpZGdlOmh1bnRlcjI="));
-    let bearer = Auth::Bearer { value: secret("password"), word: "token".to_owned() };
+    let bearer = AppAuth::Bearer { value: secret("password"), word: "token".to_owned() };
     assert!(has(&sent(bearer, &get()).await, "authorization: token hunter2"));
-    let own = Auth::Header { name: "X-Api-Key".to_owned(), value: secret("password") };
+    let own = AppAuth::Header { name: "X-Api-Key".to_owned(), value: secret("password") };
     assert!(has(&sent(own, &get()).await, "x-api-key: hunter2"));
 }
 
@@ -77,7 +77,7 @@ async fn authentication_is_read_from_the_store() {
 async fn a_secret_without_value_stops_the_request() {
     let (listener, address) = listen().await;
     let value = Reference::Secret("gone".to_owned());
-    let auth = Auth::Bearer { value, word: "Bearer".to_owned() };
+    let auth = AppAuth::Bearer { value, word: "Bearer".to_owned() };
     let client = client_of(Connection { auth, ..connection(format!("http://{address}")) });
     let why = not_sent(client.exchange(&get(), later()).await, Phase::Prepare).why;
     assert!(why.contains("'gone'"), "{why}");
@@ -103,8 +103,8 @@ async fn framing_headers_cannot_be_set() {
 
 #[test]
 fn the_redactor_knows_what_is_sent() {
-    let auth = Auth::Basic {
-        user: Reference::Constant("bridge".to_owned()),
+    let auth = AppAuth::Basic {
+        user: Reference::Plain("bridge".to_owned()),
         password: Reference::Secret("password".to_owned()),
     };
     let client = client_of(Connection { auth, ..connection("http://127.0.0.1:1".to_owned()) });

@@ -1,4 +1,4 @@
-//! What SCIM clients see: statuses, headers, bodies, by okta.md's rules for a server.
+//! What SCIM clients see: statuses, headers, bodies.
 
 use serde_json::json;
 

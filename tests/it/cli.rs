@@ -106,6 +106,29 @@ fn serve_does_not_start_without_its_secrets_and_says_which() {
     assert!(ran.err.contains("ALTR_KEY_SECRET") && ran.err.contains("altr.yaml:"), "{}", ran.err);
 }
 
+#[test]
+fn every_option_of_serve_is_an_environment_variable_too() {
+    let folder = TempDir::new().unwrap();
+    let db = folder.path().join("elsewhere.db");
+    let given = [
+        ("SCIM_BRIDGE_MAPPINGS", "/some/mappings"),
+        ("SCIM_BRIDGE_DB", text(&db)),
+        ("SCIM_BRIDGE_KEY_FILE", "/some/key"),
+        ("SCIM_BRIDGE_LISTEN", "127.0.0.1:4711"),
+        ("SCIM_BRIDGE_ADMIN_LISTEN", "127.0.0.1:4712"),
+        ("SCIM_BRIDGE_TLS_CERT", "/some/cert"),
+        ("SCIM_BRIDGE_TLS_KEY", "/some/private"),
+        ("SCIM_BRIDGE_PUBLIC_URL", "https://scim.corp.example"),
+        ("SCIM_BRIDGE_TRUST_PROXY", "10.1.0.0/16"),
+        ("SCIM_BRIDGE_READY_FILE", "/some/ready"),
+    ];
+    let printed = run_with(&["serve", "--print-config"], &given).exits(0).out;
+    for (name, value) in given {
+        assert!(printed.contains(value), "{name} has no effect: {printed}");
+    }
+    assert!(!db.exists(), "it only prints");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_made_with_and_without_a_running_server() {
     let bench = Bench::new().await;

@@ -4,6 +4,7 @@ use serde_json::json;
 use standin::{Fault, When};
 
 use super::support::World;
+use super::support::http::send;
 use super::support::people::{george, group, user};
 use super::support::text::{impatient, with_key};
 use super::support::world::id_of;
@@ -137,4 +138,24 @@ async fn a_lost_delete_is_made_good() {
         assert!(world.records("users").is_empty(), "applied: {applied}");
         world.get(&path).await.expect_error(404);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_waits_is_answered_when_the_bridge_ends() {
+    let mut world = World::of("altr").await;
+    world.app().order(When::Write, Fault::Hang { applied: true });
+    let url = world.base.clone();
+    let token = format!("Authorization: Bearer {}", world.token);
+    let client = tokio::spawn(async move {
+        let headers = [token.as_str(), "Content-Type: application/scim+json"];
+        send(&url, "POST", "/Users", &headers, george().to_string().as_bytes()).await
+    });
+    world.app().wait_for(|calls| calls.iter().any(|call| call.method == "POST")).await;
+    world.stop_bridge().await;
+    let answer = client.await.unwrap().expect("an answer, not a cut connection");
+    let id = id_of(&answer.expect(201));
+    assert!(answer.bridge_state().starts_with("pending"), "{answer:?}");
+    world.start_bridge().await;
+    one_george(&world).await;
+    assert_eq!(id_of(&world.named(GEORGE).await[0]), id);
 }

@@ -15,6 +15,7 @@ mod offboarding;
 mod okta_rules;
 mod outage;
 mod providers;
+mod requirements;
 mod support;
 mod tokens;
 mod transcripts;

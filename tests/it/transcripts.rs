@@ -31,6 +31,14 @@ async fn okta_spec_suite_with_a_directory() {
     player::play(&World::of("directory").await, "okta-spec-suite.json").await;
 }
 
+/// The first person that `demo` shows has all that Okta's suite looks at.
+#[tokio::test]
+async fn okta_spec_suite_with_the_people_of_the_demo() {
+    for app in standin::apps::names() {
+        player::play(&World::populated(app).await, "okta-spec-suite.json").await;
+    }
+}
+
 #[tokio::test]
 async fn okta_group_push_by_put_and_by_patch() {
     let world = World::of("directory").await;

@@ -57,8 +57,20 @@ impl World {
         world
     }
 
+    /// The app has the people that `demo` shows.
+    pub async fn populated(name: &'static str) -> Self {
+        let app = standin::apps::by_name(name).expect("a stand-in of that name");
+        let mut world = Self::of_app(name, app.populated(), mapping_text(name)).await;
+        world.start_bridge().await;
+        world
+    }
+
     async fn not_started(name: &'static str, mapping: String) -> Self {
         let app = standin::apps::by_name(name).expect("a stand-in of that name");
+        Self::of_app(name, app, mapping).await
+    }
+
+    async fn of_app(name: &'static str, app: standin::App, mapping: String) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let app = standin::start(app, address).await.expect("a free port");
         let environment = app.env().into_iter().map(|(key, value)| (key.to_owned(), value));
@@ -109,7 +121,7 @@ impl World {
                 trust_proxy: Vec::new(),
                 plain_http: false,
                 drain_delay: 0,
-                drain: 0,
+                drain: 5,
             },
             mappings: load(&[source], &environment, &BaseUrls::default())
                 .unwrap_or_else(|e| panic!("{e}")),

@@ -327,15 +327,16 @@ impl Application for Directory {
     }
 
     fn populate(&mut self) {
+        let user = |id: u64, given: &str, family: &str| {
+            let login = format!("{}@corp.example", given.to_lowercase());
+            json!({
+                "id": id, "login": login, "given": given, "family": family,
+                "mail": login, "mail_type": "work",
+            })
+        };
         let records = [
-            (
-                "users",
-                json!({ "id": 1, "login": "ada@corp.example", "given": "Ada", "family": "Byron" }),
-            ),
-            (
-                "users",
-                json!({ "id": 2, "login": "grace@corp.example", "given": "Grace", "family": "Hopper" }),
-            ),
+            ("users", user(1, "Ada", "Byron")),
+            ("users", user(2, "Grace", "Hopper")),
             ("groups", json!({ "id": 3, "name": "Engineers", "members": [1, 2] })),
         ];
         for (collection, record) in &records {

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::options::{JournalArguments, OutputFormat};
+use super::output::{out, outln};
 use super::table::Table;
 use super::{CliError, control};
 use crate::observe::escape_control;
@@ -68,13 +69,13 @@ fn list(arguments: ListArguments) -> Result<ExitCode, CliError> {
     let ListArguments { app, state, user, since, limit, format, journal } = arguments;
     let rows = control::carry(&journal, Command::ChangesList { app, state, user, since, limit })?;
     match format {
-        OutputFormat::Json => println!("{rows}"),
+        OutputFormat::Json => outln!("{rows}"),
         OutputFormat::Text => {
             let columns = [
                 "change", "accepted", "app", "type", "subject", "verb", "state", "reason",
                 "internal",
             ];
-            print!("{}", Table::of(&rows, &columns));
+            out!("{}", Table::of(&rows, &columns));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -83,21 +84,21 @@ fn list(arguments: ListArguments) -> Result<ExitCode, CliError> {
 fn show(arguments: &ShowArguments) -> Result<ExitCode, CliError> {
     let change = control::carry(&arguments.journal, Command::ChangesShow { id: arguments.id })?;
     if arguments.format == OutputFormat::Json {
-        println!("{change}");
+        outln!("{change}");
         return Ok(ExitCode::SUCCESS);
     }
     if let Value::Object(fields) = &change {
         for (key, value) in fields.iter().filter(|(key, value)| *key != "calls" && !value.is_null())
         {
-            println!("{key:<14} {}", plain(value));
+            outln!("{key:<14} {}", plain(value));
         }
     }
     for (at, call) in change["calls"].as_array().into_iter().flatten().enumerate() {
         let text = |key: &str| plain(&call[key]);
-        println!("\n{:>2}. {} {} ({})", at + 1, text("method"), text("target"), text("call"));
+        outln!("\n{:>2}. {} {} ({})", at + 1, text("method"), text("target"), text("call"));
         for key in ["request", "status", "state", "words", "answer", "started", "ended"] {
             if !call[key].is_null() {
-                println!("    {key:<9} {}", text(key));
+                outln!("    {key:<9} {}", text(key));
             }
         }
     }

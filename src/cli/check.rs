@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::CliError;
 use super::options::OutputFormat;
+use super::output::{out, outln};
 use crate::mapping::{Diagnostic, Given, Severity, load, render};
 use crate::sync::{find_files, read_source, var_value};
 
@@ -38,17 +39,17 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
         match arguments.format {
             OutputFormat::Json => findings.extend(loaded.diagnostics.iter().map(as_json)),
             OutputFormat::Text => {
-                print!("{}", render(&loaded.diagnostics, &source, std::io::stdout().is_terminal()));
+                out!("{}", render(&loaded.diagnostics, &source, std::io::stdout().is_terminal()));
                 if let Some(mapping) = &loaded.mapping {
-                    println!("{}: fine (app {})", source.file, mapping.app());
+                    outln!("{}: fine (app {})", source.file, mapping.app());
                 }
             }
         }
     }
     match arguments.format {
-        OutputFormat::Json => println!("{}", json!(findings)),
+        OutputFormat::Json => outln!("{}", json!(findings)),
         OutputFormat::Text if mistakes + warnings > 0 => {
-            println!("{mistakes} mistakes, {warnings} warnings in {} files", files.len());
+            outln!("{mistakes} mistakes, {warnings} warnings in {} files", files.len());
         }
         OutputFormat::Text => {}
     }

@@ -12,6 +12,7 @@ mod control;
 mod demo;
 mod health;
 pub mod options;
+mod output;
 pub mod serve;
 mod table;
 mod token;

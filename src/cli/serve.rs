@@ -110,7 +110,8 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
     let environment: Box<Environment> = Box::new(|name: &str| std::env::var(name).ok());
     let base_urls = BaseUrls::parse(&arguments.base_urls).map_err(CliError::usage)?;
     let mappings = load(&sources, &environment, &base_urls).map_err(CliError::finding)?;
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         let plan = ServicePlan {
             journal: arguments.journal,
             listeners: arguments.listeners,
@@ -125,7 +126,10 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
         until_told_to_end(&service).await?;
         service.stop().await;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // Everything that counts has ended; a handler that still computes must not hold us up.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
 }
 
 /// What a service is made of.

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::options::{JournalArguments, OutputFormat};
+use super::output::{out, outln};
 use super::table::Table;
 use super::{CliError, control};
 use crate::sync::Command;
@@ -103,11 +104,11 @@ pub fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
         TokenCommand::List(ListArguments { app, format, journal }) => {
             let tokens = control::carry(&journal, Command::TokenList { app })?;
             match format {
-                OutputFormat::Json => println!("{tokens}"),
+                OutputFormat::Json => outln!("{tokens}"),
                 OutputFormat::Text => {
                     let columns =
                         ["id", "app", "label", "kind", "state", "created", "expires", "last_used"];
-                    print!("{}", Table::of(&tokens, &columns));
+                    out!("{}", Table::of(&tokens, &columns));
                 }
             }
         }
@@ -123,24 +124,24 @@ fn print_token(made: &Value, quiet: bool, format: OutputFormat) {
     let text = |key: &str| made[key].as_str().unwrap_or_default();
     if quiet {
         match made["user"].as_str() {
-            Some(user) => println!("{user}:{}", text("token")),
-            None => println!("{}", text("token")),
+            Some(user) => outln!("{user}:{}", text("token")),
+            None => outln!("{}", text("token")),
         }
         return;
     }
     if format == OutputFormat::Json {
-        println!("{made}");
+        outln!("{made}");
         return;
     }
     match made["base_url"].as_str() {
-        Some(url) => println!("SCIM base URL  {url}"),
+        Some(url) => outln!("SCIM base URL  {url}"),
         None => eprintln!("The base URL is known once `scim-bridge serve` has run."),
     }
     if let Some(user) = made["user"].as_str() {
-        println!("User           {user}");
-        println!("Password       {}", text("token"));
+        outln!("User           {user}");
+        outln!("Password       {}", text("token"));
     } else {
-        println!("Token          {}", text("token"));
+        outln!("Token          {}", text("token"));
     }
     eprintln!("This is the only time the secret is shown. Its id is {}.", text("id"));
     if let Some(until) = made["old_good_until"].as_str() {

@@ -100,6 +100,34 @@ impl Journal {
         .await
     }
 
+    /// Those of the ids that belong to living resources of that kind; without their documents,
+    /// since a group can name a hundred thousand.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn known(
+        &self,
+        app: &str,
+        kind: Kind,
+        ids: Vec<ResourceId>,
+    ) -> Result<Vec<ResourceId>, JournalError> {
+        let app = app.to_owned();
+        self.read("looking members up", move |conn| {
+            let mut one = conn.prepare_cached(
+                "SELECT 1 FROM resources
+                 WHERE id = ?1 AND app = ?2 AND kind = ?3 AND deleted_at IS NULL",
+            )?;
+            let mut known = Vec::with_capacity(ids.len());
+            for id in ids {
+                if one.exists(params![id.0, app, Word(kind)])? {
+                    known.push(id);
+                }
+            }
+            Ok(known)
+        })
+        .await
+    }
+
     /// The ids of the live resources of an app, in their order, after one of them.
     ///
     /// # Errors

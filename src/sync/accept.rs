@@ -1,6 +1,6 @@
 //! A checked write goes on disk, and its client waits for the end.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -31,6 +31,11 @@ impl Engine {
         deadline: Deadline,
     ) -> Result<(ResourceId, Certainty), NotTaken> {
         let sync = app.mapping.sync();
+        let told = match draft.verb {
+            Verb::Create => 201,
+            Verb::Delete => 204,
+            Verb::Replace | Verb::Patch => 200,
+        };
         let accept = self.prepare(app, caller, draft).await?;
         let id = accept.target.id().clone();
         let kind = accept.kind;
@@ -74,7 +79,7 @@ impl Engine {
         } else {
             Instant::now()
         };
-        let certainty = self.await_end(app, change, end, wait_until).await?;
+        let certainty = self.await_end(app, change, end, wait_until, told).await?;
         Ok((id, certainty))
     }
 
@@ -144,19 +149,21 @@ impl Engine {
         if named.is_empty() {
             return Ok(wish);
         }
-        let known = self.resources(app, &named).await?;
-        let known: BTreeSet<_> = known.into_iter().map(|resource| resource.id).collect();
-        let unknown: Vec<_> =
-            named.into_iter().filter(|id| !known.contains(id)).map(|id| id.0).collect();
+        let known = self.journal.known(app.name(), Kind::User, named.clone()).await;
+        let known: HashSet<ResourceId> = known.map_err(journal_failed)?.into_iter().collect();
+        let unknown: HashSet<&str> =
+            named.iter().filter(|id| !known.contains(id)).map(|id| id.0.as_str()).collect();
         if unknown.is_empty() {
             return Ok(wish);
         }
-        let (names, name) = (unknown.join(", "), app.name());
+        let some: Vec<_> = unknown.iter().copied().take(10).collect();
+        let (names, name) = (some.join(", "), app.name());
         let side = app.mapping.side(Kind::Group);
         if side.is_some_and(|side| side.members.policy.refuse_unknown_members) {
             return Err(ScimError::invalid_value(format!("{name} has no member {names}.")));
         }
-        tracing::warn!(app = name, "members that are not known here are left out: {names}");
+        let count = unknown.len();
+        tracing::warn!(app = name, count, "members not known here are left out, such as {names}");
         Ok(wish.without(&unknown))
     }
 

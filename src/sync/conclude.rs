@@ -9,10 +9,10 @@ use super::engine::{Engine, Pause};
 use super::goal::{taken_back, united};
 use super::keys::keys_of;
 use super::members::{EDGES_AT_ONCE, edge_ends};
-use super::round::{Round, RoundEnd};
+use super::round::{Round, RoundEnd, link_to};
 use super::view::{self, Asserted};
 use super::wait::Ended;
-use crate::change::{ChangeId, Kind, RefusedAs, Verb, WaitReason};
+use crate::change::{ChangeId, Kind, RefusedAs, ResourceId, Verb, WaitReason};
 use crate::journal::{
     DesiredNow, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, Wait,
 };
@@ -85,6 +85,10 @@ impl Engine {
     async fn applied(&self, round: &Round<'_>, applied: Applied) -> Result<(), JournalError> {
         let resource = &round.work.resource;
         let now = self.clock.now();
+        if let Some(holder) = self.link_found(round, &applied).await? {
+            let words = format!("the account found is linked to {holder} already");
+            return self.park(round, words).await;
+        }
         let mut settlement = Settlement::of(resource.id.clone(), now);
         let mut tell = Vec::new();
         let refused = applied.warning.as_ref().map(|(call, said)| refused_rest(call, said));
@@ -149,6 +153,21 @@ impl Engine {
         Ok(())
     }
 
+    /// An account that a look-up found (after a doubt, by adoption, or because the old one was
+    /// gone) is ours from now on. Gives the living resource that has it already, if one does.
+    async fn link_found(
+        &self,
+        round: &Round<'_>,
+        applied: &Applied,
+    ) -> Result<Option<ResourceId>, JournalError> {
+        let resource = &round.work.resource;
+        let link = link_to(&applied.id);
+        if resource.link.as_ref() == Some(&link) {
+            return Ok(None);
+        }
+        self.journal.relink(&resource.id, link, self.clock.now()).await
+    }
+
     /// The roles of an account, for the question who had which role when.
     fn roles(&self, round: &Round<'_>, shown: &Value) -> Option<Value> {
         let side = round.app.mapping.side(round.work.resource.kind)?;
@@ -199,6 +218,11 @@ impl Engine {
             _ => {
                 let what = resource.kind.resource_type();
                 let app = round.app.name();
+                if resource.link.is_none() {
+                    let detail = format!("{app} answered 'not found' to the create. {words}");
+                    let error = ScimError::invalid_value(detail.trim_end());
+                    return self.refuse(round, error, None).await;
+                }
                 let id = &resource.id;
                 let detail = format!("{what} '{id}' no longer exists in {app}. {words}");
                 self.refuse(round, ScimError::new(404, detail.trim_end()), None).await
@@ -243,6 +267,17 @@ impl Engine {
             (None, _) if rest.is_empty() && told => DesiredNow::Forget,
             _ => DesiredNow::Keep,
         };
+        if rest.is_empty() {
+            // A refused rename gives its name back.
+            let mut after = resource.clone();
+            after.pending.clear();
+            after.desired = match &settlement.desired {
+                DesiredNow::Keep => after.desired,
+                DesiredNow::Put(desired) => Some(desired.clone()),
+                DesiredNow::Forget => None,
+            };
+            settlement.keys = Some(keys_of(resource.kind, &view::attributes(round.app, &after)));
+        }
         settlement.remove_resource =
             created && told && rest.is_empty() && before.is_none() && resource.link.is_none();
         settlement.ends = changes

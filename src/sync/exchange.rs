@@ -94,7 +94,7 @@ pub(super) fn outcome_words(exchange: &Exchange) -> (Option<u16>, String) {
 }
 
 /// Takes out the app's secrets and what of this request must not be seen.
-fn redactor_of(app: &App, request: &PlannedRequest) -> Redactor {
+pub(super) fn redactor_of(app: &App, request: &PlannedRequest) -> Redactor {
     let mut redactor = app.redactor();
     for value in &request.sensitive {
         redactor.add(value);

@@ -1,6 +1,6 @@
 //! What a request says about the members of a group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::change::ResourceId;
 use crate::journal::{MemberEdge, MemberOps};
@@ -35,7 +35,8 @@ impl MemberWish {
     fn with(self, ids: Vec<String>, wanted: bool) -> Self {
         match self {
             Self::Whole(mut all) => {
-                all.retain(|id| !ids.contains(id));
+                let named: HashSet<&String> = ids.iter().collect();
+                all.retain(|id| !named.contains(id));
                 if wanted {
                     all.extend(ids);
                 }
@@ -59,11 +60,11 @@ impl MemberWish {
     }
 
     /// The wish without people the bridge does not know.
-    pub(super) fn without(mut self, unknown: &[String]) -> Self {
+    pub(super) fn without(mut self, unknown: &HashSet<&str>) -> Self {
         match &mut self {
             Self::Untouched => {}
-            Self::Whole(ids) => ids.retain(|id| !unknown.contains(id)),
-            Self::Edges(edges) => edges.retain(|id, _| !unknown.contains(id)),
+            Self::Whole(ids) => ids.retain(|id| !unknown.contains(id.as_str())),
+            Self::Edges(edges) => edges.retain(|id, _| !unknown.contains(id.as_str())),
         }
         self
     }

@@ -12,19 +12,24 @@ use super::{Certainty, Shown};
 use crate::change::{ChangeId, Kind, ResourceId};
 use crate::journal::{By, JournalError, Resource};
 use crate::mapping::Late;
+use crate::observe::cut;
 use crate::scim::{ScimError, ScimType};
 
+/// Longest name that is repeated in an answer.
+const SHOWN_NAME: usize = 200;
 /// Seconds after which a client may ask again when nothing better is known.
 const ASK_AGAIN: u32 = 30;
 
 impl Engine {
-    /// Waits for the end of a change until that moment; then the mapping's `late` decides.
+    /// Waits for the end of a change until that moment; then the mapping's `late` decides. `told`
+    /// is the status of the answer if nothing is refused.
     pub(super) async fn await_end(
         &self,
         app: &App,
         change: ChangeId,
         mut end: watch::Receiver<Option<Ended>>,
         until: Instant,
+        told: u16,
     ) -> Result<Certainty, ScimError> {
         let mut ending = self.ending.subscribe();
         let mut ended = tokio::select! {
@@ -41,7 +46,7 @@ impl Engine {
         drop(end);
         match ended {
             Some(Ended::Applied) => {
-                self.mark_answered(change, 200).await;
+                self.mark_answered(change, told).await;
                 Ok(Certainty::Confirmed)
             }
             Some(Ended::Refused(error) | Ended::Parked(error)) => {
@@ -50,7 +55,7 @@ impl Engine {
             }
             None => match late {
                 Late::Accept => {
-                    self.mark_answered(change, 202).await;
+                    self.mark_answered(change, told).await;
                     Ok(Certainty::Pending(change))
                 }
                 // The repeat has the same fingerprint and joins the change that goes on.
@@ -160,6 +165,7 @@ impl Engine {
 pub(super) fn taken(app: &App, kind: Kind, natural: &str, by: &Resource) -> ScimError {
     let what = kind.resource_type();
     let id = &by.id;
+    let natural = cut(natural, SHOWN_NAME);
     let inactive = if by.keys.active == Some(false) { ", which is not active" } else { "" };
     ScimError::typed(
         ScimType::Uniqueness,

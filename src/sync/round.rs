@@ -11,9 +11,11 @@ use serde_json::Value;
 
 use super::clock::later;
 use super::engine::{App, Engine};
-use super::exchange::{SHOWN_DETAIL, outcome_words, shown_answer, shown_payload, shown_target};
+use super::exchange::{
+    SHOWN_DETAIL, outcome_words, redactor_of, shown_answer, shown_payload, shown_target,
+};
 use super::members::EDGES_AT_ONCE;
-use crate::app::Exchange;
+use crate::app::{Exchange, Phase};
 use crate::change::{
     AnswerClass, ChangeId, Decision, Kind, RefusedAs, Schedule, Seen, StepClass, StepFacts,
     WaitReason, Waiting, after_read, after_write, next_goal, settle_of_create,
@@ -172,6 +174,9 @@ impl Engine {
                     (after_read(&facts, Seen::InDoubt), words)
                 }
             },
+            Exchange::NotSent(why) if why.phase == Phase::Prepare => {
+                (Decision::Refuse(RefusedAs::Rejected), words)
+            }
             Exchange::NotSent(_) => (after_read(&facts, Seen::NotSent), words),
             Exchange::InDoubt(_) => (after_read(&facts, Seen::InDoubt), words),
         };
@@ -269,13 +274,17 @@ impl Engine {
         let facts = facts_of(round, request);
         let (_, words) = outcome_words(exchange);
         match exchange {
+            // A request that cannot be built today cannot be built tomorrow.
+            Exchange::NotSent(why) if why.phase == Phase::Prepare => {
+                (Decision::Refuse(RefusedAs::Rejected), words, None)
+            }
             Exchange::NotSent(_) => (after_write(&facts, Seen::NotSent), words, None),
             Exchange::InDoubt(_) => (after_write(&facts, Seen::InDoubt), words, None),
             Exchange::Answered(answer) => match plan.take(&round.app.mapping, answer) {
                 Taken::Went => (Decision::Continue, words, Some(AnswerClass::Ok)),
                 Taken::Stopped(classified) => {
                     let decision = after_write(&facts, seen(&classified));
-                    let words = round.app.redactor().text(&classified.say, SHOWN_DETAIL);
+                    let words = redactor_of(round.app, request).text(&classified.say, SHOWN_DETAIL);
                     (decision, words, Some(classified.class))
                 }
                 Taken::Unreadable(why) => {

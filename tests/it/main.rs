@@ -8,6 +8,7 @@ mod admin;
 mod altr;
 mod altr_rules;
 mod architecture;
+mod attacks;
 mod cli;
 mod doubt;
 mod journal;

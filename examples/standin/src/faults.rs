@@ -52,6 +52,7 @@ pub enum When {
     /// A call that is neither a GET nor a login.
     Write,
     /// A call of this method whose path begins so: `("POST", "/users")`.
+    /// A path that ends in `?` is the whole path, with or without a query.
     Call(String, String),
 }
 
@@ -61,8 +62,11 @@ impl When {
             Self::Any => true,
             Self::Write => request.is_write() && !login,
             Self::Call(method, path) => {
-                request.method.eq_ignore_ascii_case(method)
-                    && request.path.starts_with(path.as_str())
+                let fits = match path.strip_suffix('?') {
+                    Some(whole) => request.path == whole,
+                    None => request.path.starts_with(path.as_str()),
+                };
+                fits && request.method.eq_ignore_ascii_case(method)
             }
         }
     }

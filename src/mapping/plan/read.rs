@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Ask, PlanError, Taken, read_request};
+use super::{Ask, PlanError, Taken, id_text, read_request};
 use crate::mapping::answer::Use;
 use crate::mapping::call::CallId;
 use crate::mapping::model::Mapping;
@@ -63,12 +63,22 @@ impl GetPlan {
             stopped => return stopped,
         }
         match single_record(mapping, call, answer, &roots) {
+            Ok(Some(record)) if self.is_another(mapping, &record) => {
+                let id = id_text(&self.id);
+                return Taken::Unreadable(format!("'{id}' was asked for, and another one came"));
+            }
             Ok(Some(record)) => lay_over(&mut self.current, record),
             Ok(None) => self.gone = true,
             Err(why) => return Taken::Unreadable(why),
         }
         self.at += 1;
         Taken::Went
+    }
+
+    /// The record has an id, and it is not the one that was asked for: never somebody else's.
+    fn is_another(&self, mapping: &Mapping, record: &Value) -> bool {
+        let shown = mapping.side(self.kind).and_then(|side| side.id_of(record));
+        shown.is_some_and(|shown| id_text(&shown) != id_text(&self.id))
     }
 
     fn roots(&self) -> Roots {

@@ -3,9 +3,11 @@
 
 use serde_json::Value;
 
+use super::write::refused_here;
 use super::{Claim, Converge, Reached, Stage, Want};
 use crate::mapping::Kind;
 use crate::mapping::model::Mapping;
+use crate::mapping::plan::operation::{Name, Operation};
 use crate::mapping::plan::{FindPlan, Found, GetPlan, MembersPlan, id_text};
 use crate::mapping::side::{GroupCreate, GroupDelete, IfExists, Side};
 
@@ -92,11 +94,28 @@ impl Converge {
             self.stage = Stage::End(Box::new(Reached::Protected));
             return;
         }
-        if let Some(plan) = self.key_change(mapping, side) {
+        // Access is taken away before anything else is asked: a look-up that fails must not
+        // delay it.
+        if !self.deactivates(side)
+            && let Some(plan) = self.key_change(mapping, side)
+        {
             self.stage = Stage::Guard(Box::new(plan));
             return;
         }
         self.plan_operations(mapping);
+    }
+
+    /// The deactivation is done: the rest follows, with the look-up that its keys need.
+    pub(super) fn goes_on_after_deactivation(&mut self, mapping: &Mapping) -> bool {
+        let Some(side) = mapping.side(self.goal.kind).filter(|_| self.then_update) else {
+            return false;
+        };
+        self.then_update = false;
+        self.operations = [Operation::new(Name::Update, &side.update, true)].into();
+        if let Some(plan) = self.key_change(mapping, side) {
+            self.stage = Stage::Guard(Box::new(plan));
+        }
+        true
     }
 
     /// A look-up for the new values of keys that change: nobody else may have them.
@@ -121,8 +140,16 @@ impl Converge {
             Found::Several { ids, .. } => ids,
         };
         let others: Vec<_> = others.into_iter().filter(|id| *id != own).collect();
-        if others.is_empty() {
+        let soft = self.operations.front().is_some_and(|operation| operation.soft);
+        if others.is_empty() && soft {
+            self.stage = Stage::Operate;
+        } else if others.is_empty() {
             self.plan_operations(mapping);
+        } else if soft {
+            let words = format!("somebody else has the new name already ({})", others.join(", "));
+            self.warning = Some(("find".to_owned(), refused_here(&words)));
+            self.operations.clear();
+            self.stage = Stage::Operate;
         } else {
             self.stage = Stage::End(Box::new(Reached::Exists { ids: others }));
         }

@@ -148,6 +148,8 @@ pub struct Converge {
     carried: Carried,
     saved: Map<String, Value>,
     at: Option<CallId>,
+    /// After the deactivation: what else differs, which may fail with a warning.
+    then_update: bool,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
     proven: Vec<FieldId>,
     /// The last write had no record in its answer: what the app holds must be read.
@@ -174,6 +176,7 @@ impl Converge {
             carried,
             saved: Map::new(),
             at: None,
+            then_update: false,
             proven: Vec::new(),
             stale: false,
             members: None,
@@ -215,7 +218,9 @@ impl Converge {
                     if let Some(request) = self.next_write(mapping)? {
                         return Ok(Next::Write(request));
                     }
-                    self.begin_members(mapping);
+                    if !self.goes_on_after_deactivation(mapping) {
+                        self.begin_members(mapping);
+                    }
                 }
                 Stage::ReadMembers(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),

@@ -33,7 +33,7 @@ impl Converge {
     }
 
     /// Up: reactivate, then update. Down: deactivate first, and it alone decides the outcome.
-    pub(super) fn write_operations(&self, side: &Side) -> VecDeque<Operation> {
+    pub(super) fn write_operations(&mut self, side: &Side) -> VecDeque<Operation> {
         let wanted = self.wanted_active();
         let creating = self.current.is_none();
         if creating {
@@ -46,8 +46,9 @@ impl Converge {
         }
         let update = |soft| Operation::new(Name::Update, &side.update, soft);
         match (wanted, self.is_active(side)) {
-            (Some(false), true) if !side.deactivate.is_empty() => {
-                [Operation::new(Name::Deactivate, &side.deactivate, false), update(true)].into()
+            (Some(false), true) if self.deactivates(side) => {
+                self.then_update = true;
+                [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
             }
             (Some(true), false) if !side.reactivate.is_empty() => {
                 [Operation::new(Name::Reactivate, &side.reactivate, false), update(false)].into()
@@ -55,6 +56,14 @@ impl Converge {
             (Some(false), false) => [update(true)].into(),
             _ => [update(false)].into(),
         }
+    }
+
+    /// The record is active, must not be, and the mapping has calls for that.
+    pub(super) fn deactivates(&self, side: &Side) -> bool {
+        self.current.is_some()
+            && !side.deactivate.is_empty()
+            && self.wanted_active() == Some(false)
+            && self.is_active(side)
     }
 
     pub(super) fn wanted_active(&self) -> Option<bool> {

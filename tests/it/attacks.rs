@@ -1,0 +1,110 @@
+//! What attacks on the running program found, so that it stays mended.
+
+use serde_json::json;
+use standin::{Fault, When};
+
+use crate::support::people::{group, patch, user};
+use crate::support::world::World;
+
+const ADA: &str = "ada@corp.example";
+
+fn off() -> serde_json::Value {
+    patch(json!([{ "op": "replace", "value": { "active": false } }]))
+}
+
+/// The create was applied and its answer lost: the account is found and must be *linked*, or
+/// the leaver could never be switched off.
+#[tokio::test]
+async fn an_account_found_after_a_doubt_can_be_deactivated() {
+    for lost in [
+        Fault::Drop { applied: true },
+        Fault::Answer { status: 200, body: "<html>hello</html>".into(), retry_after: None },
+    ] {
+        let world = World::impatient("directory").await;
+        let applied = matches!(lost, Fault::Drop { .. });
+        world.app().order(When::Call("POST".into(), "/users".into()), lost);
+        let made = world.post("/Users", &user(ADA, "Ada", "Byron")).await.expect(201);
+        world.settled().await;
+        let path = format!("/Users/{}", made["id"].as_str().unwrap());
+        world.patch(&path, &off()).await.expect(200);
+        world.settled().await;
+        assert_eq!(world.records("users").len(), 1, "applied before: {applied}");
+        assert_eq!(world.record("users", "login", ADA)["active"], false);
+        assert!(world.changes().await.iter().all(|change| change["state"] == "applied"));
+    }
+}
+
+/// An account that is adopted without any difference is linked too.
+#[tokio::test]
+async fn an_adopted_account_that_needs_no_write_can_be_deactivated() {
+    let mut world = World::impatient("directory").await;
+    world.stop_app().await;
+    let made = world.post("/Users", &user(ADA, "Ada", "Byron")).await.expect(201);
+    world.start_app().await;
+    world.settled().await;
+    let path = format!("/Users/{}", made["id"].as_str().unwrap());
+    world.patch(&path, &off()).await.expect(200);
+    assert_eq!(world.record("users", "login", ADA)["active"], false);
+}
+
+/// A value that fits into no call is refused, and blocks nobody who leaves.
+#[tokio::test]
+async fn a_name_too_long_for_the_app_is_refused_and_delays_no_deactivation() {
+    let world = World::impatient("directory").await;
+    let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+    let name = "q".repeat(70_000);
+    let rename = patch(json!([{ "op": "replace", "path": "userName", "value": name }]));
+    world.patch(&path, &rename).await.expect_error(400);
+    world.post("/Users", &user(&name, "Q", "Q")).await.expect_error(400);
+    world.patch(&path, &off()).await.expect(200);
+    assert_eq!(world.record("users", "login", ADA)["active"], false);
+}
+
+/// The look-up that a rename needs is out of order: the deactivation does not wait for it.
+#[tokio::test]
+async fn a_deactivation_does_not_wait_for_a_rename_that_cannot_be_looked_up() {
+    let world = World::impatient("directory").await;
+    let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+    let fault = Fault::Answer { status: 503, body: "search is down".into(), retry_after: None };
+    for _ in 0..200 {
+        world.app().order(When::Call("GET".into(), "/users?".into()), fault.clone());
+    }
+    let rename =
+        patch(json!([{ "op": "replace", "path": "userName", "value": "ada.king@corp.example" }]));
+    let renamed = world.patch(&path, &rename).await;
+    assert!(renamed.bridge_state().starts_with("pending"), "{renamed:?}");
+    world.patch(&path, &off()).await.expect(200);
+    world
+        .app()
+        .wait_for(|calls| {
+            calls.iter().any(|call| call.is_write() && call.body == json!({ "active": false }))
+        })
+        .await;
+    assert_eq!(world.record("users", "login", ADA)["active"], false);
+    world.app().clear_faults();
+    world.settled().await;
+}
+
+/// The app answers with somebody else's record: that is nobody's data.
+#[tokio::test]
+async fn another_ones_record_is_never_shown() {
+    let world = World::impatient("directory").await;
+    let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+    let other = json!({ "id": 4711, "login": "eve@corp.example", "active": true });
+    let lie = Fault::Answer { status: 200, body: other, retry_after: None };
+    world.app().order(When::Call("GET".into(), "/users/".into()), lie);
+    let shown = world.get(&path).await;
+    assert_eq!(shown.bridge_state(), "mirror");
+    assert_eq!(shown.expect(200)["userName"], ADA);
+}
+
+/// A large group with unknown members costs in proportion, and is answered.
+#[tokio::test]
+async fn many_unknown_members_are_left_out() {
+    let world = World::impatient("directory").await;
+    let names: Vec<String> = (0..50_000).map(|n| format!("nobody-{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let made = world.post("/Groups", &group("Everybody", &names)).await.expect(201);
+    let path = format!("/Groups/{}", made["id"].as_str().unwrap());
+    assert!(world.get(&path).await.expect(200)["members"].as_array().unwrap().is_empty());
+}

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::decide::StepFacts;
-
 /// The longest pause that an app's `Retry-After` can impose.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
@@ -22,13 +20,12 @@ impl Default for Schedule {
     }
 }
 
-/// The pause before attempt number `facts.attempts + 2`: between half and the whole of the
-/// doubled pause, never shorter than the app asked for.
-pub fn pause(facts: &StepFacts, asked: Option<Duration>) -> Duration {
-    let doubled =
-        facts.schedule.first.saturating_mul(1_u32.checked_shl(facts.attempts).unwrap_or(u32::MAX));
-    let whole = doubled.min(facts.schedule.longest);
-    let jittered = whole / 2 + (whole / 2).mul_f64(fraction(facts.seed, facts.attempts));
+/// The pause after so many failed attempts and one more: between half and the whole of the
+/// doubled pause, never shorter than the app asked for. `seed` differs from change to change.
+pub fn pause(schedule: Schedule, attempts: u32, seed: u64, asked: Option<Duration>) -> Duration {
+    let doubled = schedule.first.saturating_mul(1_u32.checked_shl(attempts).unwrap_or(u32::MAX));
+    let whole = doubled.min(schedule.longest);
+    let jittered = whole / 2 + (whole / 2).mul_f64(fraction(seed, attempts));
     match asked {
         Some(asked) => asked.min(LONGEST_ASKED).max(jittered),
         None => jittered,
@@ -46,23 +43,12 @@ fn fraction(seed: u64, attempts: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{InDoubtRule, StepClass};
-
-    fn facts(attempts: u32) -> StepFacts {
-        StepFacts {
-            class: StepClass::Other,
-            rule: InDoubtRule::Resend,
-            attempts,
-            schedule: Schedule::default(),
-            seed: 7,
-        }
-    }
 
     #[test]
     fn pauses_grow_up_to_the_longest() {
         for attempts in 0..200 {
             let whole = Duration::from_secs(1_u64.checked_shl(attempts).unwrap_or(60).clamp(1, 60));
-            let got = pause(&facts(attempts), None);
+            let got = pause(Schedule::default(), attempts, 7, None);
             assert!(got >= whole / 2 && got <= whole, "{attempts}: {got:?}");
         }
     }
@@ -70,7 +56,8 @@ mod tests {
     #[test]
     fn the_app_can_ask_for_more_but_not_for_ever() {
         let asked = Duration::from_secs(300);
-        assert_eq!(pause(&facts(0), Some(asked)), asked);
-        assert_eq!(pause(&facts(0), Some(Duration::from_secs(1_000_000))), LONGEST_ASKED);
+        assert_eq!(pause(Schedule::default(), 0, 7, Some(asked)), asked);
+        let ages = Some(Duration::from_secs(1_000_000));
+        assert_eq!(pause(Schedule::default(), 0, 7, ages), LONGEST_ASKED);
     }
 }

@@ -68,12 +68,12 @@ pub enum Decision {
 /// The decision after a write.
 pub fn after_write(facts: &StepFacts, seen: Seen) -> Decision {
     match seen {
-        Seen::NotSent => Decision::Again(WaitReason::Outage, pause(facts, None)),
+        Seen::NotSent => Decision::Again(WaitReason::Outage, pause_of(facts, None)),
         Seen::InDoubt => doubt(facts),
         Seen::Answered(class, wait) => match class {
             AnswerClass::Ok | AnswerClass::AlreadyDone => Decision::Continue,
             // A 429, or a 503 that says when to come back, was certainly not carried out.
-            AnswerClass::Retry => Decision::Again(WaitReason::Rate, pause(facts, wait)),
+            AnswerClass::Retry => Decision::Again(WaitReason::Rate, pause_of(facts, wait)),
             AnswerClass::Unsure => doubt(facts),
             AnswerClass::Conflict => Decision::Refuse(RefusedAs::Conflict),
             AnswerClass::NotFound => Decision::Missing,
@@ -90,13 +90,13 @@ pub fn after_write(facts: &StepFacts, seen: Seen) -> Decision {
 /// The decision after a read of a plan.
 pub fn after_read(facts: &StepFacts, seen: Seen) -> Decision {
     match seen {
-        Seen::NotSent | Seen::InDoubt => Decision::Again(WaitReason::Outage, pause(facts, None)),
+        Seen::NotSent | Seen::InDoubt => Decision::Again(WaitReason::Outage, pause_of(facts, None)),
         Seen::Answered(class, wait) => match class {
             AnswerClass::Ok | AnswerClass::AlreadyDone => Decision::Continue,
             AnswerClass::NotFound => Decision::Missing,
-            AnswerClass::Retry => Decision::Again(WaitReason::Rate, pause(facts, wait)),
+            AnswerClass::Retry => Decision::Again(WaitReason::Rate, pause_of(facts, wait)),
             AnswerClass::Unsure | AnswerClass::Changed | AnswerClass::Look => {
-                Decision::Again(WaitReason::Outage, pause(facts, wait))
+                Decision::Again(WaitReason::Outage, pause_of(facts, wait))
             }
             AnswerClass::LoginAgain => Decision::LoginAgain,
             AnswerClass::Stop => Decision::PauseApp,
@@ -112,10 +112,14 @@ fn doubt(facts: &StepFacts) -> Decision {
     match facts.rule {
         InDoubtRule::Stop => Decision::Park,
         InDoubtRule::Resend if facts.class != StepClass::Create => {
-            Decision::Again(WaitReason::Outage, pause(facts, None))
+            Decision::Again(WaitReason::Outage, pause_of(facts, None))
         }
         InDoubtRule::Resend | InDoubtRule::Find => Decision::Doubt,
     }
+}
+
+fn pause_of(facts: &StepFacts, asked: Option<Duration>) -> Duration {
+    pause(facts.schedule, facts.attempts, facts.seed, asked)
 }
 
 /// How long a create in doubt must rest before *not found* may be believed.

@@ -52,8 +52,6 @@ pub struct Row {
     pub send: SendRule,
     /// Whether SCIM shows it.
     pub read: bool,
-    /// Whether list rows lack it.
-    pub not_in_list: bool,
 }
 
 /// A SCIM path of a row, resolved.

@@ -26,6 +26,7 @@ mod path;
 mod plan;
 mod raw;
 mod record;
+mod request;
 mod roots;
 mod side;
 mod source;
@@ -50,8 +51,8 @@ pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
 pub use matching::FindResult;
 pub use model::{
-    AppAuth, BeforeWrite, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference,
-    Regenerate, Repair, Retries, ScimSettings, SecretSource, Supplied, SyncSettings, VarSource,
+    AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,
+    ScimSettings, SecretSource, SyncSettings, VarSource,
 };
 pub use paging::Page;
 pub use path::JsonPath;

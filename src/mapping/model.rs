@@ -69,12 +69,8 @@ pub struct ScimSettings {
     pub identifier: AttrPath,
     /// Whether a token may be made while one exists.
     pub regenerate: Regenerate,
-    /// A token that is given from outside.
-    pub supplied: Option<Supplied>,
     /// User attributes the bridge itself remembers.
     pub keep: Vec<Slot>,
-    /// Short names of namespaces and what is written for them.
-    pub extensions: Vec<(String, String)>,
 }
 
 /// A kind of proof of a client.
@@ -96,20 +92,6 @@ pub enum ClientAuth {
 pub enum Regenerate {
     Allowed,
     Refused,
-}
-
-/// A token that is given from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Supplied {
-    /// One token.
-    Token(Origin),
-    /// A pair for Basic.
-    Pair {
-        /// The user.
-        user: Origin,
-        /// The secret.
-        secret: Origin,
-    },
 }
 
 /// A constant, or a secret by name.
@@ -189,7 +171,7 @@ pub struct Retries {
     pub longest_wait: Duration,
 }
 
-/// Answering, doubt, reading, repair (mapping language section 16).
+/// Answering, doubt, reading (docs/mapping.md section 16).
 #[derive(Debug, Clone, PartialEq)]
 pub struct SyncSettings {
     /// Answer when settled (true), or at once.
@@ -202,32 +184,18 @@ pub struct SyncSettings {
     pub settle: Duration,
     /// Tops of the fields the app itself keeps unique.
     pub unique: Vec<String>,
-    /// Header that carries an idempotency key, in lower case.
-    pub idempotency_key: Option<String>,
-    /// Top of the field that holds the SCIM id.
-    pub marker: Option<String>,
     /// What happens when a linked record is gone.
     pub missing: Missing,
     /// Whether the create of a deactivated one restores it (else 409).
     pub restore: bool,
-    /// When the app is read before a write.
-    pub before_write: BeforeWrite,
     /// How long a reading counts as fresh.
     pub read_fresh_for: Duration,
     /// Longest time of a reading before memory answers.
     pub read_wait: Duration,
     /// How long the app may show old values after a write.
     pub lag: Duration,
-    /// How long a snapshot of a list counts as fresh.
-    pub list_fresh_for: Duration,
     /// Longest time a client waits for one.
     pub list_wait: Duration,
-    /// How often everything is compared; zero: only by hand.
-    pub reconcile_every: Duration,
-    /// What reconcile repairs by itself.
-    pub repair: Repair,
-    /// More records gone than this share (0 to 100): abort and alarm.
-    pub max_gone_percent: f64,
 }
 
 /// What Okta is told when time is up.
@@ -245,24 +213,6 @@ pub enum Missing {
     NotFound,
     Recreate,
     Park,
-}
-
-/// When the app is read before a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum BeforeWrite {
-    Always,
-    OnDoubt,
-    Never,
-}
-
-/// What reconcile repairs by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Repair {
-    Report,
-    Access,
-    All,
 }
 
 impl Mapping {
@@ -296,7 +246,7 @@ impl Mapping {
         &self.secrets
     }
 
-    /// Answering, doubt, reading, repair.
+    /// Answering, doubt, reading.
     pub fn sync(&self) -> &SyncSettings {
         &self.sync
     }

@@ -37,7 +37,7 @@ pub(crate) fn help<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) 
     }
 }
 
-/// Words of older drafts (mapping language section "absent on purpose").
+/// Words that authors try, and what to write instead.
 const REPLACED: &[(&str, &str)] = &[
     ("from_app", "use `shows:` for what SCIM shows without a field of its own"),
     ("ok_when", "use a row in `errors:`; rows also fit answers with status 200"),

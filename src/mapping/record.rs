@@ -194,7 +194,7 @@ impl Side {
         }
     }
 
-    /// Whether a field differs from what the app holds (mapping language, "Differs"). With
+    /// Whether a field differs from what the app holds (docs/mapping.md section 11). With
     /// `current` null (on create): whether it has a value.
     pub fn differs(
         &self,

@@ -196,6 +196,6 @@ fn sorted(value: Value) -> Value {
 }
 
 fn sealing_failed(error: &KeyError) -> ScimError {
-    tracing::error!(code = "key_failed", "a password cannot be sealed: {error}");
+    tracing::error!(code = "key-failed", "a password cannot be sealed: {error}");
     ScimError::new(500, "The bridge cannot keep the password safely; nothing was changed.")
 }

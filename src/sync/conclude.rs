@@ -281,7 +281,7 @@ impl Engine {
         app.set_pause(Pause::Auth { until: later(now, AUTH_PAUSE) });
         let name = app.name();
         let line = format!("{name} refuses the bridge's own credential: {words}");
-        alarm("app_refuses_bridge", &self.metrics, &line);
+        alarm("app-refuses-bridge", &self.metrics, &line);
         let waited_for = round.changes.iter().all(|c| self.waiters.will_hear(c.change));
         if waited_for && !round.changes.is_empty() {
             let detail = format!(
@@ -298,7 +298,7 @@ impl Engine {
         let resource = &round.work.resource;
         let name = round.app.name();
         alarm(
-            "change_parked",
+            "change-parked",
             &self.metrics,
             &format!(
                 "{name}: {} '{}' waits for a person: {words}",
@@ -344,7 +344,7 @@ impl Engine {
             {
                 let name = round.app.name();
                 alarm(
-                    "late_refusal",
+                    "late-refusal",
                     &self.metrics,
                     &format!("{name}: change {change} was accepted and is refused: {error}"),
                 );

@@ -169,7 +169,7 @@ impl Bridge {
             while schedulers.join_next().await.is_some() {}
         }
         if let Err(error) = self.engine.journal.close().await {
-            tracing::error!(code = "journal_failed", "closing the journal: {error}");
+            tracing::error!(code = "journal-failed", "closing the journal: {error}");
         }
     }
 }

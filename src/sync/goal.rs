@@ -55,7 +55,7 @@ impl Engine {
         match self.keys.open(sealed) {
             Ok(plain) => String::from_utf8(plain.to_vec()).ok(),
             Err(error) => {
-                tracing::error!(code = "secret_unreadable", "a password cannot be read: {error}");
+                tracing::error!(code = "secret-unreadable", "a password cannot be read: {error}");
                 None
             }
         }

@@ -26,7 +26,7 @@ impl Engine {
             let nap = match self.claim_some(&app, &mut lanes, width).await {
                 Ok(nap) => nap,
                 Err(error) => {
-                    tracing::error!(app = app.name(), code = "journal_failed", "claim: {error}");
+                    tracing::error!(app = app.name(), code = "journal-failed", "claim: {error}");
                     Duration::from_secs(1)
                 }
             };

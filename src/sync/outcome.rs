@@ -66,7 +66,7 @@ impl Engine {
     /// Notes that the client was told; a 2xx before the end makes a later refusal a late one.
     async fn mark_answered(&self, change: ChangeId, status: u16) {
         if let Err(error) = self.journal.answered(change, status).await {
-            tracing::error!(code = "journal_failed", %change, "noting an answer: {error}");
+            tracing::error!(code = "journal-failed", %change, "noting an answer: {error}");
         }
     }
 
@@ -169,7 +169,7 @@ pub(super) fn taken(app: &App, kind: Kind, natural: &str, by: &Resource) -> Scim
 
 /// The journal did not take or give it: nothing is promised, Okta comes back by itself.
 pub(super) fn journal_failed(error: JournalError) -> ScimError {
-    tracing::error!(code = "journal_failed", "the journal failed: {error}");
+    tracing::error!(code = "journal-failed", "the journal failed: {error}");
     ScimError::new(429, "The bridge cannot write its journal right now; nothing was changed.")
         .retry_after(ASK_AGAIN)
 }

@@ -98,6 +98,7 @@ impl Engine {
     ) -> Result<(), ScimError> {
         let Some(link) = resource.link.clone() else { return Ok(()) };
         let plan = GetPlan::new(kind, link.app_id.clone());
+        let begun = self.readings.begin();
         match self.carry_read(app, plan, until).await {
             Ok(Some(record)) => {
                 let Some(side) = app.mapping.side(kind) else { return Ok(()) };
@@ -106,7 +107,7 @@ impl Engine {
                 }
                 let shown = side.read_back(&record, &link.app_id);
                 self.remember_reading(app, kind, resource, shown).await?;
-                self.readings.put(&resource.id, record);
+                self.readings.put(begun, &resource.id, record);
                 if kind == Kind::Group {
                     self.refresh_members(app, resource, &link.app_id, until).await?;
                 }
@@ -229,7 +230,7 @@ impl Engine {
             Class::LoginAgain | Class::Stop => {
                 let name = app.name();
                 let line = format!("{name} refuses the bridge's own credential: {words}");
-                alarm("app_refuses_bridge", &self.metrics, &line);
+                alarm("app-refuses-bridge", &self.metrics, &line);
                 Some(ReadFailure::BridgeRefused(words))
             }
             _ => Some(ReadFailure::Silent(words)),

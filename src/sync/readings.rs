@@ -1,10 +1,12 @@
 //! Records of the app that were read a moment ago.
 //!
 //! Okta's update is GET, then PUT: the PUT's read-before-write may use what the GET brought. A
-//! reading is used once, only while it is fresh, and never after a write.
+//! reading is used once, only while it is fresh, and only if no round of writes began or ended
+//! while it was made: an older picture would hide a difference.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,12 +22,32 @@ const MOST: usize = 1_024;
 #[derive(Debug, Default)]
 pub struct Readings {
     records: Mutex<HashMap<ResourceId, (Instant, Value)>>,
+    rounds: AtomicU64,
 }
 
+/// The moment at which a read began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun(u64);
+
 impl Readings {
-    /// Keeps a record that was just read.
-    pub fn put(&self, id: &ResourceId, record: Value) {
+    /// A read begins.
+    pub fn begin(&self) -> Begun {
+        Begun(self.rounds.load(Ordering::SeqCst))
+    }
+
+    /// A round of writes begins or ends: reads under way are not kept.
+    pub fn write(&self, id: &ResourceId) {
         let mut records = lock(&self.records);
+        self.rounds.fetch_add(1, Ordering::SeqCst);
+        records.remove(id);
+    }
+
+    /// Keeps a record that was just read.
+    pub fn put(&self, begun: Begun, id: &ResourceId, record: Value) {
+        let mut records = lock(&self.records);
+        if self.begin() != begun {
+            return;
+        }
         if records.len() >= MOST {
             records.clear();
         }
@@ -50,11 +72,25 @@ mod tests {
         let readings = Readings::default();
         let id = ResourceId("a".into());
         let limit = Duration::from_secs(5);
-        readings.put(&id, json!({ "n": 1 }));
+        readings.put(readings.begin(), &id, json!({ "n": 1 }));
         assert_eq!(readings.take(&id, limit), Some(json!({ "n": 1 })));
         assert_eq!(readings.take(&id, limit), None);
-        readings.put(&id, json!({ "n": 2 }));
+        readings.put(readings.begin(), &id, json!({ "n": 2 }));
         tokio::time::advance(Duration::from_secs(6)).await;
+        assert_eq!(readings.take(&id, limit), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_picture_from_before_a_write_is_not_kept() {
+        let readings = Readings::default();
+        let id = ResourceId("a".into());
+        let limit = Duration::from_secs(5);
+        let begun = readings.begin();
+        readings.write(&id);
+        readings.put(begun, &id, json!({ "n": 1 }));
+        assert_eq!(readings.take(&id, limit), None);
+        readings.put(readings.begin(), &id, json!({ "n": 2 }));
+        readings.write(&id);
         assert_eq!(readings.take(&id, limit), None);
     }
 }

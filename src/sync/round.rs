@@ -73,9 +73,10 @@ impl Engine {
             Ok(goal) => self.converge(&round, Converge::new(goal)).await,
             Err(error) => RoundEnd::JournalLost(error),
         };
+        self.readings.write(&work.resource.id);
         if let Err(error) = self.conclude(&round, end).await {
             // The lane stays claimed; the next start of the process frees it.
-            tracing::error!(app = app.name(), code = "journal_failed", "settling: {error}");
+            tracing::error!(app = app.name(), code = "journal-failed", "settling: {error}");
         }
     }
 
@@ -84,7 +85,9 @@ impl Engine {
         if resource.kind == Kind::Group {
             round.edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
         }
-        self.goal(round).await
+        let goal = self.goal(round).await;
+        self.readings.write(&resource.id);
+        goal
     }
 
     async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {

@@ -175,7 +175,7 @@ async fn a_late_refusal_alarms_and_get_shows_what_the_app_holds() {
     let shown = world.get(&path).await.expect(200);
     assert!(shown.get("title").is_none(), "{shown}");
     let metrics = send(&world.service().admin(), "GET", "/metrics", &[], b"").await.unwrap().body;
-    assert!(metrics.contains("scim_bridge_alarms_total{code=\"late_refusal\"} 1"), "{metrics}");
+    assert!(metrics.contains("scim_bridge_alarms_total{code=\"late-refusal\"} 1"), "{metrics}");
 }
 
 #[tokio::test]

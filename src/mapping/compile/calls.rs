@@ -1,11 +1,11 @@
-//! `calls:`: from a raw call to one that can build requests (mapping language section 11).
+//! `calls:`: from a raw call to one that can build requests (docs/mapping.md section 11).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::answers::{error_row, paging_of, record, records_of, saves};
 use super::class::{class, fan, fields_of};
-use super::line::{headers_of, line_of, query_of};
+use super::line::{Line, headers_of, line_of, query_of};
 use super::scope::Scope;
 use super::uses::CallUse;
 use super::{Cx, attributes, connect};
@@ -101,76 +101,52 @@ fn position<'s>(
 
 fn call(cx: &mut Cx<'_, '_>, name: &Spanned<String>, raw: &RawCall, own: &OwnCalls<'_>) -> Call {
     let position = position(cx, name, raw, own);
-    let scope = position.scope.clone();
-    let (method, path, fixed_query) = match &raw.call {
-        Some(line) => line_of(cx, line, &scope),
+    let line = match &raw.call {
+        Some(line) => line_of(cx, line, &position.scope),
         None => (Method::Get, Vec::new(), None),
     };
-    let rows = position.side.map_or(&[][..], |side| side.attributes.as_slice());
-    let kind = position.side.map(|side| side.kind);
-    let rt = position.side.map(|side| side.resource_type.clone());
-    let send = raw.send.as_ref().map(|send| sent_fields(cx, send, kind, rows));
-    let body_scope = if send.is_some() { scope.clone().with(&["send"]) } else { scope.clone() };
-    let body = raw.body.as_ref().and_then(|body| cx.value(body, &body_scope));
-    let query = raw.query.as_ref().map(|query| query_of(cx, query, &scope)).unwrap_or_default();
-    let headers =
-        raw.headers.as_ref().map(|headers| headers_of(cx, headers, &scope)).unwrap_or_default();
-    let if_changed: Option<Vec<FieldId>> = raw.if_changed.as_ref().map(|names| {
-        names.iter().flat_map(|name| attributes::by_top(cx, kind, rows, name)).collect()
-    });
-    let when = raw.when.as_ref().and_then(|when| cx.condition(when, &scope, rt.as_ref()));
-    let answer_scope = scope.clone().with(&["body", "headers", "status"]);
-    let settings = Settings::of(cx, raw);
-    let mut call = Call {
-        name: position.name.clone(),
-        method,
-        class: StepClass::Read,
-        in_doubt: InDoubtRule::Resend,
-        path,
-        fixed_query,
-        query,
-        headers,
-        body,
-        only_changed: raw.only.as_ref().is_some_and(|only| only.value == RawOnly::Changed),
-        fields: Vec::new(),
-        when,
-        record: record(cx, raw, &answer_scope),
-        records: raw.records.as_ref().and_then(|records| records_of(cx, records, &answer_scope)),
-        keep_where: pairs(cx, raw.keep_where.as_ref(), &scope.named("`where`").single()),
-        paging: raw.paging.as_ref().and_then(|paging| paging_of(cx, paging)),
-        save: saves(
-            cx,
-            raw,
-            &answer_scope.clone().with(if raw.records.is_some() { &["records"] } else { &[] }),
-        ),
-        errors: raw
-            .errors
-            .iter()
-            .flatten()
-            .filter_map(|row| error_row(cx, row, Some(&answer_scope)))
-            .collect(),
-        read_back: raw.read_back.as_ref().is_some_and(|read_back| read_back.value),
-        batch: raw.batch.as_ref().map(|batch| batch.value),
-        fan: Fan::Once,
-        idempotency_key: raw.idempotency_key.as_ref().map(|key| key.to_lowercase()),
-        settle: raw.settle.as_ref().map(|settle| settle.value),
-        timeout: settings.timeout,
-        sends: settings.sends,
-        reads: settings.reads,
-        bracket_lists: settings.bracket_lists,
-        kind,
-        passwords: rows
-            .iter()
-            .filter(|row| row.is_password())
-            .map(|row| row.field.clone())
-            .collect(),
-        vars: Arc::clone(&cx.vars),
-        send,
-    };
-    call.fields = fields_of(&call, if_changed, rows);
+    let mut call = bare(cx, position.name.clone(), raw, line);
+    call.kind = position.side.map(|side| side.kind);
+    what_it_sends(cx, raw, &position, &mut call);
+    what_it_reads(cx, raw, &position.scope, &mut call);
     call.fan = fan(&call);
     class(cx, name, raw, &position, &mut call);
     call
+}
+
+/// Its query, headers and body, and the fields that make it necessary.
+fn what_it_sends(cx: &mut Cx<'_, '_>, raw: &RawCall, position: &Position<'_>, call: &mut Call) {
+    let scope = &position.scope;
+    let rows = position.side.map_or(&[][..], |side| side.attributes.as_slice());
+    call.send = raw.send.as_ref().map(|send| sent_fields(cx, send, call.kind, rows));
+    let body_scope = if raw.send.is_some() { scope.clone().with(&["send"]) } else { scope.clone() };
+    call.body = raw.body.as_ref().and_then(|body| cx.value(body, &body_scope));
+    call.query = raw.query.as_ref().map(|query| query_of(cx, query, scope)).unwrap_or_default();
+    call.headers =
+        raw.headers.as_ref().map(|headers| headers_of(cx, headers, scope)).unwrap_or_default();
+    let if_changed: Option<Vec<FieldId>> = raw.if_changed.as_ref().map(|names| {
+        names.iter().flat_map(|name| attributes::by_top(cx, call.kind, rows, name)).collect()
+    });
+    let rt = position.side.map(|side| &side.resource_type);
+    call.when = raw.when.as_ref().and_then(|when| cx.condition(when, scope, rt));
+    call.only_changed = raw.only.as_ref().is_some_and(|only| only.value == RawOnly::Changed);
+    call.batch = raw.batch.as_ref().map(|batch| batch.value);
+    let passwords = rows.iter().filter(|row| row.is_password());
+    call.passwords = passwords.map(|row| row.field.clone()).collect();
+    call.fields = fields_of(call, if_changed, rows);
+}
+
+/// What it takes from the answer, and what the answer means.
+fn what_it_reads(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope, call: &mut Call) {
+    let answer = scope.clone().with(&["body", "headers", "status"]);
+    call.record = record(cx, raw, &answer);
+    call.records = raw.records.as_ref().and_then(|records| records_of(cx, records, &answer));
+    call.keep_where = pairs(cx, raw.keep_where.as_ref(), &scope.named("`where`").single());
+    call.paging = raw.paging.as_ref().and_then(|paging| paging_of(cx, paging));
+    call.save = saves(cx, raw, &answer);
+    let errors = raw.errors.iter().flatten();
+    call.errors = errors.filter_map(|row| error_row(cx, row, Some(&answer))).collect();
+    call.read_back = raw.read_back.as_ref().is_some_and(|read_back| read_back.value);
 }
 
 /// What a call inherits from `connect`.
@@ -200,10 +176,16 @@ impl Settings {
 pub(super) fn probe(cx: &mut Cx<'_, '_>, line: &Spanned<String>) -> Option<Call> {
     let raw = RawCall { call: Some(line.clone()), ..RawCall::default() };
     let scope = Scope::new("`connect.probe`", &["vars"]);
-    let (method, path, fixed_query) = line_of(cx, line, &scope);
-    let settings = Settings::of(cx, &raw);
-    Some(Call {
-        name: "connect.probe".to_owned(),
+    let line = line_of(cx, line, &scope);
+    Some(bare(cx, "connect.probe".to_owned(), &raw, line))
+}
+
+/// A call that sends nothing but its line and reads nothing.
+fn bare(cx: &Cx<'_, '_>, name: String, raw: &RawCall, line: Line) -> Call {
+    let (method, path, fixed_query) = line;
+    let settings = Settings::of(cx, raw);
+    Call {
+        name,
         method,
         class: StepClass::Read,
         in_doubt: InDoubtRule::Resend,
@@ -225,8 +207,6 @@ pub(super) fn probe(cx: &mut Cx<'_, '_>, line: &Spanned<String>) -> Option<Call>
         read_back: false,
         batch: None,
         fan: Fan::Once,
-        idempotency_key: None,
-        settle: None,
         timeout: settings.timeout,
         sends: settings.sends,
         reads: settings.reads,
@@ -234,7 +214,7 @@ pub(super) fn probe(cx: &mut Cx<'_, '_>, line: &Spanned<String>) -> Option<Call>
         kind: None,
         passwords: Vec::new(),
         vars: Arc::clone(&cx.vars),
-    })
+    }
 }
 
 fn sent_fields(

@@ -1,4 +1,4 @@
-//! `connect:` (mapping language section 6).
+//! `connect:` (docs/mapping.md section 6).
 
 use std::time::Duration;
 

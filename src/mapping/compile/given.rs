@@ -1,4 +1,4 @@
-//! `vars:` and `secrets:`: what the installation gives (mapping language section 7).
+//! `vars:` and `secrets:`: what the installation gives (docs/mapping.md section 7).
 
 use regex::Regex;
 use serde_json::{Map, Value};

@@ -10,7 +10,8 @@ use crate::mapping::template::Part;
 use crate::mapping::value::Val;
 use crate::mapping::wire::Method;
 
-type Line = (Method, Vec<Vec<Part>>, Option<String>);
+/// Method, segments of the path, constant query.
+pub(super) type Line = (Method, Vec<Vec<Part>>, Option<String>);
 
 /// `METHOD /path?query`.
 pub(super) fn line_of(cx: &mut Cx<'_, '_>, line: &Spanned<String>, scope: &Scope) -> Line {

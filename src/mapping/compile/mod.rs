@@ -12,7 +12,9 @@ mod connect;
 mod given;
 mod groups;
 mod line;
+mod readable;
 mod resource_types;
+mod row;
 mod scope;
 mod settings;
 mod sides;
@@ -98,13 +100,16 @@ pub(crate) struct Cx<'a, 's> {
     /// Values of the variables.
     pub vars: Arc<Value>,
     pub uses: Uses,
+    /// What `user` and `group` can hold; nothing of a side that is not known completely.
+    pub readable: BTreeMap<Kind, ResourceType>,
 }
 
 impl<'a, 's> Cx<'a, 's> {
     fn new(raw: &'a RawMapping, given: &'a Given<'a>, report: &'a mut Report<'s>) -> Self {
         let shorts = settings::shorts(raw);
         let uses = Uses::of(raw);
-        let mut cx = Self { raw, report, given, shorts, vars: Arc::new(Value::Null), uses };
+        let (vars, readable) = (Arc::new(Value::Null), BTreeMap::new());
+        let mut cx = Self { raw, report, given, shorts, vars, uses, readable };
         cx.vars = Arc::new(given::vars(&mut cx));
         cx
     }
@@ -133,6 +138,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     let app = raw.app.as_ref().map_or_else(|| "app".to_owned(), |app| app.value.clone());
     let secrets = given::secrets(cx);
     let full: BTreeMap<Kind, ResourceType> = resource_types::full(cx);
+    cx.readable = readable::readable(cx, &full);
     let scim = settings::scim(cx, &app, &full);
     tables::all(cx, &full[&Kind::User]);
     let users = sides::users(cx, &full)?;

@@ -187,6 +187,13 @@ pub(super) fn shown(side: &Side, full: &ResourceType) -> ResourceType {
         }
         Kind::Group => used.extend(["displayName".to_owned(), "members".to_owned()]),
     }
+    let mut rt = restricted(full, &used);
+    describe(side, &mut rt);
+    rt
+}
+
+/// A resource type with the attributes of these names only.
+pub(super) fn restricted(full: &ResourceType, used: &BTreeSet<String>) -> ResourceType {
     let mut rt = full.clone();
     rt.schema = full.schema.restricted_to(&|name| used.contains(name));
     rt.extensions = full
@@ -200,11 +207,11 @@ pub(super) fn shown(side: &Side, full: &ResourceType) -> ResourceType {
         })
         .filter(|extension| !extension.schema.attributes.is_empty())
         .collect();
-    describe(side, &mut rt);
     rt
 }
 
-fn named(schema: Option<&str>, attribute: &str, sub: Option<&str>) -> String {
+/// The name of a path as [`restricted`] takes it.
+pub(super) fn named(schema: Option<&str>, attribute: &str, sub: Option<&str>) -> String {
     let name = match sub {
         Some(sub) => format!("{attribute}.{sub}"),
         None => attribute.to_owned(),

@@ -8,8 +8,9 @@ use crate::mapping::names;
 use crate::mapping::path::JsonPath;
 use crate::mapping::raw::{Span, Spanned};
 use crate::mapping::source::{Node, NodeKind};
-use crate::mapping::template::Template;
+use crate::mapping::template::{Template, Variable};
 use crate::mapping::value::Val;
+use crate::mapping::wire::Kind;
 
 /// What a place in the file offers and allows.
 #[derive(Debug, Clone, Default)]
@@ -191,10 +192,9 @@ impl Cx<'_, '_> {
         };
         let shorts = self.shorts.clone();
         let mut known = true;
-        for path in template.paths_mut() {
+        for Variable { at, path, .. } in template.variables_mut() {
             let names: Vec<String> = path.names().into_iter().map(str::to_owned).collect();
-            let from = text.find(path.text()).unwrap_or(0);
-            let at = self.report.inside(span, text, from, path.text().len());
+            let at = self.report.inside(span, text, *at, path.text().len());
             known &= self.root(path.root(), &names, &at, scope);
             if matches!(path.root(), "user" | "group") {
                 path.rename_first(|name| shorts.get(name).cloned());
@@ -203,7 +203,7 @@ impl Cx<'_, '_> {
         known.then_some(template)
     }
 
-    /// Checks a root and the first name below it.
+    /// Checks a root and the names below it, as far as they can be known.
     pub(super) fn root(&mut self, root: &str, names: &[String], at: &Span, scope: &Scope) -> bool {
         if !scope.roots.contains(&root) {
             let known: Vec<&str> = scope.roots.clone();
@@ -229,6 +229,8 @@ impl Cx<'_, '_> {
                 None => return true,
             },
             "saved" => ("saved value", scope.saved.clone()),
+            "user" => return self.resource_has(Kind::User, root, names, at),
+            "group" => return self.resource_has(Kind::Group, root, names, at),
             _ => return true,
         };
         if known.contains(name) {
@@ -262,7 +264,6 @@ const ROOTS: &[&str] = &[
     "removed",
     "page",
     "record",
-    "records",
     "body",
     "headers",
     "status",

@@ -1,18 +1,15 @@
-//! `scim:` and `sync:` (mapping language sections 8 and 16).
+//! `scim:` and `sync:` (docs/mapping.md sections 8 and 16).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Cx;
 use super::attributes::{self, expand};
-use super::{Cx, origin};
-use crate::mapping::model::{
-    BeforeWrite, ClientAuth, Late, Missing, Regenerate, Repair, ScimSettings, Supplied,
-    SyncSettings,
-};
+use crate::mapping::model::{ClientAuth, Late, Missing, Regenerate, ScimSettings, SyncSettings};
 use crate::mapping::names;
 use crate::mapping::raw::{
-    RawAnswer, RawBeforeWrite, RawClientAuth, RawLate, RawMapping, RawMissing, RawRecreate,
-    RawRegenerate, RawRepair, RawScimSettings, Spanned,
+    RawAnswer, RawClientAuth, RawLate, RawMapping, RawMissing, RawRecreate, RawRegenerate,
+    RawScimSettings, Spanned,
 };
 use crate::mapping::wire::Kind;
 use crate::scim::{AttrPath, ResourceType, Slot, core};
@@ -47,17 +44,6 @@ pub(super) fn scim(
         .map(|path| path.slot())
         .collect();
     let tokens = raw.tokens.clone().unwrap_or_default();
-    let supplied = tokens.supplied.as_ref().and_then(|supplied| {
-        if let (Some(user), Some(secret)) = (&supplied.user, &supplied.secret) {
-            let user =
-                origin(cx.report, &user.span, "`user`", user.env.as_ref(), user.file.as_ref())?;
-            let (env, file) = (secret.env.as_ref(), secret.file.as_ref());
-            let secret = origin(cx.report, &secret.span, "`secret`", env, file)?;
-            return Some(Supplied::Pair { user, secret });
-        }
-        let (env, file) = (supplied.env.as_ref(), supplied.file.as_ref());
-        origin(cx.report, &supplied.span, "the token", env, file).map(Supplied::Token)
-    });
     ScimSettings {
         path: path(cx, &raw, app),
         auth: client_auth(cx, &raw),
@@ -66,9 +52,7 @@ pub(super) fn scim(
             Some(RawRegenerate::Refused) => Regenerate::Refused,
             Some(RawRegenerate::Allowed) | None => Regenerate::Allowed,
         },
-        supplied,
         keep,
-        extensions: cx.shorts.clone().into_iter().collect(),
     }
 }
 
@@ -151,7 +135,6 @@ pub(super) fn sync(cx: &mut Cx<'_, '_>) -> SyncSettings {
     let raw = cx.raw.sync.clone().unwrap_or_default();
     let read = raw.read.clone().unwrap_or_default();
     let list = raw.list.clone().unwrap_or_default();
-    let reconcile = raw.reconcile.clone().unwrap_or_default();
     let time = |given: &Option<Spanned<Duration>>, default: u64| {
         given.as_ref().map_or(Duration::from_secs(default), |time| time.value)
     };
@@ -177,30 +160,15 @@ pub(super) fn sync(cx: &mut Cx<'_, '_>) -> SyncSettings {
         late: if raw.late == Some(RawLate::Retry) { Late::Retry } else { Late::Accept },
         settle: time(&raw.settle, 60),
         unique: raw.unique.iter().flatten().filter_map(|name| field(cx, name)).collect(),
-        idempotency_key: raw.idempotency_key.as_ref().map(|name| name.to_lowercase()),
-        marker: raw.marker.as_ref().and_then(|name| field(cx, name)),
         missing: match raw.missing {
             Some(RawMissing::Recreate) => Missing::Recreate,
             Some(RawMissing::Park) => Missing::Park,
             Some(RawMissing::NotFound) | None => Missing::NotFound,
         },
         restore: raw.on_recreate != Some(RawRecreate::Conflict),
-        before_write: match read.before_write {
-            Some(RawBeforeWrite::OnDoubt) => BeforeWrite::OnDoubt,
-            Some(RawBeforeWrite::Never) => BeforeWrite::Never,
-            Some(RawBeforeWrite::Always) | None => BeforeWrite::Always,
-        },
         read_fresh_for: time(&read.fresh_for, 5),
         read_wait: time(&read.wait, 5),
         lag: time(&read.lag, 30),
-        list_fresh_for: time(&list.fresh_for, 600),
         list_wait: time(&list.wait, 20),
-        reconcile_every: time(&reconcile.every, 0),
-        repair: match reconcile.repair {
-            Some(RawRepair::Report) => Repair::Report,
-            Some(RawRepair::All) => Repair::All,
-            Some(RawRepair::Access) | None => Repair::Access,
-        },
-        max_gone_percent: reconcile.max_gone.map_or(5.0, |percent| percent.0),
     }
 }

@@ -1,4 +1,4 @@
-//! `users:`, and what users and groups have in common (mapping language section 12).
+//! `users:`, and what users and groups have in common (docs/mapping.md section 12).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `tables:` and tables on the spot (mapping language section 9).
+//! `tables:` and tables on the spot (docs/mapping.md section 9).
 
 use serde_json::Value;
 

@@ -78,7 +78,7 @@ impl CallUse {
         )
     }
 
-    /// The roots that are there (mapping language section 3).
+    /// The roots that are there (docs/mapping.md section 3).
     pub fn roots(self) -> &'static [&'static str] {
         match self {
             Self::Probe | Self::List(_) => &["vars"],

@@ -1,4 +1,4 @@
-//! Which calls of an operation run, and in what order (mapping-spec: "When a call runs").
+//! Which calls of an operation run, and in what order (docs/mapping.md section 11).
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -1,4 +1,4 @@
-//! `attributes:` and `shows:` (mapping language section 10).
+//! `attributes:` and `shows:` (docs/mapping.md section 10).
 
 use super::RawTable;
 use super::read::{OneOrMany, Pairs, Read, Spanned, block, words};
@@ -45,10 +45,8 @@ block! {
         "send" => send: Spanned<RawSend>,
         /// `false`: never shown in SCIM.
         "read" => read: Spanned<bool>,
-        /// List rows lack it: shown there as last read.
-        "not_in_list" => not_in_list: Spanned<bool>,
     }
-    later ["each"]
+    later ["each", "not_in_list"]
 }
 
 words! {

@@ -1,4 +1,4 @@
-//! `calls:`, paging and error rows (mapping language sections 11, 14 and 15).
+//! `calls:`, paging and error rows (docs/mapping.md sections 11, 14 and 15).
 
 use std::time::Duration;
 
@@ -44,10 +44,6 @@ block! {
         "read_back" => read_back: Spanned<bool>,
         /// Member ids in one call. Default: all.
         "batch" => batch: Spanned<u64>,
-        /// Overrides `sync.idempotency_key`.
-        "idempotency_key" => idempotency_key: Spanned<String>,
-        /// Overrides `sync.settle`.
-        "settle" => settle: Spanned<Duration>,
         /// Overrides `connect.timeout`.
         "timeout" => timeout: Spanned<Duration>,
         /// Overrides `connect.sends`.
@@ -56,7 +52,7 @@ block! {
         "reads" => reads: RawReadFormat,
     }
     required ["call"]
-    later ["until", "version"]
+    later ["until", "version", "idempotency_key", "settle"]
 }
 
 words! {

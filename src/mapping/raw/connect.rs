@@ -1,8 +1,9 @@
-//! `connect:` (mapping language section 6).
+//! `connect:` (docs/mapping.md section 6).
 
 use std::time::Duration;
 
-use super::read::{Bytes, Spanned, block, words};
+use super::read::{Spanned, block, words};
+use super::scalars::Bytes;
 use crate::mapping::source::Node;
 
 block! {

@@ -1,4 +1,4 @@
-//! `groups:` with groups that are groups in the app (mapping language section 13.1).
+//! `groups:` with groups that are groups in the app (docs/mapping.md section 13).
 
 use super::read::{Pairs, Read, Spanned, block, words};
 use super::{RawAttributeEntry, RawFind, RawListEntry, RawShows};

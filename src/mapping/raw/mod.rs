@@ -8,6 +8,7 @@ mod calls;
 mod connect;
 mod groups;
 mod read;
+mod scalars;
 mod scim;
 mod sync;
 mod tables;
@@ -27,9 +28,7 @@ pub(crate) use groups::{
 };
 pub(crate) use read::{Block, Pairs, Read, Span, Spanned};
 pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
-pub(crate) use sync::{
-    RawAnswer, RawBeforeWrite, RawLate, RawMissing, RawRecreate, RawRepair, RawSync,
-};
+pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};
-pub(crate) use top::{RawMapping, RawSecret, RawVar};
+pub(crate) use top::{RawMapping, RawVar};
 pub(crate) use users::{RawDelete, RawFind, RawIfExists, RawListEntry, RawUsers};

@@ -1,4 +1,4 @@
-//! `scim:` (mapping language section 8).
+//! `scim:` (docs/mapping.md section 8).
 
 use super::read::{OneOrMany, Pairs, Read, Spanned, block, words, wrong};
 use crate::mapping::diagnostic::Report;
@@ -30,28 +30,13 @@ block! {
     pub struct RawTokens in "`scim.tokens`" {
         /// Whether a second token may be made while one exists: `allowed` (default) or `refused`.
         "regenerate" => regenerate: RawRegenerate,
-        /// A token that comes from outside.
-        "supplied" => supplied: RawSupplied,
     }
+    later ["supplied"]
 }
 
 words! {
     /// Whether a token may be made again.
     pub enum RawRegenerate { "allowed" => Allowed, "refused" => Refused, }
-}
-
-block! {
-    /// A given token, or a given pair for Basic.
-    pub struct RawSupplied in "`scim.tokens.supplied`" {
-        /// Name of the environment variable that holds the token.
-        "env" => env: Spanned<String>,
-        /// Path of the file that holds the token.
-        "file" => file: Spanned<String>,
-        /// The pair's user.
-        "user" => user: super::RawSecret,
-        /// The pair's secret.
-        "secret" => secret: super::RawSecret,
-    }
 }
 
 /// One kind of client proof.

@@ -1,8 +1,8 @@
-//! `sync:` (mapping language section 16).
+//! `sync:` (docs/mapping.md section 16).
 
 use std::time::Duration;
 
-use super::read::{Percent, Spanned, block, words};
+use super::read::{Spanned, block, words};
 
 block! {
     /// Answering, doubt, reading, repair.
@@ -17,10 +17,6 @@ block! {
         "settle" => settle: Spanned<Duration>,
         /// FIELDS the app itself keeps unique.
         "unique" => unique: Vec<Spanned<String>>,
-        /// Name of the header that carries an idempotency key.
-        "idempotency_key" => idempotency_key: Spanned<String>,
-        /// FIELD that holds the SCIM id: proves that an account is ours.
-        "marker" => marker: Spanned<String>,
         /// A linked record is gone on update: `not_found` (default), `recreate` or `park`.
         "missing" => missing: RawMissing,
         /// Create with the userName of a deactivated one: `restore` (default) or `conflict`.
@@ -29,9 +25,8 @@ block! {
         "read" => read: RawReadRule,
         /// The snapshot of a list.
         "list" => list: RawList,
-        /// Comparing everything with the app.
-        "reconcile" => reconcile: RawReconcile,
     }
+    later ["idempotency_key", "marker", "reconcile"]
 }
 
 words! {
@@ -52,17 +47,14 @@ words! {
 }
 words! {
     /// Whether the app is read before a write.
-    pub enum RawBeforeWrite { "always" => Always, "on_doubt" => OnDoubt, "never" => Never, }
-}
-words! {
-    /// What reconcile repairs by itself.
-    pub enum RawRepair { "report" => Report, "access" => Access, "all" => All, }
+    pub enum RawBeforeWrite { "always" => Always, }
+    later ["on_doubt", "never"]
 }
 
 block! {
     /// When the app is read.
     pub struct RawReadRule in "`sync.read`" {
-        /// `always` (default), `on_doubt` or `never`.
+        /// `always`: the only one that is supported yet.
         "before_write" => before_write: RawBeforeWrite,
         /// How long a reading counts as fresh. Default 5s.
         "fresh_for" => fresh_for: Spanned<Duration>,
@@ -76,21 +68,8 @@ block! {
 block! {
     /// The snapshot of a list.
     pub struct RawList in "`sync.list`" {
-        /// How long a snapshot counts as fresh. Default 10m.
-        "fresh_for" => fresh_for: Spanned<Duration>,
         /// Longest time a client waits for one. Default 20s.
         "wait" => wait: Spanned<Duration>,
     }
-}
-
-block! {
-    /// Comparing everything with the app.
-    pub struct RawReconcile in "`sync.reconcile`" {
-        /// How often; 0s (default) = only by hand.
-        "every" => every: Spanned<Duration>,
-        /// `report`, `access` (default: active, roles, groups) or `all`.
-        "repair" => repair: RawRepair,
-        /// More records gone than this: abort and alarm. Default 5%.
-        "max_gone" => max_gone: Percent,
-    }
+    later ["fresh_for"]
 }

@@ -1,4 +1,4 @@
-//! `tables:` (mapping language section 9).
+//! `tables:` (docs/mapping.md section 9).
 
 use super::read::{Read, Spanned, block, words};
 use crate::mapping::diagnostic::Report;

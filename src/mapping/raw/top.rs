@@ -1,4 +1,4 @@
-//! Top-level keys, `vars:` and `secrets:` (mapping language sections 5 and 7).
+//! Top-level keys, `vars:` and `secrets:` (docs/mapping.md sections 5 and 7).
 
 use super::read::{OneOrMany, Pairs, Read, Spanned, block, wrong};
 use super::{

@@ -1,4 +1,4 @@
-//! `users:` (mapping language section 12).
+//! `users:` (docs/mapping.md section 12).
 
 use super::read::{Pairs, Read, Spanned, block, words, wrong};
 use super::{RawAttributeEntry, RawShows};

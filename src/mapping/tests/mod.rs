@@ -6,6 +6,7 @@ mod answers;
 mod broken;
 mod directory;
 mod hostile;
+mod refused;
 mod requests;
 mod rules;
 

@@ -15,7 +15,7 @@ fn roots() -> Roots {
     Roots::new()
         .with("id", json!(7))
         .with("app", json!({ "login": "ann", "given": null, "active": true }))
-        .with("user", json!({ "userName": "ann", "tags": ["a", "b"] }))
+        .with("user", json!({ "userName": "ann", "emails": [{ "value": "a" }, { "value": "b" }] }))
 }
 
 fn body(keys: &str) -> Value {
@@ -57,8 +57,8 @@ fn the_query_is_form_encoded() {
     };
     assert_eq!(target("a: \"b c&d\", t: true, n: 3"), "/x?f=1&a=b+c%26d&t=true&n=3");
     assert_eq!(target("status: \"\""), "/x?f=1&status=");
-    assert_eq!(target("tag: \"$.user.tags[*]\""), "/x?f=1&tag=a&tag=b");
-    assert_eq!(target("gone: $.user.nobody, none: $.app.given"), "/x?f=1");
+    assert_eq!(target("tag: \"$.user.emails[*].value\""), "/x?f=1&tag=a&tag=b");
+    assert_eq!(target("gone: $.user.title, none: $.app.given"), "/x?f=1");
     assert_eq!(
         target("filter: { json_text: { login: $.app.login } }"),
         "/x?f=1&filter=%7B%22login%22%3A%22ann%22%7D"

@@ -1,0 +1,258 @@
+//! One row of `attributes:` (docs/mapping.md section 10).
+
+use super::attributes::source;
+use super::scope::Scope;
+use super::{Cx, tables};
+use crate::mapping::attribute::{
+    AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick, Row, ScimSource, SendRule,
+};
+use crate::mapping::field::FieldPath;
+use crate::mapping::raw::{
+    RawAbsent, RawAttribute, RawCase, RawEmpty, RawImmutable, RawPick, RawSend, RawType, Spanned,
+};
+use crate::mapping::value::Val;
+use crate::mapping::wire::Kind;
+use crate::scim::ResourceType;
+
+/// Compiles a row; None if it was reported.
+pub(super) fn row(
+    cx: &mut Cx<'_, '_>,
+    kind: Kind,
+    id: FieldId,
+    field: FieldPath,
+    name: &Spanned<String>,
+    raw: &RawAttribute,
+    rt: &ResourceType,
+) -> Option<Row> {
+    if raw.scim.is_none() && raw.to_app.is_none() {
+        let message = format!("field `{}` does not say where its value comes from", name.value);
+        cx.report.error_help(
+            "M0202",
+            name.span.clone(),
+            message,
+            "add `scim:` (a SCIM path) or `to_app:` (a value)",
+        );
+        return None;
+    }
+    let sources = sources(cx, raw, rt)?;
+    let (to_app, default) = values(cx, kind, name, raw)?;
+    let table = match &raw.table {
+        Some(table) => Some(tables::table(cx, table, rt)?),
+        None => None,
+    };
+    let pick = pick(cx, name, raw, &field, &sources, to_app.as_ref());
+    let case_exact = match raw.case.as_ref().map(|case| case.value) {
+        Some(RawCase::Exact) => true,
+        Some(RawCase::Ignore) => false,
+        // Cells of tables compare exactly unless the author says otherwise.
+        None => table.is_some() || sources.first().is_some_and(|source| source.leaf.case_exact),
+    };
+    check_row(cx, name, raw, pick, &sources);
+    Some(Row {
+        id,
+        field,
+        to_app,
+        table,
+        pick,
+        ordered: is(raw.ordered.as_ref(), false),
+        join: raw.join.as_ref().map(|join| join.value.clone()),
+        kind: app_type(raw),
+        date: raw.date.as_ref().map(|date| date_form(&date.value)),
+        case_exact,
+        required: is(raw.required.as_ref(), false),
+        default,
+        absent: absent(raw),
+        empty: empty(raw),
+        immutable: immutable(raw),
+        send: send(raw),
+        // A password is never shown, whatever the row says.
+        read: is(raw.read.as_ref(), true) && !sources.iter().any(ScimSource::is_password),
+        sources,
+    })
+}
+
+/// `to_app` and `default`. The outer None: one of them was reported.
+fn values(
+    cx: &mut Cx<'_, '_>,
+    kind: Kind,
+    name: &Spanned<String>,
+    raw: &RawAttribute,
+) -> Option<(Option<Val>, Option<Val>)> {
+    let roots: &[&str] =
+        if kind == Kind::User { &["vars", "user", "saved"] } else { &["vars", "group", "saved"] };
+    let scope = Scope {
+        saved: super::calls::saved_names(cx),
+        ..Scope::new(format!("field `{}`", name.value), roots)
+    };
+    let to_app = match &raw.to_app {
+        Some(node) => Some(cx.value(node, &scope)?),
+        None => None,
+    };
+    let default = match &raw.default {
+        Some(node) => {
+            Some(cx.value(node, &scope.named(format!("the default of `{}`", name.value)))?)
+        }
+        None => None,
+    };
+    Some((to_app, default))
+}
+
+fn absent(raw: &RawAttribute) -> AbsentRule {
+    match raw.absent.as_ref().map(|absent| absent.value) {
+        Some(RawAbsent::Clear) => AbsentRule::Clear,
+        Some(RawAbsent::Default) => AbsentRule::Default,
+        Some(RawAbsent::Keep) | None => AbsentRule::Keep,
+    }
+}
+
+fn empty(raw: &RawAttribute) -> EmptyForm {
+    match raw.empty {
+        Some(RawEmpty::LeaveOut) => EmptyForm::LeaveOut,
+        Some(RawEmpty::EmptyText) => EmptyForm::EmptyText,
+        Some(RawEmpty::Null) | None => EmptyForm::Null,
+    }
+}
+
+fn immutable(raw: &RawAttribute) -> Immutable {
+    match raw.immutable.as_ref().map(|immutable| immutable.value) {
+        Some(RawImmutable::Refuse) => Immutable::Refuse,
+        Some(RawImmutable::Ignore) => Immutable::Ignore,
+        None => Immutable::No,
+    }
+}
+
+fn send(raw: &RawAttribute) -> SendRule {
+    match raw.send.as_ref().map(|send| send.value) {
+        Some(RawSend::OnCreate) => SendRule::OnCreate,
+        Some(RawSend::Never) => SendRule::Never,
+        Some(RawSend::Always) | None => SendRule::Always,
+    }
+}
+
+fn is(given: Option<&Spanned<bool>>, default: bool) -> bool {
+    given.map_or(default, |given| given.value)
+}
+
+fn sources(cx: &mut Cx<'_, '_>, raw: &RawAttribute, rt: &ResourceType) -> Option<Vec<ScimSource>> {
+    let Some(written) = &raw.scim else {
+        return Some(Vec::new());
+    };
+    let mut sources = Vec::new();
+    for text in &written.0 {
+        if text.starts_with("groups.") {
+            let message =
+                format!("`{}` as a source is not supported by this version yet", text.value);
+            cx.report.error_help(
+                "M0901",
+                text.span.clone(),
+                message,
+                "leave it out, or wait for the version that has it",
+            );
+            return None;
+        }
+        sources.push(source(cx, text, rt));
+    }
+    sources.into_iter().collect()
+}
+
+fn pick(
+    cx: &mut Cx<'_, '_>,
+    name: &Spanned<String>,
+    raw: &RawAttribute,
+    field: &FieldPath,
+    sources: &[ScimSource],
+    to_app: Option<&Val>,
+) -> Pick {
+    let several = sources.iter().find(|source| source.path.multi_valued);
+    match raw.pick.as_ref() {
+        Some(pick) if pick.value == RawPick::All => return Pick::All,
+        Some(pick) => {
+            if field.is_each() {
+                let help = "a field with `[]` takes `pick: all`";
+                cx.report.error_help(
+                    "M0605",
+                    pick.span.clone(),
+                    "one value cannot fill every element",
+                    help,
+                );
+            }
+            return if pick.value == RawPick::Primary { Pick::Primary } else { Pick::First };
+        }
+        None => {}
+    }
+    if field.is_each() {
+        return Pick::All;
+    }
+    if let Some(source) = several
+        && source.path.filter.is_none()
+        && to_app.is_none()
+    {
+        let message =
+            format!("SCIM can hold several {}; say which one `{}` takes", source.text, name.value);
+        cx.report.error_help(
+            "M0605",
+            name.span.clone(),
+            message,
+            "add `pick: primary`, `pick: first` or `pick: all`",
+        );
+    }
+    Pick::First
+}
+
+fn check_row(
+    cx: &mut Cx<'_, '_>,
+    name: &Spanned<String>,
+    raw: &RawAttribute,
+    pick: Pick,
+    sources: &[ScimSource],
+) {
+    if let Some(join) = raw.join.as_ref().filter(|_| pick != Pick::All) {
+        cx.report.error_help(
+            "M0606",
+            join.span.clone(),
+            "`join` needs a list",
+            "add `pick: all`, or leave `join` out",
+        );
+    }
+    if let (Some(date), Some(kind)) = (&raw.date, &raw.kind) {
+        let _ = kind;
+        cx.report.error_help(
+            "M0606",
+            date.span.clone(),
+            "`date` and `type` exclude each other",
+            "leave `type` out",
+        );
+    }
+    if let Some(absent) =
+        raw.absent.as_ref().filter(|a| a.value == RawAbsent::Default && raw.default.is_none())
+    {
+        cx.report.error_help(
+            "M0606",
+            absent.span.clone(),
+            "`absent: default` needs a `default`",
+            "add `default:`, or write `absent: clear`",
+        );
+    }
+    if sources.iter().any(ScimSource::is_password) && is(raw.read.as_ref(), false) {
+        let at = raw.read.as_ref().map_or(name.span.clone(), |read| read.span.clone());
+        cx.report.error_help("M0606", at, "a password is never shown", "leave `read` out");
+    }
+}
+
+fn app_type(raw: &RawAttribute) -> AppType {
+    match raw.kind.as_ref().map(|kind| kind.value) {
+        None => AppType::AsScim,
+        Some(RawType::Text) => AppType::Text,
+        Some(RawType::Integer) => AppType::Integer,
+        Some(RawType::Number) => AppType::Number,
+        Some(RawType::Boolean) => AppType::Boolean,
+    }
+}
+
+fn date_form(text: &str) -> DateForm {
+    match text {
+        "unix" => DateForm::Unix,
+        "unix_ms" => DateForm::UnixMillis,
+        format => DateForm::Format(format.to_owned()),
+    }
+}

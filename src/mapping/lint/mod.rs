@@ -1,0 +1,190 @@
+//! What a mapping lacks although every single key of it is right.
+
+mod calls;
+
+use crate::mapping::compile::Cx;
+use crate::mapping::model::Mapping;
+use crate::mapping::raw::Span;
+use crate::mapping::side::{DeleteRule, GroupCreate, GroupDelete, IfExists, Side};
+
+/// Looks at the mapping as a whole.
+pub(crate) fn lint(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
+    users(cx, mapping);
+    if let Some(groups) = &mapping.groups {
+        group_operations(cx, groups);
+    }
+    calls::calls(cx, mapping);
+    reads(cx, mapping);
+}
+
+fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
+    let Some(raw) = cx.raw.users.as_ref() else {
+        return;
+    };
+    let at = raw.span.clone();
+    let side = &mapping.users;
+    let missing = [
+        (
+            "find",
+            is_missing(raw.find.as_ref(), &side.find),
+            "Okta looks for the user before it creates one",
+        ),
+        ("create", is_missing(raw.create.as_ref(), &side.create), "Okta assigns people to the app"),
+        ("get", is_missing(raw.get.as_ref(), &side.get), "Okta reads a user after every change"),
+        (
+            "list",
+            is_missing(raw.list.as_ref(), &side.list),
+            "Okta imports all users, and a full list shows what is gone",
+        ),
+        ("update", is_missing(raw.update.as_ref(), &side.update), "Okta pushes changed profiles"),
+    ];
+    for (key, is_missing, why) in missing {
+        if is_missing {
+            let message = format!("`users.{key}` is missing: {why}");
+            cx.report.error_help("M0611", at.clone(), message, format!("add {key}: [ CALL ]"));
+        }
+    }
+    if raw.delete.is_none() {
+        let message = "`users.delete` is missing; it has no default";
+        let help = "write delete: [ CALL ], delete: deactivate, or delete: refuse";
+        cx.report.error_help("M0611", at.clone(), message, help);
+    }
+    // Rows that could not be compiled were reported; what they would have given is not known.
+    let complete = raw.attributes.as_ref().is_none_or(|a| a.0.len() == side.attributes.len());
+    access(cx, side, &at, complete);
+    let shown = side.shows.iter().any(|(source, _)| source.slot.0 == ["userName"]);
+    if complete && !is_mapped(side, "userName") && !is_kept(side, "userName") && !shown {
+        let message = "no field, `keep` or `shows` gives `userName`; Okta needs it";
+        cx.report.error_help("M0613", at.clone(), message, "add a field with `scim: userName`");
+    }
+    if side.if_exists != IfExists::Conflict && side.never_touch.is_none() {
+        let message = "accounts that exist can be adopted, and `never_touch` protects none";
+        let help =
+            "say which accounts are never to be taken over: never_touch: user.userName eq \"root\"";
+        cx.report.warning("M0614", at, message, help);
+    }
+}
+
+/// Something takes a leaver's access away.
+fn access(cx: &mut Cx<'_, '_>, side: &Side, at: &Span, complete: bool) {
+    let switches = !side.deactivate.is_empty();
+    let mut wrong = |message: &str, help: &str| {
+        cx.report.error_help("M0612", at.clone(), message, help);
+    };
+    if side.deactivate.is_empty() != side.reactivate.is_empty() {
+        let message = "`deactivate` and `reactivate` belong together";
+        wrong(message, "give both, or map `active` as a field");
+    }
+    if side.delete == DeleteRule::Deactivate && !switches {
+        let message = "`delete: deactivate` needs `deactivate`";
+        wrong(message, "give the calls that take the access away");
+    }
+    if complete && !switches && !is_mapped(side, "active") {
+        let message = "nothing takes a leaver's access away: `active` is not mapped and there is no `deactivate`";
+        wrong(message, "add `deactivate` and `reactivate`, or map `active`");
+    }
+    if is_kept(side, "active") && !switches {
+        wrong("a kept `active` needs `deactivate` and `reactivate`", "give both");
+    }
+}
+
+fn is_mapped(side: &Side, name: &str) -> bool {
+    side.attributes.iter().any(|row| row.sources.iter().any(|source| source.slot.0 == [name]))
+}
+
+fn is_kept(side: &Side, name: &str) -> bool {
+    side.keep.iter().any(|slot| slot.0 == [name])
+}
+
+fn group_operations(cx: &mut Cx<'_, '_>, side: &Side) {
+    let Some(raw) = cx.raw.groups.as_ref() else {
+        return;
+    };
+    let at = raw.span.clone();
+    let policy = side.members.policy;
+    let changes = !(side.members.add.is_empty()
+        && side.members.remove.is_empty()
+        && side.members.set.is_empty());
+    let mut missing: Vec<(&str, &str)> = Vec::new();
+    if is_missing(raw.list.as_ref(), &side.list) {
+        missing.push(("list", "Okta imports groups"));
+    }
+    if is_missing(raw.get.as_ref(), &side.get) {
+        missing.push(("get", "a group is read before it is changed"));
+    }
+    if policy.create != GroupCreate::Refuse && is_missing(raw.find.as_ref(), &side.find) {
+        missing.push(("find", "a group of that name must be found before one is made"));
+    }
+    if policy.create == GroupCreate::Allowed && is_missing(raw.create.as_ref(), &side.create) {
+        missing.push(("create", "`policy.create` allows it"));
+    }
+    let removes = matches!(policy.delete, GroupDelete::Remove | GroupDelete::EmptyThenRemove);
+    if removes && !matches!(&side.delete, DeleteRule::Calls(calls) if !calls.is_empty()) {
+        missing.push(("delete", "`policy.delete` says so"));
+    }
+    if changes && raw.members.is_none() {
+        missing.push(("members", "what is there must be known before it is changed"));
+    }
+    for (key, why) in missing {
+        let message = format!("`groups.{key}` is missing: {why}");
+        cx.report.error_help("M0611", at.clone(), message, format!("add {key}: [ CALL ]"));
+    }
+    group_members(cx, side, &at);
+    let complete = raw.attributes.as_ref().is_none_or(|a| a.0.len() == side.attributes.len());
+    let shown = side.shows.iter().any(|(source, _)| source.slot.0 == ["displayName"]);
+    if complete && !is_mapped(side, "displayName") && !shown {
+        let message = "no field or `shows` gives `displayName`; Okta needs it";
+        cx.report.error_help("M0613", at.clone(), message, "add a field with `scim: displayName`");
+    }
+    if policy.adopt && side.never_touch.is_none() {
+        let message = "groups that exist can be adopted, and `never_touch` protects none";
+        let help = "say which groups are never to be taken over: never_touch: group.displayName eq \"Admins\"";
+        cx.report.warning("M0614", at, message, help);
+    }
+}
+
+fn group_members(cx: &mut Cx<'_, '_>, side: &Side, at: &Span) {
+    if side.members.set.is_empty() && side.members.add.is_empty() != side.members.remove.is_empty()
+    {
+        let message = "`add_members` and `remove_members` belong together";
+        cx.report.error_help("M0612", at.clone(), message, "give both, or `set_members`");
+    }
+    let by_one = !side.members.add.is_empty() || !side.members.remove.is_empty();
+    if !side.members.set.is_empty() && by_one {
+        let message = "`set_members` replaces `add_members` and `remove_members`";
+        cx.report.error_help("M0612", at.clone(), message, "give one kind");
+    }
+}
+
+/// Whether the file itself gives no such calls; wrong names were reported where they stand.
+fn is_missing<R, C>(written: Option<&Vec<R>>, compiled: &[C]) -> bool {
+    compiled.is_empty() && written.is_none_or(Vec::is_empty)
+}
+
+/// Rows that lead nowhere.
+fn reads(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
+    let raw = cx.raw;
+    for entry in &mapping.users.find {
+        let readable = mapping.users.attributes.iter().any(|row| {
+            row.is_readable() && row.sources.iter().any(|source| source.slot == entry.by)
+        });
+        let shown = mapping.users.shows.iter().any(|(source, _)| source.slot == entry.by);
+        if readable || shown || !entry.match_fields.is_empty() {
+            continue;
+        }
+        let by = raw
+            .users
+            .iter()
+            .filter_map(|users| users.find.as_ref())
+            .flatten()
+            .filter_map(|f| f.by.as_ref());
+        if let Some(by) = by.into_iter().find(|by| by.value == entry.source.text) {
+            let message = format!(
+                "what `find` answers cannot be compared: `{}` is not read from the app",
+                by.value
+            );
+            let help = "map it, show it, or name the app fields: match: [FIELD]";
+            cx.report.error_help("M0615", by.span.clone(), message, help);
+        }
+    }
+}

@@ -203,7 +203,7 @@ async fn rule_09_a_list_that_cannot_be_read_to_its_end_fails_whole() {
 
 /// Lists give up early, so that a test need not wait.
 fn short_lists(text: &str) -> String {
-    with_key(&impatient(text), "sync", "list", "{ fresh_for: 10m, wait: 300ms }")
+    with_key(&impatient(text), "sync", "list", "{ wait: 300ms }")
 }
 
 #[tokio::test]

@@ -202,6 +202,16 @@ async fn an_update_refused_in_time_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_probe_that_the_app_refuses_fails_the_connection_test() {
+    let with_probe = |text: &str| with_key(text, "connect", "probe", "GET /groups?limit=1");
+    let world = World::with("directory", with_probe).await;
+    world.get("/Users?startIndex=1&count=2").await.expect(200);
+    let refusal = Fault::Answer { status: 403, body: "no".into(), retry_after: None };
+    world.app().order(When::Call("GET".into(), "/groups".into()), refusal);
+    world.get("/Users?startIndex=1&count=2").await.expect_error(502);
+}
+
+#[tokio::test]
 async fn a_page_of_html_from_the_app_is_no_success() {
     let world = World::impatient("directory").await;
     let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);

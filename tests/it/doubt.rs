@@ -1,6 +1,6 @@
 //! A call was sent and no answer came: never a second account, and the client hears the truth.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use standin::{Fault, When};
 
 use super::support::World;
@@ -75,16 +75,38 @@ async fn a_client_that_repeats_its_create_joins_the_one_under_way() {
 async fn an_app_that_is_not_unique_gets_its_settle_time() {
     let edit = |text: &str| {
         let text = with_key(&impatient(text), "sync", "unique", "[]");
-        with_key(&text, "sync", "wait", "100ms")
+        with_key(&text, "sync", "settle", "1h")
     };
+    let world = World::with("directory", edit).await;
+    world.app().drop_before_next();
+    let made = world.post("/Users", &user(ADA, "Ada", "Byron")).await;
+    made.expect(201);
+    assert!(made.bridge_state().starts_with("pending"), "{made:?}");
+    let rests = |change: &Value| {
+        change["state"] == "in_doubt" && change["internal"].to_string().contains("settle")
+    };
+    world.newest_change(rests).await;
+    let calls = world.app().calls();
+    let lost = calls.iter().position(|call| call.method == "POST").expect("the lost create");
+    let after = &calls[lost + 1..];
+    assert!(after.iter().any(|call| call.target.contains("login=")), "it was looked for");
+    assert!(
+        after.iter().all(|call| call.method == "GET"),
+        "a late one could still come: {after:?}"
+    );
+}
+
+#[tokio::test]
+async fn after_the_settle_time_it_is_looked_for_once_more_and_sent_again() {
+    let edit = |text: &str| with_key(&impatient(text), "sync", "unique", "[]");
     let world = World::with("directory", edit).await;
     world.app().drop_before_next();
     world.post("/Users", &user(ADA, "Ada", "Byron")).await.expect(201);
     world.settled().await;
     assert_eq!(world.records("users").len(), 1);
     let calls = world.app().calls();
-    let looks = calls.iter().filter(|call| call.target.contains("login=")).count();
-    assert!(looks >= 3, "before the create, after the doubt, after the settle time: {looks}");
+    let again = calls.iter().rposition(|call| call.method == "POST").expect("a create");
+    assert!(calls[again - 1].target.contains("login="), "directly before it, nobody was there");
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@
 //! journal around it is the business of those who know for which change it is made.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -51,11 +50,6 @@ impl Engine {
             "call"
         );
         exchange
-    }
-
-    /// The end of a time that begins now.
-    pub(super) fn deadline_in(&self, wait: Duration) -> Instant {
-        Instant::now() + wait
     }
 }
 

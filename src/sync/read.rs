@@ -60,8 +60,7 @@ read_plan!(crate::mapping::MembersPlan, Option<Vec<Value>>);
 read_plan!(crate::mapping::ProbePlan, ());
 
 impl Engine {
-    /// One resource: the app's record, and over it only what is not
-    /// there yet.
+    /// One resource: the app's record, and over it only what is not there yet.
     ///
     /// # Errors
     /// 404, or why it cannot be told.
@@ -79,12 +78,11 @@ impl Engine {
         let mut resource = self.existing(&app, kind, id).await?;
         let wait = app.mapping.sync().read_wait;
         let until = (deadline - RESERVE).min(Instant::now() + wait);
-        let certainty = match self.refresh(&app, kind, &mut resource, until).await {
-            Ok(()) => view::certainty(&resource),
-            Err(error) => return Err(error),
+        let heard = self.refresh(&app, kind, &mut resource, until).await?;
+        let certainty = match (heard, view::certainty(&resource)) {
+            (Heard::Nothing, Certainty::Confirmed) => Certainty::Mirror,
+            (_, certainty) => certainty,
         };
-        let mirror = certainty == Certainty::Confirmed && !resource_is_fresh(&resource, self);
-        let certainty = if mirror { Certainty::Mirror } else { certainty };
         self.show(&app, kind, &resource, certainty).await
     }
 
@@ -95,13 +93,13 @@ impl Engine {
         kind: Kind,
         resource: &mut Resource,
         until: Instant,
-    ) -> Result<(), ScimError> {
-        let Some(link) = resource.link.clone() else { return Ok(()) };
+    ) -> Result<Heard, ScimError> {
+        let Some(link) = resource.link.clone() else { return Ok(Heard::All) };
         let plan = GetPlan::new(kind, link.app_id.clone());
         let begun = self.readings.begin();
         match self.carry_read(app, plan, until).await {
             Ok(Some(record)) => {
-                let Some(side) = app.mapping.side(kind) else { return Ok(()) };
+                let Some(side) = app.mapping.side(kind) else { return Ok(Heard::All) };
                 if side.is_hidden(&record, &link.app_id) {
                     return Err(ScimError::not_found(kind.resource_type(), &resource.id.0));
                 }
@@ -111,7 +109,7 @@ impl Engine {
                 if kind == Kind::Group {
                     self.refresh_members(app, resource, &link.app_id, until).await?;
                 }
-                Ok(())
+                Ok(Heard::All)
             }
             Ok(None) if view::certainty(resource) == Certainty::Confirmed => {
                 let name = app.name();
@@ -121,14 +119,11 @@ impl Engine {
                 Err(ScimError::new(404, detail))
             }
             // Gone, while a change is open that may bring it back.
-            Ok(None) => Ok(()),
+            Ok(None) => Ok(Heard::All),
             Err(ReadFailure::Unplannable(error)) => Err(ScimError::new(500, error.to_string())),
             // Okta reads an error here as "gone" or retries the whole task: what was last known
             // is better, and said to be so.
-            Err(ReadFailure::Silent(_) | ReadFailure::BridgeRefused(_)) => {
-                resource.actual_at = None;
-                Ok(())
-            }
+            Err(ReadFailure::Silent(_) | ReadFailure::BridgeRefused(_)) => Ok(Heard::Nothing),
         }
     }
 
@@ -277,6 +272,11 @@ impl Engine {
     }
 }
 
-fn resource_is_fresh(resource: &Resource, _engine: &Engine) -> bool {
-    resource.link.is_none() || resource.actual_at.is_some()
+/// What asking the app about one resource brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// All there is to know, or there was nothing to ask.
+    All,
+    /// The app did not answer: what was last known is shown.
+    Nothing,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::clock::later;
 use super::engine::{App, Engine};
@@ -24,7 +25,9 @@ use crate::journal::{
     By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, StepEnd, StepIntent,
     StepOutcome,
 };
-use crate::mapping::{Classified, Converge, Goal, Next, PlanError, PlannedRequest, Reached, Taken};
+use crate::mapping::{
+    Classified, Converge, Goal, Next, PlanError, PlannedRequest, Reached, Taken, id_text,
+};
 
 /// Longer than any call may take; each call has its own limit.
 const ROUND_LIMIT: Duration = Duration::from_secs(600);
@@ -156,7 +159,7 @@ impl Engine {
         let app = round.app;
         let started_at = self.clock.now();
         let change = round.changes.last().map(|c| c.change);
-        let limit = self.deadline_in(ROUND_LIMIT);
+        let limit = Instant::now() + ROUND_LIMIT;
         let exchange = self.exchange(app, request, change, limit).await;
         let facts = facts_of(round, request);
         let (_, words) = outcome_words(&exchange);
@@ -220,7 +223,7 @@ impl Engine {
             })
             .await?;
         let known_id = plan.id().cloned();
-        let limit = self.deadline_in(ROUND_LIMIT);
+        let limit = Instant::now() + ROUND_LIMIT;
         let exchange = self.exchange(app, request, Some(last.change), limit).await;
         let (decision, words, class) = self.weigh_write(round, plan, request, &exchange);
         let doubtful = matches!(decision, Decision::Doubt | Decision::Park)
@@ -250,7 +253,7 @@ impl Engine {
         plan: &mut Converge,
         request: &PlannedRequest,
     ) -> Result<(Decision, String), JournalError> {
-        let limit = self.deadline_in(ROUND_LIMIT);
+        let limit = Instant::now() + ROUND_LIMIT;
         let started_at = self.clock.now();
         // The change that wished it has ended; its list of calls shows this one too.
         let wished_by = round.edges.iter().find_map(|edge| edge.change);
@@ -330,10 +333,6 @@ impl Engine {
 /// A link to an app id.
 pub(super) fn link_to(id: &Value) -> Link {
     Link { app_id: id.clone(), app_key: id_text(id) }
-}
-
-pub(super) fn id_text(id: &Value) -> String {
-    crate::mapping::id_text(id)
 }
 
 fn attempt(round: &Round<'_>) -> u32 {

@@ -270,13 +270,14 @@ pub(super) fn close_all(
     Ok(())
 }
 
-/// Takes over what the app shows.
+/// Takes over what the app shows. Gives whether the group's members are others than before.
 pub(super) fn seen(
     conn: &Connection,
     group: &ResourceId,
     users: &[ResourceId],
     now: Timestamp,
-) -> Result<(), JournalError> {
+) -> Result<bool, JournalError> {
+    let mut changed = false;
     let shown: HashSet<&str> = users.iter().map(|id| id.0.as_str()).collect();
     let mut rows = conn.prepare_cached(
         "SELECT user_id, period, until_change IS NULL AS wanted, applied FROM members
@@ -318,6 +319,7 @@ pub(super) fn seen(
                 not_yet.execute(params![row.0, row.1, row.2])?;
             }
             (false, _, _) => {
+                changed |= *wanted;
                 ended.execute(params![row.0, row.1, row.2, Time(now)])?;
             }
         }
@@ -327,8 +329,9 @@ pub(super) fn seen(
         conn.prepare_cached("SELECT 1 FROM resources WHERE id = ?1 AND deleted_at IS NULL")?;
     for user in users.iter().filter(|id| !known.contains(id.0.as_str())) {
         if live.exists([&user.0])? {
+            changed = true;
             insert(conn, group, user, 0, THERE, Some(now))?;
         }
     }
-    Ok(())
+    Ok(changed)
 }

@@ -126,7 +126,8 @@ impl Journal {
     }
 
     /// Takes over what the app shows as a group's members: additions and removals that are there
-    /// are done; what differs without a wish of ours is a period of its own.
+    /// are done; what differs without a wish of ours is a period of its own. Gives whether the
+    /// members are others than before; that counts as a new version of the group.
     ///
     /// Members the journal does not have are left out. Not for a list that was cut.
     ///
@@ -137,10 +138,16 @@ impl Journal {
         group: &ResourceId,
         users: Vec<ResourceId>,
         now: Timestamp,
-    ) -> Result<(), JournalError> {
+    ) -> Result<bool, JournalError> {
         let group = group.clone();
         self.write("recording members that were read", move |tx| {
-            edges::seen(tx.conn, &group, &users, now)
+            let changed = edges::seen(tx.conn, &group, &users, now)?;
+            if changed {
+                tx.conn
+                    .prepare_cached("UPDATE resources SET version = version + 1 WHERE id = ?1")?
+                    .execute([&group.0])?;
+            }
+            Ok(changed)
         })
         .await
     }

@@ -95,14 +95,16 @@ impl Journal {
         .await
     }
 
-    /// A page of the newest complete list that this token began, from `start` (1 is the first).
-    /// `None`: there is none (any more).
+    /// A page of the list `only`, else of the newest complete one that this token began, from
+    /// `start` (1 is the first). It costs the same wherever it begins. `None`: there is none
+    /// (any more).
     ///
     /// # Errors
     /// [`JournalError`].
     pub async fn snapshot_page(
         &self,
         key: SnapshotKey,
+        only: Option<SnapshotId>,
         start: u64,
         count: u32,
         now: Timestamp,
@@ -114,10 +116,18 @@ impl Journal {
                         "SELECT id, created_at, total FROM snapshots
                          WHERE token = ?1 AND app = ?2 AND kind = ?3 AND filter = ?4
                            AND total IS NOT NULL AND used_at > ?5
+                           AND (?6 IS NULL OR id = ?6)
                          ORDER BY id DESC LIMIT 1",
                     )?
                     .query_row(
-                        params![key.token, key.app, Word(key.kind), key.filter, Time(oldest(now))],
+                        params![
+                            key.token,
+                            key.app,
+                            Word(key.kind),
+                            key.filter,
+                            Time(oldest(now)),
+                            only.map(|id| id.0)
+                        ],
                         |row| {
                             Ok((
                                 SnapshotId(row.get("id")?),

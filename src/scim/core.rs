@@ -149,7 +149,11 @@ pub fn group() -> Schema {
         Attribute::text("type", "What kind of resource the member is.")
             .canonical(&["User", "Group"])
             .mutability(Mutability::Immutable),
-        Attribute::text("display", "The name of the member.").read_only(),
+        // RFC 7643 section 8.7.1 has no such part of members, and clients that compare what they
+        // wrote with what they read stumble over it; who wants it asks for `members.display`.
+        Attribute::text("display", "The name of the member.")
+            .read_only()
+            .returned(Returned::Request),
     ];
     Schema {
         id: GROUP.to_owned(),

@@ -22,6 +22,25 @@ pub fn list_response(total: u64, start_index: u64, resources: Vec<Value>) -> Val
     })
 }
 
+/// A list answer to a request with a cursor (RFC 9865 section 2.1): no `startIndex`, and the
+/// cursors there are.
+pub fn cursor_response(
+    total: u64,
+    resources: Vec<Value>,
+    next: Option<String>,
+    previous: Option<String>,
+) -> Value {
+    let mut page = list_response(total, 1, resources);
+    if let Some(page) = page.as_object_mut() {
+        page.shift_remove("startIndex");
+        let cursors = [("nextCursor", next), ("previousCursor", previous)];
+        for (name, cursor) in cursors {
+            page.extend(cursor.map(|cursor| (name.to_owned(), cursor.into())));
+        }
+    }
+    page
+}
+
 /// The namespaces a resource uses: the core schema's, and those of extensions that are
 /// required or have a value.
 pub fn schemas_of(resource: &Value, rt: &ResourceType) -> Vec<String> {

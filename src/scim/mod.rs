@@ -20,7 +20,10 @@ mod project;
 mod replace;
 mod resolve;
 mod schema;
+mod search;
 mod slot;
+mod sort;
+mod tags;
 #[cfg(test)]
 mod testing;
 
@@ -33,7 +36,7 @@ pub use discovery::{
 };
 pub use error::{ERROR_SCHEMA, ScimError, ScimType};
 pub use filter::Filter;
-pub use list::{LIST_SCHEMA, finish, list_response, schemas_of};
+pub use list::{LIST_SCHEMA, cursor_response, finish, list_response, schemas_of};
 pub use members::{MemberOp, take_members};
 pub use normalise::{Incoming, normalise};
 pub use paging::Paging;
@@ -42,4 +45,7 @@ pub use path::AttrPath;
 pub use project::{Projection, project};
 pub use replace::{Absent, Written, replace};
 pub use schema::{Extension, ResourceType, Schema};
+pub use search::SearchRequest;
 pub use slot::Slot;
+pub use sort::{Sort, SortKey};
+pub use tags::{EntityTags, Precondition};

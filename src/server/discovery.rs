@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::reply::Answer;
 use super::resources::At;
 use super::route::Route;
-use crate::scim::{self, Authentication, Extension, Features, ResourceType, Schema, ScimError};
+use crate::scim::{
+    self, Authentication, CursorFeatures, Extension, Features, ResourceType, Schema, ScimError,
+};
 
 /// `maxResults` of filters: no page of the engine's has more rows.
 const LONGEST_PAGE: u64 = 1000;
@@ -82,6 +84,13 @@ fn features(authentication: &[Authentication]) -> Features {
     Features {
         patch: true,
         filter: Some(LONGEST_PAGE),
+        sort: true,
+        etag: true,
+        cursor: Some(CursorFeatures {
+            default_page_size: 100,
+            max_page_size: LONGEST_PAGE,
+            timeout: 1800,
+        }),
         authentication: authentication.to_vec(),
         ..Features::default()
     }

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::scim::ScimError;
 pub(super) use crate::sync::Kind;
 use crate::sync::{
-    Bridge, Caller, Command, CommandError, Deadline, Denied, Door, ListQuery, Listing, Readiness,
-    Shown, Write, Written,
+    Bridge, Caller, Command, CommandError, Deadline, Denied, Door, ListQuery, Listing, Members,
+    Readiness, Shown, Submission, Written,
 };
 
 /// What an asynchronous method of the engine gives.
@@ -33,7 +33,7 @@ pub(super) trait Engine: Send + Sync + 'static {
     fn submit<'a>(
         &'a self,
         caller: &'a Caller,
-        write: Write,
+        submission: Submission,
         deadline: Deadline,
     ) -> Doing<'a, Result<Written, ScimError>>;
     fn get<'a>(
@@ -41,6 +41,7 @@ pub(super) trait Engine: Send + Sync + 'static {
         caller: &'a Caller,
         kind: Kind,
         id: &'a str,
+        members: Members,
         deadline: Deadline,
     ) -> Doing<'a, Result<Shown, ScimError>>;
     fn list<'a>(
@@ -72,10 +73,10 @@ impl Engine for Bridge {
     fn submit<'a>(
         &'a self,
         caller: &'a Caller,
-        write: Write,
+        submission: Submission,
         deadline: Deadline,
     ) -> Doing<'a, Result<Written, ScimError>> {
-        Box::pin(Bridge::submit(self, caller, write, deadline))
+        Box::pin(Bridge::submit(self, caller, submission, deadline))
     }
 
     fn get<'a>(
@@ -83,9 +84,10 @@ impl Engine for Bridge {
         caller: &'a Caller,
         kind: Kind,
         id: &'a str,
+        members: Members,
         deadline: Deadline,
     ) -> Doing<'a, Result<Shown, ScimError>> {
-        Box::pin(Bridge::get(self, caller, kind, id, deadline))
+        Box::pin(Bridge::get(self, caller, kind, id, members, deadline))
     }
 
     fn list<'a>(

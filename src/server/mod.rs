@@ -23,6 +23,7 @@ mod query;
 mod reply;
 mod resources;
 mod route;
+mod search;
 mod serve;
 mod smuggle;
 mod start;

@@ -3,14 +3,34 @@
 //! Must not refuse anything: unknown parameters are ignored, and what the known ones say is
 //! for `scim` and the engine to judge.
 
+use crate::scim::SearchRequest;
+
 /// The parameters that mean something; of a repeated one the first counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Query {
     pub filter: Option<String>,
     pub start_index: Option<String>,
     pub count: Option<String>,
+    pub cursor: Option<String>,
+    pub sort_by: Option<String>,
+    pub sort_order: Option<String>,
     pub attributes: Option<String>,
     pub excluded_attributes: Option<String>,
+}
+
+impl From<SearchRequest> for Query {
+    fn from(search: SearchRequest) -> Self {
+        Self {
+            filter: search.filter,
+            start_index: search.start_index,
+            count: search.count,
+            cursor: search.cursor,
+            sort_by: search.sort_by,
+            sort_order: search.sort_order,
+            attributes: search.attributes,
+            excluded_attributes: search.excluded_attributes,
+        }
+    }
 }
 
 impl Query {
@@ -22,6 +42,9 @@ impl Query {
                 "filter" => &mut query.filter,
                 "startindex" => &mut query.start_index,
                 "count" => &mut query.count,
+                "cursor" => &mut query.cursor,
+                "sortby" => &mut query.sort_by,
+                "sortorder" => &mut query.sort_order,
                 "attributes" => &mut query.attributes,
                 "excludedattributes" => &mut query.excluded_attributes,
                 _ => continue,

@@ -43,6 +43,11 @@ impl Answer {
         Self { status: 204, body: None, headers: HeaderMap::new() }
     }
 
+    /// 304: the client has this version already.
+    pub(super) fn not_modified() -> Self {
+        Self { status: 304, body: None, headers: HeaderMap::new() }
+    }
+
     /// 405 with the methods that there are.
     pub(super) fn not_allowed(allow: &'static str) -> Self {
         let words = format!("This endpoint takes {allow} only.");

@@ -16,9 +16,13 @@ use super::engine::Kind;
 use super::query::Query;
 use super::reply::Answer;
 use super::route::{Route, endpoint};
+use super::search;
 use super::serve::{Notes, Site};
-use crate::scim::{self, Paging, Patch, Projection, ResourceType, ScimError};
-use crate::sync::{Caller, Door, ListQuery, Shown, Write, Written};
+use crate::scim::{
+    self, EntityTags, Paging, Patch, Precondition, Projection, ResourceType, ScimError, ScimType,
+    SearchRequest,
+};
+use crate::sync::{Caller, Door, ListQuery, Members, Page, Shown, Submission, Write, Written};
 
 /// The engine is told to be done this much earlier than the request's own deadline, so that
 /// its words are the answer and not those of the last guard.
@@ -57,6 +61,14 @@ where
     B: Body<Data = Bytes> + Send,
     B::Error: std::fmt::Display,
 {
+    match route {
+        Route::ListAll => return search::everything(at, &at.query).await,
+        Route::SearchAll => {
+            let Taken { value, share: _held } = at.take(headers, body).await?;
+            return search::everything(at, &SearchRequest::parse(&value)?.into()).await;
+        }
+        _ => {}
+    }
     let Some(kind) = route.kind() else {
         return Err(not_offered("This endpoint is not offered; address the resource by its id."));
     };
@@ -65,45 +77,61 @@ where
     };
     // Taken before the body is read: slow bodies count as waiting too.
     let _place = at.site.waiting.enter(&at.door.app)?;
-    let show = Show::new(at, kind, rt);
+    let show = Show::new(at, &at.query, kind, rt);
     match route {
-        Route::List(_) => list(at, &show).await,
+        Route::List(_) => list(at, &at.query, &show).await,
+        Route::Search(_) => {
+            let Taken { value, share: _held } = at.take(headers, body).await?;
+            let query = SearchRequest::parse(&value)?.into();
+            list(at, &query, &Show::new(at, &query, kind, rt)).await
+        }
         Route::Get(_, id) => {
             let engine = &at.site.engine;
-            let shown = engine.get(at.caller, kind, &id, at.engine_deadline());
-            Ok(show.answer(200, shown.await?))
+            let known = condition(headers, "if-none-match")?;
+            let shown = engine.get(at.caller, kind, &id, show.members(), at.engine_deadline());
+            let shown = shown.await?;
+            if known.is_some_and(|tags| tags.matches(&shown.version)) {
+                let (version, certainty) = (&shown.version, shown.certainty);
+                return Ok(Answer::not_modified().version(version).certainty(certainty));
+            }
+            Ok(show.answer(200, shown))
         }
-        Route::Delete(_, id) => submit(at, &show, Write::Delete { kind, id }).await,
+        Route::Delete(_, id) => {
+            let submission = submission(headers, &show, Write::Delete { kind, id })?;
+            submit(at, &show, submission).await
+        }
         Route::Create(_) => {
             let Taken { value, share: _held } = at.take(headers, body).await?;
-            submit(at, &show, Write::Create { kind, body: value }).await
+            let write = Write::Create { kind, body: value };
+            submit(at, &show, submission(headers, &show, write)?).await
         }
         Route::Replace(_, id) => {
             let Taken { value, share: _held } = at.take(headers, body).await?;
-            let body = value;
-            submit(at, &show, Write::Replace { kind, id, body }).await
+            let write = Write::Replace { kind, id, body: value };
+            submit(at, &show, submission(headers, &show, write)?).await
         }
         Route::Patch(_, id) => {
             let Taken { value, share: _held } = at.take(headers, body).await?;
             let patch = Patch::parse(&value)?;
-            let answer = submit(at, &show, Write::Patch { kind, id, patch }).await?;
-            Ok(if kind == Kind::Group && !at.query.names_attributes() {
-                without_body(answer)
-            } else {
-                answer
-            })
+            let mut submission = submission(headers, &show, Write::Patch { kind, id, patch })?;
+            let is_bare = kind == Kind::Group && !at.query.names_attributes();
+            if is_bare {
+                submission.members = Members::Spared;
+            }
+            let answer = submit(at, &show, submission).await?;
+            Ok(if is_bare { without_body(answer) } else { answer })
         }
         _ => Err(not_offered("This endpoint is not offered.")),
     }
 }
 
 impl At<'_> {
-    fn resource_type(&self, kind: Kind) -> Option<&ResourceType> {
+    pub(super) fn resource_type(&self, kind: Kind) -> Option<&ResourceType> {
         let types = &self.door.resource_types;
         types.iter().find(|rt| rt.id == kind.resource_type())
     }
 
-    fn engine_deadline(&self) -> Instant {
+    pub(super) fn engine_deadline(&self) -> Instant {
         self.deadline.checked_sub(MARGIN).unwrap_or(self.deadline)
     }
 
@@ -119,26 +147,70 @@ impl At<'_> {
     }
 }
 
-async fn list(at: &At<'_>, show: &Show<'_>) -> Result<Answer, ScimError> {
-    let query = &at.query;
-    let paging = Paging::parse(query.start_index.as_deref(), query.count.as_deref())?;
-    let wanted = ListQuery {
-        filter: query.filter.clone(),
-        start_index: paging.start_index,
-        count: paging.count,
-    };
+async fn list(at: &At<'_>, query: &Query, show: &Show<'_>) -> Result<Answer, ScimError> {
+    let paging = paging(query)?;
+    let wanted = wanted(query, paging, show);
+    let by_cursor = query.cursor.is_some();
     let engine = &at.site.engine;
     let found = engine.list(at.caller, show.kind, wanted, at.engine_deadline());
     let found = found.await?;
     let resources = found.resources.into_iter();
     let resources = resources.map(|resource| show.resource(resource)).collect();
-    let page = scim::list_response(found.total, paging.start_index, resources);
+    let page = if by_cursor {
+        let (next, previous) = (found.next_cursor, found.previous_cursor);
+        scim::cursor_response(found.total, resources, next, previous)
+    } else {
+        scim::list_response(found.total, paging.start_index, resources)
+    };
     Ok(Answer::json(200, page))
 }
 
-async fn submit(at: &At<'_>, show: &Show<'_>, write: Write) -> Result<Answer, ScimError> {
+/// `startIndex` and `count`. With a cursor a count that is none has its own keyword (RFC 9865
+/// section 2.1), and `startIndex` means nothing.
+pub(super) fn paging(query: &Query) -> Result<Paging, ScimError> {
+    if query.cursor.is_none() {
+        return Paging::parse(query.start_index.as_deref(), query.count.as_deref());
+    }
+    Paging::parse(None, query.count.as_deref())
+        .map_err(|error| ScimError::typed(ScimType::InvalidCount, error.detail))
+}
+
+/// The question for the engine.
+pub(super) fn wanted(query: &Query, paging: Paging, show: &Show<'_>) -> ListQuery {
+    ListQuery {
+        filter: query.filter.clone(),
+        page: match &query.cursor {
+            Some(cursor) => Page::Cursor(cursor.clone()),
+            None => Page::Index(paging.start_index),
+        },
+        count: paging.count,
+        sort_by: query.sort_by.clone(),
+        sort_order: query.sort_order.clone(),
+        members: show.members(),
+    }
+}
+
+/// The tags of a conditional header; repeated ones count as one list.
+fn condition(headers: &HeaderMap, name: &str) -> Result<Option<EntityTags>, ScimError> {
+    let values: Vec<&str> =
+        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    if !headers.contains_key(name) {
+        return Ok(None);
+    }
+    EntityTags::parse(name, &values.join(",")).map(Some)
+}
+
+fn submission(headers: &HeaderMap, show: &Show<'_>, write: Write) -> Result<Submission, ScimError> {
+    let when = Precondition {
+        if_match: condition(headers, "if-match")?,
+        if_none_match: condition(headers, "if-none-match")?,
+    };
+    Ok(Submission { write, when, members: show.members() })
+}
+
+async fn submit(at: &At<'_>, show: &Show<'_>, submission: Submission) -> Result<Answer, ScimError> {
     let engine = &at.site.engine;
-    let written = engine.submit(at.caller, write, at.engine_deadline());
+    let written = engine.submit(at.caller, submission, at.engine_deadline());
     Ok(match written.await? {
         Written::Created(shown) => {
             let location = show.location(&shown.id);
@@ -159,17 +231,19 @@ fn without_body(answer: Answer) -> Answer {
 /// import of users; everything else is said to be missing. The engine is not asked.
 fn without_type(route: &Route) -> Result<Answer, ScimError> {
     match route {
-        Route::List(_) => Ok(Answer::json(200, scim::list_response(0, 1, Vec::new()))),
+        Route::List(_) | Route::Search(_) => {
+            Ok(Answer::json(200, scim::list_response(0, 1, Vec::new())))
+        }
         _ => Err(not_offered("The app behind this endpoint has no such resources.")),
     }
 }
 
-fn not_offered(words: &str) -> ScimError {
+pub(super) fn not_offered(words: &str) -> ScimError {
     ScimError::new(501, words)
 }
 
 /// How resources are shown to this request.
-struct Show<'r> {
+pub(super) struct Show<'r> {
     kind: Kind,
     rt: &'r ResourceType,
     base: &'r str,
@@ -177,8 +251,7 @@ struct Show<'r> {
 }
 
 impl<'r> Show<'r> {
-    fn new(at: &'r At<'_>, kind: Kind, rt: &'r ResourceType) -> Self {
-        let query = &at.query;
+    pub(super) fn new(at: &'r At<'_>, query: &Query, kind: Kind, rt: &'r ResourceType) -> Self {
         Self {
             kind,
             rt,
@@ -190,12 +263,36 @@ impl<'r> Show<'r> {
         }
     }
 
-    fn location(&self, id: &str) -> String {
-        let id = utf8_percent_encode(id, SEGMENT);
-        format!("{}/{}/{id}", self.base, endpoint(self.kind))
+    /// Whether members are shown at all; if not, they need not be read.
+    fn members(&self) -> Members {
+        if self.kind == Kind::Group && !self.projection.shows(self.rt, "members") {
+            Members::Spared
+        } else {
+            Members::Shown
+        }
     }
 
-    fn resource(&self, mut resource: Value) -> Value {
+    fn location(&self, id: &str) -> String {
+        self.location_of(self.kind, id)
+    }
+
+    fn location_of(&self, kind: Kind, id: &str) -> String {
+        let id = utf8_percent_encode(id, SEGMENT);
+        format!("{}/{}/{id}", self.base, endpoint(kind))
+    }
+
+    /// Members and groups say where they are.
+    fn refer(&self, resource: &mut Value, name: &str, kind: Kind) {
+        let list = resource.get_mut(name).and_then(Value::as_array_mut);
+        for element in list.into_iter().flatten().filter_map(Value::as_object_mut) {
+            let id = element.get("value").and_then(Value::as_str);
+            if let Some(location) = id.map(|id| self.location_of(kind, id)) {
+                element.insert("$ref".into(), location.into());
+            }
+        }
+    }
+
+    pub(super) fn resource(&self, mut resource: Value) -> Value {
         if let Some(id) = resource.get("id").and_then(Value::as_str) {
             let location = self.location(id);
             match resource.get_mut("meta").and_then(Value::as_object_mut) {
@@ -204,6 +301,10 @@ impl<'r> Show<'r> {
                 }
                 None => resource["meta"] = json!({ "location": location }),
             }
+        }
+        match self.kind {
+            Kind::Group => self.refer(&mut resource, "members", Kind::User),
+            Kind::User => self.refer(&mut resource, "groups", Kind::Group),
         }
         scim::project(resource, self.rt, &self.projection)
     }
@@ -229,7 +330,7 @@ impl Route {
     /// The kind of resource that is asked for, if it is one of the two.
     fn kind(&self) -> Option<Kind> {
         match self {
-            Self::List(kind) | Self::Create(kind) => Some(*kind),
+            Self::List(kind) | Self::Search(kind) | Self::Create(kind) => Some(*kind),
             Self::Get(kind, _) | Self::Replace(kind, _) => Some(*kind),
             Self::Patch(kind, _) | Self::Delete(kind, _) => Some(*kind),
             _ => None,

@@ -18,6 +18,12 @@ pub(super) enum Route {
     Schemas,
     Schema(String),
     List(Kind),
+    /// POST `/Users/.search`.
+    Search(Kind),
+    /// GET of the root: everything of every type.
+    ListAll,
+    /// POST `/.search`.
+    SearchAll,
     Create(Kind),
     Get(Kind, String),
     Replace(Kind, String),
@@ -78,6 +84,12 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
         ["Schemas"] => only_get(method, Route::Schemas),
         ["Schemas", id] => only_get(method, Route::Schema((*id).into())),
         ["Me"] => Ok(Route::Me),
+        [] => only_get(method, Route::ListAll),
+        [".search"] => only_post(method, Route::SearchAll),
+        [endpoint, ".search"] => {
+            let kind = kind(endpoint)?;
+            only_post(method, Route::Search(kind))
+        }
         [endpoint] => {
             let kind = kind(endpoint)?;
             match *method {
@@ -112,6 +124,10 @@ fn only_get(method: &Method, route: Route) -> Result<Route, Miss> {
     if *method == Method::GET { Ok(route) } else { Err(Miss::Method("GET")) }
 }
 
+fn only_post(method: &Method, route: Route) -> Result<Route, Miss> {
+    if *method == Method::POST { Ok(route) } else { Err(Miss::Method("POST")) }
+}
+
 impl Route {
     /// A label for metrics: one of few.
     pub(super) fn resource(&self) -> &'static str {
@@ -119,7 +135,8 @@ impl Route {
             Self::ServiceProviderConfig => "ServiceProviderConfig",
             Self::ResourceTypes | Self::ResourceType(_) => "ResourceTypes",
             Self::Schemas | Self::Schema(_) => "Schemas",
-            Self::List(kind) | Self::Create(kind) => endpoint(*kind),
+            Self::List(kind) | Self::Search(kind) | Self::Create(kind) => endpoint(*kind),
+            Self::ListAll | Self::SearchAll => "all",
             Self::Get(kind, _) | Self::Replace(kind, _) => endpoint(*kind),
             Self::Patch(kind, _) | Self::Delete(kind, _) => endpoint(*kind),
             Self::Me => "Me",
@@ -219,6 +236,9 @@ mod tests {
             (Method::GET, "/Schemas", Route::Schemas),
             (Method::GET, "/Schemas/7", Route::Schema(id())),
             (Method::PATCH, "/Me", Route::Me),
+            (Method::GET, "/", Route::ListAll),
+            (Method::POST, "/.search", Route::SearchAll),
+            (Method::POST, "/Users/.search", Route::Search(Kind::User)),
         ];
         for (method, path, route) in cases {
             assert_eq!(at(method.clone(), path), Ok(route), "{method} {path}");
@@ -235,11 +255,14 @@ mod tests {
         assert_eq!(allow(Method::POST, "/Users/7"), "GET, PUT, PATCH, DELETE");
         assert_eq!(allow(Method::POST, "/Schemas"), "GET");
         assert_eq!(allow(Method::DELETE, "/ServiceProviderConfig"), "GET");
+        assert_eq!(allow(Method::GET, "/.search"), "POST");
+        assert_eq!(allow(Method::PUT, "/Groups/.search"), "POST");
+        assert_eq!(allow(Method::POST, "/"), "GET");
     }
 
     #[test]
     fn what_is_not_there_is_unknown_whatever_the_method() {
-        for path in ["/", "/users", "/Users/7/x", "/Bulk", "/Schemas/7/x"] {
+        for path in ["/users", "/Users/7/x", "/users/.search", "/Bulk", "/Schemas/7/x"] {
             assert_eq!(at(Method::GET, path), Err(Miss::Unknown), "{path}");
             assert_eq!(at(Method::POST, path), Err(Miss::Unknown), "{path}");
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::change::{ChangeId, Kind};
-use crate::scim::{Authentication, Patch, ResourceType};
+use crate::scim::{Authentication, Patch, Precondition, ResourceType};
 
 /// One app's entrance.
 #[derive(Debug, Clone)]
@@ -70,12 +70,16 @@ pub struct Shown {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Listing {
     /// All matches, not only those of this page.
     pub total: u64,
     /// The page, in stable order.
     pub resources: Vec<Value>,
+    /// Where the next page begins; only for [`Page::Cursor`], none on the last page.
+    pub next_cursor: Option<String>,
+    /// Where the page before this one begins; only for [`Page::Cursor`], none on the first.
+    pub previous_cursor: Option<String>,
 }
 
 /// What a list request asks for.
@@ -83,10 +87,58 @@ pub struct Listing {
 pub struct ListQuery {
     /// The filter's text, decoded.
     pub filter: Option<String>,
-    /// From 1.
-    pub start_index: u64,
+    /// Where the page begins.
+    pub page: Page,
     /// `None`: the server's choice.
     pub count: Option<u64>,
+    /// `sortBy` as it was sent.
+    pub sort_by: Option<String>,
+    /// `sortOrder` as it was sent.
+    pub sort_order: Option<String>,
+    /// Whether the members of groups are wanted.
+    pub members: Members,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Page {
+    /// With this row, from 1.
+    Index(u64),
+    /// Where a cursor says (RFC 9865); empty for the first page.
+    Cursor(String),
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self::Index(1)
+    }
+}
+
+/// Whether the members of a group are shown in an answer: they can be 100,000.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Members {
+    /// As they are known.
+    #[default]
+    Shown,
+    /// The answer leaves them out, so they are not even read.
+    Spared,
+}
+
+/// A write with what the request says around it.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// What is to be done.
+    pub write: Write,
+    /// Under which conditions; those of a create are not looked at.
+    pub when: Precondition,
+    /// Whether the answer shows members.
+    pub members: Members,
+}
+
+impl From<Write> for Submission {
+    fn from(write: Write) -> Self {
+        Self { write, when: Precondition::default(), members: Members::Shown }
+    }
 }
 
 /// A write that came in.

@@ -7,7 +7,9 @@ use tokio::task::JoinSet;
 
 use super::command::{Command, CommandError, card, carry_out};
 use super::engine::{Engine, lock};
-use super::{Caller, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written, clock};
+use super::{
+    Caller, Deadline, Denied, Door, ListQuery, Listing, Members, Shown, Submission, Written, clock,
+};
 use crate::change::{ChangeState, Kind};
 use crate::mapping::ClientAuth;
 use crate::scim::{Authentication, ScimError};
@@ -63,10 +65,10 @@ impl Bridge {
     pub async fn submit(
         &self,
         caller: &Caller,
-        write: Write,
+        write: impl Into<Submission>,
         deadline: Deadline,
     ) -> Result<Written, ScimError> {
-        self.engine.submit(caller, write, deadline).await
+        self.engine.submit(caller, write.into(), deadline).await
     }
 
     /// One resource.
@@ -78,9 +80,10 @@ impl Bridge {
         caller: &Caller,
         kind: Kind,
         id: &str,
+        members: Members,
         deadline: Deadline,
     ) -> Result<Shown, ScimError> {
-        self.engine.get(caller, kind, id, deadline).await
+        self.engine.get(caller, kind, id, members, deadline).await
     }
 
     /// A page of a list, complete and in stable order.

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::cursor::{self, Cursor};
 use super::engine::{App, Engine};
 use super::keys::keys_of;
 use super::outcome::journal_failed;
 use super::read::{RESERVE, ReadFailure};
 use super::round::link_to;
-use super::{Caller, Certainty, Deadline, ListQuery, Listing, view};
+use super::snapshot::Choice;
+use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view};
 use crate::change::{Kind, ResourceId};
-use crate::journal::{AdoptedAs, Resource, Seen, SnapshotKey};
+use crate::journal::{AdoptedAs, Resource, Seen, SnapshotKey, SnapshotPage};
 use crate::mapping::{Ask, ListPlan, ListedRow, ProbePlan, Taken};
-use crate::scim::{Filter, ScimError};
+use crate::scim::{Filter, ScimError, Sort};
 
 /// Rows of a page when the client does not say.
 const DEFAULT_COUNT: u64 = 100;
@@ -38,19 +40,25 @@ impl Engine {
     ) -> Result<Listing, ScimError> {
         let app = self.app(&caller.app)?.clone();
         let Some(rt) = app.mapping.resource_type(kind) else {
-            return Ok(Listing { total: 0, resources: Vec::new() });
+            return Ok(Listing::default());
         };
         let filter = query.filter.as_deref().map(|text| Filter::parse(text, rt)).transpose()?;
-        if let Some(filter) = &filter
-            && let Some(found) = self.by_key(&app, kind, filter, deadline).await?
-        {
-            return self.page_of(&app, kind, found, &query).await;
-        }
+        let sort = Sort::parse(query.sort_by.as_deref(), query.sort_order.as_deref(), rt)?;
         let count = query.count.unwrap_or(DEFAULT_COUNT).min(LONGEST_PAGE);
-        if filter.is_none() && query.start_index <= 1 && count <= PROBE_ROWS {
-            return self.probe(&app, kind, count, deadline).await;
+        if !goes_on(&query.page)
+            && let Some(filter) = &filter
+            && let Some(found) = self.by_key(&app, kind, filter, deadline).await?
+            // More than fit on a page: only a kept list can be gone on with.
+            && (matches!(query.page, Page::Index(_)) || found.len() as u64 <= count)
+        {
+            return self.page_of(&app, kind, found, &query, sort.as_ref()).await;
         }
-        self.from_snapshot(&app, caller, kind, filter, &query, count, deadline).await
+        let is_first = matches!(query.page, Page::Index(start) if start <= 1);
+        if filter.is_none() && sort.is_none() && is_first && count <= PROBE_ROWS {
+            return self.probe(&app, kind, count, query.members, deadline).await;
+        }
+        let choice = Choice { filter, sort };
+        self.from_snapshot(&app, caller, kind, choice, &query, count, deadline).await
     }
 
     /// One page of the app, and its own count.
@@ -59,6 +67,7 @@ impl Engine {
         app: &Arc<App>,
         kind: Kind,
         count: u64,
+        members: Members,
         deadline: Deadline,
     ) -> Result<Listing, ScimError> {
         let mut plan = ListPlan::new(&app.mapping, kind);
@@ -82,8 +91,8 @@ impl Engine {
         let hidden = read - ids.len() as u64;
         let wanted: Vec<_> = ids.into_iter().take(usize::try_from(count).unwrap_or(0)).collect();
         let resources = self.resources(app, &wanted).await?;
-        let resources = self.shown_all(app, kind, resources).await?;
-        Ok(Listing { total: total.saturating_sub(hidden), resources })
+        let resources = self.shown_all(app, kind, resources, members).await?;
+        Ok(Listing { total: total.saturating_sub(hidden), resources, ..Listing::default() })
     }
 
     /// One request of a walk. `true`: the walk is complete.
@@ -163,10 +172,12 @@ impl Engine {
         app: &App,
         kind: Kind,
         resources: Vec<Resource>,
+        members: Members,
     ) -> Result<Vec<Value>, ScimError> {
         let mut shown = Vec::with_capacity(resources.len());
         for resource in resources {
-            shown.push(self.show(app, kind, &resource, Certainty::Confirmed).await?.resource);
+            let one = self.show_with(app, kind, &resource, Certainty::Confirmed, members).await?;
+            shown.push(one.resource);
         }
         Ok(shown)
     }
@@ -178,13 +189,22 @@ impl Engine {
         kind: Kind,
         found: Vec<Resource>,
         query: &ListQuery,
+        sort: Option<&Sort>,
     ) -> Result<Listing, ScimError> {
         let total = found.len() as u64;
-        let skip = usize::try_from(query.start_index.max(1) - 1).unwrap_or(usize::MAX);
+        let mut shown = self.shown_all(app, kind, found, query.members).await?;
+        if let Some(sort) = sort {
+            shown.sort_by_cached_key(|resource| sort.key(resource));
+        }
+        let start = match query.page {
+            Page::Index(start) => start.max(1),
+            Page::Cursor(_) => 1,
+        };
+        let skip = usize::try_from(start - 1).unwrap_or(usize::MAX);
         let count = query.count.unwrap_or(DEFAULT_COUNT).min(LONGEST_PAGE);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let page = found.into_iter().skip(skip).take(count).collect();
-        Ok(Listing { total, resources: self.shown_all(app, kind, page).await? })
+        let resources = shown.into_iter().skip(skip).take(count).collect();
+        Ok(Listing { total, resources, ..Listing::default() })
     }
 
     #[allow(clippy::too_many_arguments)] // the parts of one question
@@ -193,7 +213,7 @@ impl Engine {
         app: &Arc<App>,
         caller: &Caller,
         kind: Kind,
-        filter: Option<Filter>,
+        choice: Choice,
         query: &ListQuery,
         count: u64,
         deadline: Deadline,
@@ -202,14 +222,46 @@ impl Engine {
             token: caller.token.clone(),
             app: app.name().to_owned(),
             kind,
-            filter: filter.as_ref().map(ToString::to_string).unwrap_or_default(),
+            filter: choice.name(),
         };
-        let page =
-            self.snapshot_page(app, &key, filter, query.start_index, count, deadline).await?;
+        let (start, page) = match &query.page {
+            Page::Index(start) => {
+                let start = (*start).max(1);
+                (start, self.snapshot_page(app, &key, choice, start, count, deadline).await?)
+            }
+            Page::Cursor(text) if text.is_empty() => {
+                (1, self.snapshot_page(app, &key, choice, 1, count, deadline).await?)
+            }
+            Page::Cursor(text) => {
+                let at = Cursor::read(text, &self.keys, &key)?;
+                let page = self.cursor_page(&key, at.list, at.start, count).await?;
+                (at.start, page.ok_or_else(cursor::expired)?)
+            }
+        };
         let resources = self.resources(app, &page.ids).await?;
-        let resources = self.shown_all(app, kind, resources).await?;
-        Ok(Listing { total: page.total, resources })
+        let resources = self.shown_all(app, kind, resources, query.members).await?;
+        let total = page.total;
+        if matches!(query.page, Page::Index(_)) {
+            return Ok(Listing { total, resources, ..Listing::default() });
+        }
+        let write = |start| Cursor { list: page.snapshot, start }.write(&self.keys, &key);
+        let (next, previous) = neighbours(start, count, &page);
+        let (next_cursor, previous_cursor) = (next.map(write), previous.map(write));
+        Ok(Listing { total, resources, next_cursor, previous_cursor })
     }
+}
+
+/// Where the next page and the one before begin, if there are such.
+fn neighbours(start: u64, count: u64, page: &SnapshotPage) -> (Option<u64>, Option<u64>) {
+    let next = start.saturating_add(page.ids.len() as u64);
+    let next = (next <= page.total && !page.ids.is_empty()).then_some(next);
+    let previous = (start > 1 && count > 0).then(|| start.saturating_sub(count).max(1));
+    (next, previous)
+}
+
+/// Whether the client goes on with a list that it began by a cursor.
+fn goes_on(page: &Page) -> bool {
+    matches!(page, Page::Cursor(cursor) if !cursor.is_empty())
 }
 
 /// A list that cannot be given completely is refused: Okta takes a short one for removals.

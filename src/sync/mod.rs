@@ -11,6 +11,7 @@ mod api;
 mod clock;
 mod command;
 mod conclude;
+mod cursor;
 mod draft;
 mod engine;
 mod exchange;
@@ -36,7 +37,8 @@ mod view;
 mod wait;
 
 pub use api::{
-    Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Shown, Write, Written,
+    Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Members, Page, Shown,
+    Submission, Write, Written,
 };
 pub use clock::Clock;
 pub use command::{Command, CommandError, carry_out};

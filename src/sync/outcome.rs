@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::engine::{App, Engine};
 use super::view;
 use super::wait::Ended;
-use super::{Certainty, Shown};
+use super::{Certainty, Members, Shown};
 use crate::change::{ChangeId, Kind, ResourceId};
 use crate::journal::{By, JournalError, Resource};
 use crate::mapping::Late;
@@ -82,6 +82,7 @@ impl Engine {
         kind: Kind,
         id: &ResourceId,
         certainty: Certainty,
+        members: Members,
     ) -> Result<Shown, ScimError> {
         let resource = self
             .journal
@@ -89,7 +90,7 @@ impl Engine {
             .await
             .map_err(journal_failed)?
             .ok_or_else(|| ScimError::not_found(kind.resource_type(), &id.0))?;
-        self.show(app, kind, &resource, certainty).await
+        self.show_with(app, kind, &resource, certainty, members).await
     }
 
     /// A remembered resource in the form that goes out.
@@ -100,11 +101,24 @@ impl Engine {
         resource: &Resource,
         certainty: Certainty,
     ) -> Result<Shown, ScimError> {
-        let attributes = self.with_relations(app, kind, resource).await?;
+        self.show_with(app, kind, resource, certainty, Members::Shown).await
+    }
+
+    /// The same, with or without the members of a group.
+    pub(super) async fn show_with(
+        &self,
+        app: &App,
+        kind: Kind,
+        resource: &Resource,
+        certainty: Certainty,
+        members: Members,
+    ) -> Result<Shown, ScimError> {
+        let attributes = self.with_relations(app, kind, resource, members).await?;
+        let version = view::version(resource, &attributes);
         Ok(Shown {
-            resource: view::resource(app, kind, resource, attributes),
+            resource: view::resource(app, kind, resource, attributes, &version),
             id: resource.id.0.clone(),
-            version: view::version(resource),
+            version,
             certainty,
         })
     }

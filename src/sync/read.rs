@@ -11,7 +11,7 @@ use super::exchange::SHOWN_DETAIL;
 use super::keys::keys_of;
 use super::outcome::journal_failed;
 use super::view;
-use super::{Caller, Certainty, Deadline, Shown};
+use super::{Caller, Certainty, Deadline, Members, Shown};
 use crate::app::Exchange;
 use crate::change::Kind;
 use crate::journal::{By, Resource};
@@ -69,6 +69,7 @@ impl Engine {
         caller: &Caller,
         kind: Kind,
         id: &str,
+        members: Members,
         deadline: Deadline,
     ) -> Result<Shown, ScimError> {
         let app = self.app(&caller.app)?.clone();
@@ -78,12 +79,12 @@ impl Engine {
         let mut resource = self.existing(&app, kind, id).await?;
         let wait = app.mapping.sync().read_wait;
         let until = (deadline - RESERVE).min(Instant::now() + wait);
-        let heard = self.refresh(&app, kind, &mut resource, until).await?;
+        let heard = self.refresh(&app, kind, &mut resource, members, until).await?;
         let certainty = match (heard, view::certainty(&resource)) {
             (Heard::Nothing, Certainty::Confirmed) => Certainty::Mirror,
             (_, certainty) => certainty,
         };
-        self.show(&app, kind, &resource, certainty).await
+        self.show_with(&app, kind, &resource, certainty, members).await
     }
 
     /// Reads the app's record into the remembered one, if the app answers in time.
@@ -92,6 +93,7 @@ impl Engine {
         app: &Arc<App>,
         kind: Kind,
         resource: &mut Resource,
+        members: Members,
         until: Instant,
     ) -> Result<Heard, ScimError> {
         let Some(link) = resource.link.clone() else { return Ok(Heard::All) };
@@ -106,7 +108,7 @@ impl Engine {
                 let shown = side.read_back(&record, &link.app_id);
                 self.remember_reading(app, kind, resource, shown).await?;
                 self.readings.put(begun, &resource.id, record);
-                if kind == Kind::Group {
+                if kind == Kind::Group && members == Members::Shown {
                     self.refresh_members(app, resource, &link.app_id, until).await?;
                 }
                 Ok(Heard::All)
@@ -153,7 +155,7 @@ impl Engine {
     async fn refresh_members(
         &self,
         app: &Arc<App>,
-        resource: &Resource,
+        resource: &mut Resource,
         group: &Value,
         until: Instant,
     ) -> Result<(), ScimError> {
@@ -166,7 +168,11 @@ impl Engine {
             users.extend(self.find(app, Kind::User, By::AppKey, &key).await?.pop().map(|u| u.id));
         }
         let now = self.clock.now();
-        self.journal.set_members_read(&resource.id, users, now).await.map_err(journal_failed)
+        let changed = self.journal.set_members_read(&resource.id, users, now).await;
+        if changed.map_err(journal_failed)? {
+            resource.version += 1;
+        }
+        Ok(())
     }
 
     /// Carries a plan that only reads out to its end.
@@ -239,6 +245,7 @@ impl Engine {
         app: &App,
         kind: Kind,
         resource: &Resource,
+        members: Members,
     ) -> Result<Value, ScimError> {
         /// Answers leave out members above that; nobody needs them in a list row.
         const SHOWN_MEMBERS: u32 = 100_000;
@@ -247,6 +254,7 @@ impl Engine {
             return Ok(shown);
         }
         match kind {
+            Kind::Group if members == Members::Spared => {}
             Kind::Group => {
                 let members = self
                     .journal

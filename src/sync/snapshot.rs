@@ -15,14 +15,17 @@ use super::outcome::journal_failed;
 use super::read::{RESERVE, ReadFailure};
 use super::{Certainty, Deadline};
 use crate::change::ResourceId;
-use crate::journal::{SnapshotKey, SnapshotPage};
+use crate::journal::{SnapshotId, SnapshotKey, SnapshotPage};
 use crate::mapping::ListPlan;
-use crate::scim::{Filter, ScimError};
+use crate::scim::{Filter, ScimError, ScimType, Sort, SortKey};
 
 /// Rows that are written at once; acknowledgements pass between two batches.
 const BATCH: usize = 200;
 /// A walk that the app does not answer for that long is given up.
 const LONGEST_SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A list that must be sorted is put in order in memory; a longer one is refused.
+const LONGEST_SORTED: usize = 200_000;
 
 type Outcome = Option<Result<(), ScimError>>;
 
@@ -32,24 +35,54 @@ pub struct Walks {
     under_way: Mutex<HashMap<SnapshotKey, watch::Receiver<Outcome>>>,
 }
 
+/// What a walk picks, and its order; none for the app's own.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Choice {
+    pub filter: Option<Filter>,
+    pub sort: Option<Sort>,
+}
+
+impl Choice {
+    /// What makes two lists the same, as the journal keeps it.
+    pub fn name(&self) -> String {
+        let filter = self.filter.as_ref().map(ToString::to_string).unwrap_or_default();
+        match &self.sort {
+            // No filter has a line break outside of a literal, and inside it is escaped.
+            Some(sort) => format!("{filter}\nby {sort}"),
+            None => filter,
+        }
+    }
+}
+
 impl Engine {
+    /// A page of the list that a cursor names. `None`: the list is gone.
+    pub(super) async fn cursor_page(
+        &self,
+        key: &SnapshotKey,
+        list: SnapshotId,
+        start: u64,
+        count: u64,
+    ) -> Result<Option<SnapshotPage>, ScimError> {
+        self.page(key, Some(list), start, count).await
+    }
+
     /// A page from the newest snapshot that this token began; the first page begins a new one.
     pub(super) async fn snapshot_page(
         self: &Arc<Self>,
         app: &Arc<App>,
         key: &SnapshotKey,
-        filter: Option<Filter>,
+        choice: Choice,
         start: u64,
         count: u64,
         deadline: Deadline,
     ) -> Result<SnapshotPage, ScimError> {
         let start = start.max(1);
         if start > 1
-            && let Some(page) = self.page(key, start, count).await?
+            && let Some(page) = self.page(key, None, start, count).await?
         {
             return Ok(page);
         }
-        let mut walk = self.walk(app, key, filter);
+        let mut walk = self.walk(app, key, choice);
         let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().list_wait);
         let ended = tokio::time::timeout_at(until, walk.wait_for(Option::is_some)).await;
         let outcome = ended.ok().and_then(|outcome| outcome.ok()?.clone());
@@ -62,7 +95,7 @@ impl Engine {
                 return Err(ScimError::new(429, detail).retry_after(60));
             }
         }
-        self.page(key, start, count).await?.ok_or_else(|| {
+        self.page(key, None, start, count).await?.ok_or_else(|| {
             ScimError::new(429, "The list was dropped meanwhile; ask again.").retry_after(1)
         })
     }
@@ -70,12 +103,14 @@ impl Engine {
     async fn page(
         &self,
         key: &SnapshotKey,
+        only: Option<SnapshotId>,
         start: u64,
         count: u64,
     ) -> Result<Option<SnapshotPage>, ScimError> {
         let now = self.clock.now();
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.journal.snapshot_page(key.clone(), start, count, now).await.map_err(journal_failed)
+        let page = self.journal.snapshot_page(key.clone(), only, start, count, now).await;
+        page.map_err(journal_failed)
     }
 
     /// Joins the walk that is under way, or begins one in the background.
@@ -83,7 +118,7 @@ impl Engine {
         self: &Arc<Self>,
         app: &Arc<App>,
         key: &SnapshotKey,
-        filter: Option<Filter>,
+        choice: Choice,
     ) -> watch::Receiver<Outcome> {
         let mut under_way = lock(&self.walks.under_way);
         if let Some(walk) = under_way.get(key) {
@@ -94,7 +129,7 @@ impl Engine {
         drop(under_way);
         let (engine, app, key) = (self.clone(), app.clone(), key.clone());
         tokio::spawn(async move {
-            let outcome = engine.walk_to_end(&app, &key, filter).await;
+            let outcome = engine.walk_to_end(&app, &key, choice).await;
             if let Err(error) = &outcome {
                 tracing::warn!(app = app.name(), "the list could not be read: {error}");
             }
@@ -108,7 +143,7 @@ impl Engine {
         self: &Arc<Self>,
         app: &Arc<App>,
         key: &SnapshotKey,
-        filter: Option<Filter>,
+        choice: Choice,
     ) -> Result<(), ScimError> {
         let now = self.clock.now();
         self.journal.snapshot_prune(now).await.map_err(journal_failed)?;
@@ -116,6 +151,7 @@ impl Engine {
             self.journal.snapshot_begin(key.clone(), now).await.map_err(journal_failed)?;
         let mut plan = ListPlan::new(&app.mapping, key.kind);
         let mut rows = Vec::new();
+        let mut sorted: Vec<(SortKey, ResourceId)> = Vec::new();
         loop {
             let until = Instant::now() + LONGEST_SILENCE;
             let complete = match self.list_step(app, &mut plan, until).await {
@@ -127,7 +163,7 @@ impl Engine {
                 let rest = rows.split_off(rows.len().min(BATCH));
                 let batch = std::mem::replace(&mut rows, rest);
                 let ids = self.adopt(app, key.kind, batch).await?;
-                let ids = self.filtered(app, key, filter.as_ref(), ids).await?;
+                let ids = self.chosen(app, key, &choice, ids, &mut sorted).await?;
                 let added = self.journal.snapshot_append(snapshot, ids, self.clock.now()).await;
                 added.map_err(journal_failed)?;
             }
@@ -140,24 +176,46 @@ impl Engine {
             let why = format!("it says there are {told} and gave {read}");
             return Err(list_failed(app, ReadFailure::Silent(why)));
         }
+        // Equal ones keep the app's order.
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        for batch in sorted.chunks(BATCH) {
+            let ids = batch.iter().map(|(_, id)| id.clone()).collect();
+            let added = self.journal.snapshot_append(snapshot, ids, self.clock.now()).await;
+            added.map_err(journal_failed)?;
+        }
         let finished = self.journal.snapshot_finish(snapshot, self.clock.now()).await;
         finished.map(drop).map_err(journal_failed)
     }
 
-    async fn filtered(
+    /// The ids that belong to the list; with an order they go to `sorted` instead.
+    async fn chosen(
         &self,
         app: &App,
         key: &SnapshotKey,
-        filter: Option<&Filter>,
+        choice: &Choice,
         ids: Vec<ResourceId>,
+        sorted: &mut Vec<(SortKey, ResourceId)>,
     ) -> Result<Vec<ResourceId>, ScimError> {
-        let Some(filter) = filter else { return Ok(ids) };
+        if choice.filter.is_none() && choice.sort.is_none() {
+            return Ok(ids);
+        }
         let mut kept = Vec::new();
         for resource in self.resources(app, &ids).await? {
-            let shown = self.show(app, key.kind, &resource, Certainty::Confirmed).await?;
-            if filter.matches(&shown.resource) {
-                kept.push(resource.id);
+            let shown = self.show(app, key.kind, &resource, Certainty::Confirmed).await?.resource;
+            if choice.filter.as_ref().is_some_and(|filter| !filter.matches(&shown)) {
+                continue;
             }
+            match &choice.sort {
+                Some(sort) => sorted.push((sort.key(&shown), resource.id)),
+                None => kept.push(resource.id),
+            }
+        }
+        if sorted.len() > LONGEST_SORTED {
+            let detail = format!(
+                "More than {LONGEST_SORTED} resources cannot be sorted here; narrow the list by a \
+                 filter, or leave sortBy out."
+            );
+            return Err(ScimError::typed(ScimType::TooMany, detail));
         }
         Ok(kept)
     }

@@ -13,11 +13,11 @@ use super::keys::natural_key;
 use super::membership::MemberWish;
 use super::outcome::taken;
 use super::view::{self, Asserted};
-use super::{Caller, Certainty, Deadline, Write, Written};
+use super::{Caller, Certainty, Deadline, Members, Submission, Write, Written};
 use crate::change::{Kind, ResourceId, Verb};
 use crate::journal::{By, Resource, Target};
 use crate::mapping::{DeleteRule, GroupCreate, IfExists, Side};
-use crate::scim::{self, ScimError};
+use crate::scim::{self, Precondition, ScimError};
 
 impl Engine {
     /// Takes a write and says what became of it.
@@ -27,13 +27,13 @@ impl Engine {
     pub async fn submit(
         self: &Arc<Self>,
         caller: &Caller,
-        write: Write,
+        submission: Submission,
         deadline: Deadline,
     ) -> Result<Written, ScimError> {
         let app = self.app(&caller.app)?.clone();
         Self::room_in_backlog(&app)?;
         for _ in 0..MERGES {
-            match self.submit_once(&app, caller, write.clone(), deadline).await {
+            match self.submit_once(&app, caller, submission.clone(), deadline).await {
                 Err(NotTaken::Stale) => {}
                 Err(NotTaken::Refused(error)) => return Err(error),
                 Ok(written) => return Ok(written),
@@ -47,25 +47,52 @@ impl Engine {
         self: &Arc<Self>,
         app: &Arc<App>,
         caller: &Caller,
-        write: Write,
+        submission: Submission,
         deadline: Deadline,
     ) -> Result<Written, NotTaken> {
+        let Submission { write, when, members } = submission;
         match write {
-            Write::Create { kind, body } => self.create(app, caller, kind, body, deadline).await,
+            Write::Create { kind, body } => {
+                let (id, certainty) = self.create(app, caller, kind, body, deadline).await?;
+                Ok(Written::Created(self.shown(app, kind, &id, certainty, members).await?))
+            }
             Write::Replace { kind, id, body } => {
                 let held = self.lock(id.clone()).await;
                 let resource = self.existing(app, kind, &id).await?;
+                self.still(app, kind, &resource, &when).await?;
                 let draft = draft::replace(app, kind, resource, body)?;
-                self.carry_update(app, caller, draft, held, deadline).await
+                let (id, certainty) = self.carry_update(app, caller, draft, held, deadline).await?;
+                Ok(Written::Updated(self.shown(app, kind, &id, certainty, members).await?))
             }
             Write::Patch { kind, id, patch } => {
                 let held = self.lock(id.clone()).await;
                 let resource = self.existing(app, kind, &id).await?;
+                self.still(app, kind, &resource, &when).await?;
                 let draft = draft::patch(app, kind, resource, &patch)?;
-                self.carry_update(app, caller, draft, held, deadline).await
+                let (id, certainty) = self.carry_update(app, caller, draft, held, deadline).await?;
+                Ok(Written::Updated(self.shown(app, kind, &id, certainty, members).await?))
             }
-            Write::Delete { kind, id } => self.delete(app, caller, kind, &id, deadline).await,
+            Write::Delete { kind, id } => {
+                self.delete(app, caller, kind, &id, &when, deadline).await
+            }
         }
+    }
+
+    /// Whether the resource is still what the client takes it for. To be asked while the
+    /// resource is held, so that no other write comes in between.
+    async fn still(
+        &self,
+        app: &App,
+        kind: Kind,
+        resource: &Resource,
+        when: &Precondition,
+    ) -> Result<(), ScimError> {
+        if *when == Precondition::default() {
+            return Ok(());
+        }
+        let certainty = Certainty::Confirmed;
+        let shown = self.show_with(app, kind, resource, certainty, Members::Spared).await?;
+        when.check(&shown.version)
     }
 
     async fn create(
@@ -75,7 +102,7 @@ impl Engine {
         kind: Kind,
         mut body: Value,
         deadline: Deadline,
-    ) -> Result<Written, NotTaken> {
+    ) -> Result<(ResourceId, Certainty), NotTaken> {
         let (side, rt) = side_of(app, kind)?;
         let links = side.members.policy.create == GroupCreate::LinkOnly;
         if side.create.is_empty() && !(kind == Kind::Group && links) {
@@ -132,8 +159,7 @@ impl Engine {
             request,
             before: existing,
         };
-        let (id, certainty) = self.accept_and_wait(app, caller, draft, held, deadline).await?;
-        Ok(Written::Created(self.shown(app, kind, &id, certainty).await?))
+        self.accept_and_wait(app, caller, draft, held, deadline).await
     }
 
     /// Who has the key now.
@@ -168,6 +194,7 @@ impl Engine {
         caller: &Caller,
         kind: Kind,
         id: &str,
+        when: &Precondition,
         deadline: Deadline,
     ) -> Result<Written, NotTaken> {
         let (side, _) = side_of(app, kind)?;
@@ -177,6 +204,7 @@ impl Engine {
         }
         let held = self.lock(id.to_owned()).await;
         let resource = self.existing(app, kind, id).await?;
+        self.still(app, kind, &resource, when).await?;
         let draft = Draft {
             kind,
             verb: Verb::Delete,
@@ -203,8 +231,7 @@ impl Engine {
         draft: Draft,
         held: OwnedMutexGuard<()>,
         deadline: Deadline,
-    ) -> Result<Written, NotTaken> {
-        let kind = draft.kind;
+    ) -> Result<(ResourceId, Certainty), NotTaken> {
         if let Some(resource) = &draft.before
             && draft.written.asserted.is_empty()
             && draft.written.password.is_none()
@@ -212,12 +239,10 @@ impl Engine {
         {
             // The request spoke about nothing that this app has.
             let id = resource.id.clone();
-            drop(held);
-            return Ok(Written::Updated(self.shown(app, kind, &id, Certainty::Confirmed).await?));
+            return Ok((id, Certainty::Confirmed));
         }
         self.key_is_free(app, &draft).await?;
-        let (id, certainty) = self.accept_and_wait(app, caller, draft, held, deadline).await?;
-        Ok(Written::Updated(self.shown(app, kind, &id, certainty).await?))
+        self.accept_and_wait(app, caller, draft, held, deadline).await
     }
 
     /// A rename must not take somebody else's key.

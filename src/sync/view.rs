@@ -4,6 +4,8 @@
 //! Over the app's lie only attributes of changes not yet applied, of changes applied less than
 //! `read.lag` ago, and those that the app cannot hold and the bridge keeps.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::{Value, json};
 
 use super::Certainty;
@@ -46,7 +48,13 @@ pub(super) fn is_gone(resource: &Resource) -> bool {
 }
 
 /// The complete resource: `schemas`, `id`, attributes, `meta` without location.
-pub(super) fn resource(app: &App, kind: Kind, resource: &Resource, attributes: Value) -> Value {
+pub(super) fn resource(
+    app: &App,
+    kind: Kind,
+    resource: &Resource,
+    attributes: Value,
+    version: &str,
+) -> Value {
     let Some(rt) = app.mapping.resource_type(kind) else { return attributes };
     let mut shown = attributes;
     scim::finish(
@@ -55,15 +63,48 @@ pub(super) fn resource(app: &App, kind: Kind, resource: &Resource, attributes: V
         &resource.id.0,
         &resource.created_at.to_string(),
         &resource.modified_at.to_string(),
-        &version(resource),
+        version,
         None,
     );
     shown
 }
 
-/// The weak version of a resource.
-pub(super) fn version(resource: &Resource) -> String {
-    format!("W/\"{}\"", resource.version)
+/// The weak version of what is shown: the number of writes, and a hash of the attributes, since
+/// the app's record also changes by other hands. Members are not hashed (there can be 100,000,
+/// and an answer may leave them out): a membership that changed counts as a write.
+pub(super) fn version(resource: &Resource, attributes: &Value) -> String {
+    let mut hasher = DefaultHasher::new();
+    for (key, value) in in_order(attributes).filter(|(key, _)| *key != "members") {
+        key.hash(&mut hasher);
+        hash(value, &mut hasher);
+    }
+    format!("W/\"{}-{:016x}\"", resource.version, hasher.finish())
+}
+
+/// The same for objects that differ only in the order of their keys.
+fn hash(value: &Value, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Object(object) => {
+            object.len().hash(hasher);
+            for (key, value) in in_order(value) {
+                key.hash(hasher);
+                hash(value, hasher);
+            }
+        }
+        Value::Array(list) => {
+            list.len().hash(hasher);
+            for element in list {
+                hash(element, hasher);
+            }
+        }
+        plain => plain.to_string().hash(hasher),
+    }
+}
+
+fn in_order(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let mut entries: Vec<_> = object.as_object().into_iter().flatten().collect();
+    entries.sort_by_key(|(key, _)| *key);
+    entries.into_iter()
 }
 
 /// What a change asserts, as the journal keeps it for the engine.

@@ -12,6 +12,7 @@ mod attacks;
 mod cli;
 mod doubt;
 mod journal;
+mod lists;
 mod offboarding;
 mod okta_rules;
 mod outage;

@@ -129,19 +129,19 @@ async fn list(journal: &Journal, token: &str, prefix: &str, rows: usize, now: i6
 async fn a_list_is_paged_only_when_complete_and_only_by_its_client() {
     on_both(async |journal| {
         let snapshot = list(&journal, "t1", "x", 450, 10).await;
-        let page = journal.snapshot_page(key("t1"), 1, 10, at(11)).await;
+        let page = journal.snapshot_page(key("t1"), None, 1, 10, at(11)).await;
         assert_eq!(page.unwrap(), None, "not complete");
         assert_eq!(journal.snapshot_finish(snapshot, at(12)).await.unwrap(), 450);
-        let page = journal.snapshot_page(key("t1"), 401, 100, at(13)).await.unwrap().unwrap();
+        let page = journal.snapshot_page(key("t1"), None, 401, 100, at(13)).await.unwrap().unwrap();
         assert_eq!((page.total, page.ids.len()), (450, 50));
         assert_eq!(page.ids[0], id("x401"));
-        let other = journal.snapshot_page(key("t2"), 1, 10, at(13)).await;
+        let other = journal.snapshot_page(key("t2"), None, 1, 10, at(13)).await;
         assert_eq!(other.unwrap(), None);
 
         // A newer list of the same client takes over only once it is complete.
         let newer = list(&journal, "t1", "y", 3, 14).await;
         let first = async || {
-            let page = journal.snapshot_page(key("t1"), 1, 1, at(15)).await;
+            let page = journal.snapshot_page(key("t1"), None, 1, 1, at(15)).await;
             page.unwrap().unwrap().ids[0].clone()
         };
         assert_eq!(first().await, id("x1"));
@@ -158,7 +158,7 @@ async fn a_list_lasts_half_an_hour_after_its_last_page() {
         let snapshot = list(&journal, "t1", "x", 2, 0).await;
         journal.snapshot_finish(snapshot, at(0)).await.unwrap();
         let page = async |now| {
-            let page = journal.snapshot_page(key("t1"), 1, 1, at(now)).await;
+            let page = journal.snapshot_page(key("t1"), None, 1, 1, at(now)).await;
             // The writer works in order: this comes after the note of the page's use.
             journal.set_app_enabled("demo", true).await.unwrap();
             page

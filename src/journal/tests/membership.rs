@@ -279,13 +279,17 @@ async fn what_the_app_shows_is_taken_over() {
         settle_edges(&journal, vec![done("id-b", true)], 21).await;
         // a is there already, b was taken out by hand, c was put in by hand.
         let seen = vec![id("id-a"), id("id-c"), id("stranger")];
-        journal.set_members_read(&id("g"), seen.clone(), at(22)).await.unwrap();
+        let changed = journal.set_members_read(&id("g"), seen.clone(), at(22)).await.unwrap();
+        assert!(changed, "b is gone, c came");
         assert_eq!(shown(&journal).await, ["id-a", "id-c"]);
         assert!(pending(&journal).await.is_empty());
         // Looking again changes nothing.
-        journal.set_members_read(&id("g"), seen, at(23)).await.unwrap();
+        assert!(!journal.set_members_read(&id("g"), seen, at(23)).await.unwrap());
         assert_eq!(shown(&journal).await, ["id-a", "id-c"]);
-        accept(&journal, patch(2, &[("id-b", true)], 24)).await;
+        // Other members are another version of the group.
+        let old = journal.accept(patch(2, &[("id-b", true)], 24)).await.unwrap();
+        assert_eq!(old, Accepted::Stale);
+        accept(&journal, patch(3, &[("id-b", true)], 24)).await;
         assert_eq!(pending(&journal).await, [("id-b".to_owned(), true)]);
     })
     .await;

@@ -8,8 +8,8 @@ use tokio::sync::{Semaphore, watch};
 use crate::scim::{self, ResourceType, ScimError};
 use crate::server::engine::{Doing, Engine, HeaderLookup, Kind};
 use crate::sync::{
-    Caller, Certainty, Command, CommandError, Deadline, Denied, Door, ListQuery, Listing,
-    Readiness, Shown, Write, Written,
+    Caller, Certainty, Command, CommandError, Deadline, Denied, Door, ListQuery, Listing, Members,
+    Page, Readiness, Shown, Submission, Write, Written,
 };
 
 /// Ids: `missing`, `mirror`, `panics`, `never` (is not answered), `held` (until `release`, or
@@ -134,11 +134,14 @@ impl Engine for Scripted {
     fn submit<'a>(
         &'a self,
         caller: &'a Caller,
-        write: Write,
+        submission: Submission,
         _: Deadline,
     ) -> Doing<'a, Result<Written, ScimError>> {
         Box::pin(async move {
-            self.note(format!("{} {write:?}", caller.app));
+            let Submission { write, when, members } = submission;
+            let spared = if members == Members::Spared { " without members" } else { "" };
+            self.note(format!("{} {write:?}{spared}", caller.app));
+            when.check("W/\"3\"")?;
             let pending = Certainty::Pending(serde_json::from_str("7").unwrap());
             match write {
                 Write::Create { body, .. } if body["userName"] == "pending" => {
@@ -166,10 +169,12 @@ impl Engine for Scripted {
         caller: &'a Caller,
         kind: Kind,
         id: &'a str,
+        members: Members,
         _: Deadline,
     ) -> Doing<'a, Result<Shown, ScimError>> {
         Box::pin(async move {
-            self.note(format!("{} get {kind:?} {id}", caller.app));
+            let spared = if members == Members::Spared { " without members" } else { "" };
+            self.note(format!("{} get {kind:?} {id}{spared}", caller.app));
             let certainty = self.act(id).await?;
             Ok(shown(id, json!({"userName": "ada"}), certainty))
         })
@@ -185,7 +190,9 @@ impl Engine for Scripted {
         Box::pin(async move {
             self.note(format!("{} list {kind:?} {query:?}", caller.app));
             let one = shown("1", json!({"userName": "ada"}), Certainty::Confirmed);
-            Ok(Listing { total: 30, resources: vec![one.resource] })
+            let next = matches!(query.page, Page::Cursor(_)).then(|| "next".to_owned());
+            let resources = vec![one.resource];
+            Ok(Listing { total: 30, resources, next_cursor: next, previous_cursor: None })
         })
     }
 

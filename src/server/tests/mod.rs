@@ -7,6 +7,7 @@ mod engine;
 mod guard;
 mod limits;
 mod protocol;
+mod search;
 mod smuggling;
 mod tls;
 

@@ -85,7 +85,7 @@ async fn a_list_has_integer_counters_and_locations() {
     assert_eq!(body["Resources"][0]["meta"]["location"], location);
     let asked = bench.engine.asked().remove(0);
     assert!(asked.contains(r#"filter: Some("userName eq \"a+b\"")"#), "{asked}");
-    assert!(asked.contains("start_index: 11"), "{asked}");
+    assert!(asked.contains("page: Index(11)"), "{asked}");
 }
 
 /// SPEC suite step 11; and discovery is no exception.
@@ -160,7 +160,11 @@ async fn discovery_comes_from_the_apps_types_and_by_id() {
     let get = async |path: &str| bench.scim("GET", &format!("/full/scim/v2/{path}"), "").await;
     let config = get("ServiceProviderConfig").await.json();
     assert_eq!(config["patch"]["supported"], true);
-    for not_yet in ["bulk", "sort", "etag", "changePassword"] {
+    for works in ["sort", "etag", "filter"] {
+        assert_eq!(config[works]["supported"], true, "{works}");
+    }
+    assert_eq!(config["pagination"]["cursor"], true);
+    for not_yet in ["bulk", "changePassword"] {
         assert_eq!(config[not_yet]["supported"], false, "{not_yet}");
     }
     let types = get("ResourceTypes").await.json();

@@ -13,6 +13,7 @@ mod demo;
 mod health;
 pub mod options;
 mod output;
+mod schema;
 pub mod serve;
 mod table;
 mod token;
@@ -40,6 +41,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Check mapping files; every mistake with its line
     Check(check::CheckArguments),
+    /// Print the JSON Schema of mapping files, for editors
+    Schema,
     /// Credentials of identity providers
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -93,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Schema => schema::run(),
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
         Command::App(command) => app::run(command),

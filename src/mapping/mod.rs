@@ -28,6 +28,7 @@ mod raw;
 mod record;
 mod request;
 mod roots;
+mod schema;
 mod side;
 mod source;
 mod table;
@@ -62,6 +63,7 @@ pub use plan::{
 };
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
+pub use schema::{json_schema, key_tables};
 pub use side::{
     DeleteRule, FindEntry, GroupCreate, GroupDelete, GroupPolicy, IfExists, Inactive, ListEntry,
     MembersRule, Membership, Side,

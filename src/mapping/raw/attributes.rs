@@ -2,6 +2,7 @@
 
 use super::RawTable;
 use super::read::{OneOrMany, Pairs, Read, Spanned, block, words};
+use super::shape::Shape;
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
 
@@ -91,6 +92,10 @@ impl Read for RawEmpty {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Null, Shape::Words(&["null", "leave_out", ""])])
+    }
 }
 
 /// What happens to a changed value.
@@ -129,6 +134,10 @@ impl Read for RawImmutable {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Words(&["refuse", "ignore"])
+    }
 }
 
 /// `FIELD: scim.path` or `FIELD: { … }`.
@@ -146,5 +155,9 @@ impl Read for RawAttributeEntry {
             },
         };
         Some(Self(attribute))
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![RawScim::shape(), RawAttribute::shape()])
     }
 }

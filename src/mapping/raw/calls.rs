@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::read::{OneOrMany, Pairs, Read, Spanned, block, words};
+use super::shape::Shape;
 use super::{RawReadFormat, RawSendFormat};
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
@@ -117,6 +118,10 @@ impl Read for RawSave {
             }
             _ => Some(Self::Value(node.clone())),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::Keyed("header", Box::new(RawSaveHeader::shape()))
     }
 }
 

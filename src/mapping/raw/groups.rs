@@ -1,6 +1,7 @@
 //! `groups:` with groups that are groups in the app (docs/mapping.md section 13).
 
 use super::read::{Pairs, Read, Spanned, block, words};
+use super::shape::Shape;
 use super::{RawAttributeEntry, RawFind, RawListEntry, RawShows};
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
@@ -116,5 +117,9 @@ impl Read for RawMembers {
             report.error_help("M0203", node.span.clone(), "`members` takes one call", help);
         }
         Some(Self { call: calls.pop(), user: None, id: None })
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Single(Box::new(Shape::Text)), RawMembersUse::shape()])
     }
 }

@@ -1,6 +1,7 @@
 //! `scim:` (docs/mapping.md section 8).
 
 use super::read::{OneOrMany, Pairs, Read, Spanned, block, words, wrong};
+use super::shape::Shape;
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
 
@@ -66,6 +67,13 @@ impl Read for RawClientAuth {
                 None
             }
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![
+            Shape::Words(&["bearer", "basic", "bearer_pair"]),
+            RawHeaderAuth::shape(),
+        ])
     }
 }
 

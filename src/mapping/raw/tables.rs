@@ -1,6 +1,7 @@
 //! `tables:` (docs/mapping.md section 9).
 
 use super::read::{Read, Spanned, block, words};
+use super::shape::Shape;
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
 
@@ -66,5 +67,9 @@ impl Read for RawTable {
             NodeKind::Scalar(_) => return Spanned::read(node, report).map(Self::Named),
         };
         Some(Self::Body(Spanned { value: body, span: node.span.clone() }))
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Text, Shape::list(RawTableRow::shape()), RawTableBody::shape()])
     }
 }

@@ -1,6 +1,7 @@
 //! Top-level keys, `vars:` and `secrets:` (docs/mapping.md sections 5 and 7).
 
 use super::read::{OneOrMany, Pairs, Read, Spanned, block, wrong};
+use super::shape::Shape;
 use super::{
     RawCall, RawConnect, RawErrorRow, RawGroups, RawScimSettings, RawSync, RawTable, RawUsers,
 };
@@ -77,6 +78,10 @@ impl Read for RawOneOf {
                 None
             }
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::list(Shape::Text), Shape::Names(Box::new(Shape::Text))])
     }
 }
 

@@ -1,6 +1,7 @@
 //! `users:` (docs/mapping.md section 12).
 
 use super::read::{Pairs, Read, Spanned, block, words, wrong};
+use super::shape::Shape;
 use super::{RawAttributeEntry, RawShows};
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
@@ -93,6 +94,10 @@ impl Read for RawDelete {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Vec::<String>::shape(), Shape::Words(&["deactivate", "refuse"])])
+    }
 }
 
 /// `if_exists:`.
@@ -118,6 +123,10 @@ impl Read for RawIfExists {
                 None
             }
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Words(&["conflict", "adopt"]), RawAdopt::shape()])
     }
 }
 
@@ -163,5 +172,9 @@ impl Read for RawListEntry {
             query: block.query.unwrap_or_default(),
             add: block.add.unwrap_or_default(),
         })
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Text, RawListUse::shape()])
     }
 }

@@ -9,6 +9,7 @@ mod hostile;
 mod refused;
 mod requests;
 mod rules;
+mod schema;
 
 use super::*;
 use serde_json::{Value, json};

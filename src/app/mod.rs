@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod channel;
 mod connect;
+mod cookies;
 mod counter;
 mod error;
 mod exchange;
@@ -17,9 +18,11 @@ mod limit;
 mod message;
 mod outcome;
 mod redact;
+mod session;
 mod target;
 #[cfg(test)]
 mod tests;
+mod xml;
 
 use std::path::PathBuf;
 
@@ -48,6 +51,8 @@ pub struct Connection {
     pub per_second: Option<f64>,
     /// Bytes of an answer's body above which it is unreadable.
     pub max_answer: usize,
+    /// XML elements that are always read as lists.
+    pub xml_lists: Vec<String>,
     /// PEM file of the only trusted authorities; without it the system's are trusted.
     pub ca: Option<PathBuf>,
     /// The bridge's own certificate, for apps that ask for one.
@@ -72,4 +77,7 @@ pub struct ClientCert {
 pub trait SecretStore: Send + Sync {
     /// The secret of that name, if it has a value.
     fn get(&self, name: &str) -> Option<Zeroizing<String>>;
+
+    /// Looks whether values have changed, before one of them is used for a login.
+    fn renew(&self) {}
 }

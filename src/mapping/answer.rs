@@ -13,7 +13,7 @@ use super::record::as_record;
 use super::roots::Roots;
 use super::template::{Template, joined, scalar_text};
 use super::value::Val;
-use super::wire::{Answer, AnswerClass, Body, Classified};
+use super::wire::{Answer, AnswerClass, Body, Classified, Format};
 
 /// Longest `say`, in characters.
 const LONGEST_SAY: usize = 500;
@@ -101,6 +101,18 @@ impl AnswerRules {
             _ => String::new(),
         })
     }
+}
+
+/// Whether the element that a list stands in is there and has no children: an error in its
+/// place must not read as nobody.
+fn holder_is_empty(list: &JsonPath, roots: &Roots) -> bool {
+    list.parent().is_some_and(|holder| {
+        holder.all(roots).first().is_some_and(|holder| match holder {
+            Value::Object(fields) => fields.get("#text") == Some(&Value::from("")),
+            Value::String(text) => text.is_empty(),
+            other => other.is_null(),
+        })
+    })
 }
 
 fn built_in(answer: &Answer, used: Use) -> AnswerClass {
@@ -207,6 +219,10 @@ impl Call {
             Some(Value::Array(_)) => {}
             Some(_) => return Err(self.unreadable("`records` is no list")),
             None if self.total(answer) == Some(0) => return Ok(Vec::new()),
+            // XML says "an empty list" by an element without children.
+            None if self.reads == Format::Xml && holder_is_empty(&records.list, &found) => {
+                return Ok(Vec::new());
+            }
             None => return Err(self.unreadable("the list of `records` is missing")),
         }
         Ok(records.path.all(&found).into_iter().map(|row| as_record(row.clone())).collect())

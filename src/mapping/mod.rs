@@ -17,6 +17,7 @@ mod guard;
 mod helpers;
 mod inward;
 mod lint;
+mod login;
 mod matching;
 mod model;
 mod names;
@@ -37,6 +38,7 @@ mod tests;
 mod textpath;
 mod value;
 mod wire;
+mod xml;
 
 pub use answer::Use;
 pub use attribute::{
@@ -49,6 +51,7 @@ pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
+pub use login::{LoggedIn, LoginAnswer, Session};
 pub use matching::FindResult;
 pub use model::{
     AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,
@@ -73,5 +76,8 @@ pub use textpath::TextPath;
 pub use value::Val;
 pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,
-    PlannedRequest, StepClass,
+    PlacedSecret, PlannedRequest, SecretPlace, StepClass,
 };
+pub(crate) use xml::check as check_xml;
+#[cfg(test)]
+pub(crate) use xml::is_character as is_xml_character;

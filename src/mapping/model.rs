@@ -2,10 +2,12 @@
 //!
 //! Only data and look-ups. A mapping that exists was checked completely when it was loaded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{AnswerRules, Use};
 use super::call::{Call, CallId};
+use super::login::Session;
 use super::roots::Roots;
 use super::side::Side;
 use super::wire::{Answer, Classified, Kind};
@@ -104,7 +106,7 @@ pub enum Reference {
 }
 
 /// How the app is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Connect {
     /// Scheme, host, port and path, without a slash at the end.
     pub base_url: String,
@@ -132,10 +134,12 @@ pub struct Connect {
     pub client_cert: Option<(String, String)>,
     /// URL of a proxy.
     pub proxy: Option<String>,
+    /// XML elements that are always read as lists.
+    pub xml_lists: Vec<String>,
 }
 
 /// How the bridge proves itself to the app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum AppAuth {
     /// Not at all.
     None,
@@ -160,6 +164,8 @@ pub enum AppAuth {
         /// Its value.
         value: Reference,
     },
+    /// A login of its own, whose outcome goes with every other call; OAuth2 too.
+    Session(Arc<Session>),
 }
 
 /// Pauses between tries.

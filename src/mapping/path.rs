@@ -148,6 +148,23 @@ impl JsonPath {
     }
 }
 
+impl JsonPath {
+    /// What a singular path's last name is looked up in, below the root. None where there is
+    /// no such thing.
+    pub(crate) fn parent(&self) -> Option<Self> {
+        let Plan::Steps(steps) = &self.plan else {
+            return None;
+        };
+        match steps.split_last()? {
+            (Step::Name(_), before) if !before.is_empty() => {
+                let plan = Plan::Steps(before.to_vec());
+                Some(Self { text: self.text.clone(), root: self.root.clone(), plan })
+            }
+            _ => None,
+        }
+    }
+}
+
 fn walk<'v>(steps: &[Step], root: &'v Value) -> Option<&'v Value> {
     steps.iter().try_fold(root, |at, step| match step {
         Step::Name(name) => at.get(name),

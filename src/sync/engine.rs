@@ -71,6 +71,14 @@ impl App {
         self.work.notify_one();
     }
 
+    /// The app said that the bridge has to log in again, in an answer of that session. `true`:
+    /// trying once more makes sense, in a new session or with a new credential.
+    pub fn log_in_again(&self, session: u64) -> bool {
+        // Both: a session that ends is also when a new credential is looked for.
+        let new_credential = self.secrets.reread();
+        self.client.session_over(session) || new_credential
+    }
+
     /// What takes the app's known secrets out of a text.
     pub fn redactor(&self) -> Redactor {
         let mut redactor = self.client.redactor();

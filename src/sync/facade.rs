@@ -171,6 +171,12 @@ impl Bridge {
         if let Some(mut schedulers) = schedulers {
             while schedulers.join_next().await.is_some() {}
         }
+        let mut logouts = JoinSet::new();
+        for app in self.engine.apps.values() {
+            let client = app.client.clone();
+            logouts.spawn(async move { client.log_out().await });
+        }
+        while logouts.join_next().await.is_some() {}
         if let Err(error) = self.engine.journal.close().await {
             tracing::error!(code = "journal-failed", "closing the journal: {error}");
         }

@@ -94,6 +94,10 @@ impl SecretStore for Secrets {
     fn get(&self, name: &str) -> Option<Zeroizing<String>> {
         self.values.read().unwrap_or_else(|e| e.into_inner()).get(name).cloned()
     }
+
+    fn renew(&self) {
+        self.reread();
+    }
 }
 
 impl std::fmt::Debug for Secrets {

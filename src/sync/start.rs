@@ -162,6 +162,7 @@ fn connection_of(connect: &Connect) -> Connection {
         at_once: usize::try_from(connect.at_once).unwrap_or(usize::MAX),
         per_second: connect.per_second.map(f64::from),
         max_answer: usize::try_from(connect.max_answer).unwrap_or(usize::MAX),
+        xml_lists: connect.xml_lists.clone(),
         ca: connect.ca.as_ref().map(PathBuf::from),
         client_cert: connect
             .client_cert

@@ -18,6 +18,7 @@ mod okta_rules;
 mod outage;
 mod providers;
 mod requirements;
+mod sessions;
 mod support;
 mod tokens;
 mod transcripts;

@@ -16,10 +16,12 @@ mod readable;
 mod resource_types;
 mod row;
 mod scope;
+mod session;
 mod settings;
 mod sides;
 mod tables;
 mod uses;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -152,7 +154,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
             .collect(),
         error_text: connect::error_text(cx),
     };
-    let mut connect = connect::connect(cx, &app);
+    let mut connect = connect::connect(cx, &app, &rules);
     let sync = settings::sync(cx);
     let own = OwnCalls { users: &users, groups: groups.as_ref() };
     let mut compiled: Vec<Call> = calls::calls(cx, &own);
@@ -182,6 +184,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         calls: compiled,
         rules,
     };
+    xml::lists(cx);
     lint::lint(cx, &mapping);
     Some(mapping)
 }

@@ -22,7 +22,10 @@ pub(crate) use attributes::{
 pub(crate) use calls::{
     RawCall, RawErrorRow, RawInDoubt, RawIs, RawOnly, RawPaging, RawPagingBy, RawSave,
 };
-pub(crate) use connect::{RawAuth, RawConnect, RawFormLists, RawReadFormat, RawSendFormat};
+pub(crate) use connect::{
+    RawAuth, RawConnect, RawFormLists, RawLogin, RawLogout, RawOAuth2, RawReadFormat,
+    RawSendFormat, RawSession,
+};
 pub(crate) use groups::{
     RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists, RawUnknownMembers,
 };

@@ -4,6 +4,7 @@
 mod altr;
 mod answers;
 mod broken;
+mod connect;
 mod directory;
 mod hostile;
 mod refused;
@@ -84,7 +85,7 @@ pub(super) fn small_with(part: &str, instead: &str) -> String {
 
 /// An answer with a JSON body.
 pub(super) fn answer(status: u16, body: Value) -> Answer {
-    Answer { status, headers: Vec::new(), body: Body::Tree(body) }
+    Answer { status, headers: Vec::new(), body: Body::Tree(body), session: 0 }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::{
     session::{self, Keeper, Live},
     target::Target,
 };
-use crate::mapping::{Answer, Body, LoggedIn, PlannedRequest, Session, StepClass};
+use crate::mapping::{Answer, Body, HeaderText, LoggedIn, PlannedRequest, Session, StepClass};
 
 /// The client of one app; clones share its connections and limits.
 #[derive(Clone)]
@@ -194,8 +194,12 @@ async fn log_in(
     client.limit.pace(deadline).await.map_err(|why| NotSent { phase: Phase::Login, why })?;
     let exchange = client.call(place, &request, None, deadline).await;
     let mut redactor = Redactor::default();
-    for placed in &request.secrets {
-        redactor.add(&client.secrets.get(&placed.secret).unwrap_or_default());
+    let in_headers = request.headers.iter().filter_map(|(_, text)| match text {
+        HeaderText::Secret(name) => Some(name),
+        HeaderText::Plain(_) => None,
+    });
+    for name in request.secrets.iter().map(|placed| &placed.secret).chain(in_headers) {
+        redactor.add(&client.secrets.get(name).unwrap_or_default());
     }
     let clean = |text: &str| redactor.text(text, SAID);
     let (logged_in, answer) = session::outcome(&rules, exchange, clean)?;

@@ -50,7 +50,7 @@ fn mistakes_in_logins_are_told() {
         (format!("{{ session: {{ {LOGIN}, lasts: 1m, early: 2m }} }}"), "M0707", "shorter"),
         (format!("{{ session: {{ {LOGIN}, early: 2m }} }}"), "M0707", "lasts"),
         (format!("{{ session: {{ {LOGIN}, lasts: 0 }} }}"), "M0205", "lasts"),
-        (format!("{{ session: {{ {LOGIN}, lasts: 20 }} }}"), "M0203", "20"),
+        (format!("{{ session: {{ {LOGIN}, lasts: 20 }} }}"), "M0203", "unit"),
         (format!("{{ session: {{ {LOGIN}, logn: x }} }}"), "M0201", "did you mean"),
         ("{ session: { headers: { A: b } } }".to_owned(), "M0202", "login"),
         ("{ session: { login: { call: POST /l, body: { k: $.user.userName } }, keep_cookies: true } }".to_owned(), "M0406", "user"),

@@ -11,6 +11,8 @@ pub mod core;
 mod discovery;
 mod error;
 pub mod filter;
+#[cfg(test)]
+mod laws_tests;
 mod list;
 mod members;
 mod normalise;

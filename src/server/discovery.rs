@@ -8,9 +8,7 @@ use serde_json::Value;
 use super::reply::Answer;
 use super::resources::At;
 use super::route::Route;
-use crate::scim::{
-    self, Authentication, CursorFeatures, Extension, Features, ResourceType, Schema, ScimError,
-};
+use crate::scim::{self, CursorFeatures, Extension, Features, ResourceType, Schema, ScimError};
 
 /// `maxResults` of filters: no page of the engine's has more rows.
 const LONGEST_PAGE: u64 = 1000;
@@ -20,9 +18,7 @@ pub(super) fn answer(at: &At<'_>, route: &Route) -> Option<Result<Answer, ScimEr
     let types = &at.door.resource_types;
     let base = &at.base;
     let found = match route {
-        Route::ServiceProviderConfig => {
-            Ok(scim::service_provider_config(&features(&at.door.authentication), base))
-        }
+        Route::ServiceProviderConfig => Ok(scim::service_provider_config(&features(at), base)),
         Route::ResourceTypes => all(at, types.iter().map(|rt| resource_type(rt, base)).collect()),
         Route::ResourceType(id) => one("ResourceType", id, || {
             let found = types.iter().find(|rt| rt.id == *id)?;
@@ -80,9 +76,11 @@ fn schema(schema: &Schema, base: &str) -> Value {
 }
 
 /// What works today. Each is switched on together with the code that makes it true.
-fn features(authentication: &[Authentication]) -> Features {
+fn features(at: &At<'_>) -> Features {
+    let limits = &at.site.limits;
     Features {
         patch: true,
+        bulk: Some((limits.max_operations as u64, limits.max_body)),
         filter: Some(LONGEST_PAGE),
         sort: true,
         etag: true,
@@ -91,7 +89,7 @@ fn features(authentication: &[Authentication]) -> Features {
             max_page_size: LONGEST_PAGE,
             timeout: 1800,
         }),
-        authentication: authentication.to_vec(),
+        authentication: at.door.authentication.clone(),
         ..Features::default()
     }
 }

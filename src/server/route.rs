@@ -29,6 +29,8 @@ pub(super) enum Route {
     Replace(Kind, String),
     Patch(Kind, String),
     Delete(Kind, String),
+    /// POST `/Bulk`.
+    Bulk,
     /// `/Me`, which RFC 7644 section 3.11 lets a provider answer with 501.
     Me,
 }
@@ -86,6 +88,7 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
         ["Me"] => Ok(Route::Me),
         [] => only_get(method, Route::ListAll),
         [".search"] => only_post(method, Route::SearchAll),
+        ["Bulk"] => only_post(method, Route::Bulk),
         [endpoint, ".search"] => {
             let kind = kind(endpoint)?;
             only_post(method, Route::Search(kind))
@@ -139,6 +142,7 @@ impl Route {
             Self::ListAll | Self::SearchAll => "all",
             Self::Get(kind, _) | Self::Replace(kind, _) => endpoint(*kind),
             Self::Patch(kind, _) | Self::Delete(kind, _) => endpoint(*kind),
+            Self::Bulk => "Bulk",
             Self::Me => "Me",
         }
     }
@@ -239,6 +243,7 @@ mod tests {
             (Method::GET, "/", Route::ListAll),
             (Method::POST, "/.search", Route::SearchAll),
             (Method::POST, "/Users/.search", Route::Search(Kind::User)),
+            (Method::POST, "/Bulk", Route::Bulk),
         ];
         for (method, path, route) in cases {
             assert_eq!(at(method.clone(), path), Ok(route), "{method} {path}");
@@ -258,11 +263,12 @@ mod tests {
         assert_eq!(allow(Method::GET, "/.search"), "POST");
         assert_eq!(allow(Method::PUT, "/Groups/.search"), "POST");
         assert_eq!(allow(Method::POST, "/"), "GET");
+        assert_eq!(allow(Method::GET, "/Bulk"), "POST");
     }
 
     #[test]
     fn what_is_not_there_is_unknown_whatever_the_method() {
-        for path in ["/users", "/Users/7/x", "/users/.search", "/Bulk", "/Schemas/7/x"] {
+        for path in ["/users", "/Users/7/x", "/users/.search", "/Bulk/7", "/Schemas/7/x"] {
             assert_eq!(at(Method::GET, path), Err(Miss::Unknown), "{path}");
             assert_eq!(at(Method::POST, path), Err(Miss::Unknown), "{path}");
         }

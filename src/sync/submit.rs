@@ -13,7 +13,7 @@ use super::keys::natural_key;
 use super::membership::MemberWish;
 use super::outcome::taken;
 use super::view::{self, Asserted};
-use super::{Caller, Certainty, Deadline, Members, Submission, Write, Written};
+use super::{Caller, Certainty, Deadline, Hears, Members, Submission, Write, Written};
 use crate::change::{Kind, ResourceId, Verb};
 use crate::journal::{By, Resource, Target};
 use crate::mapping::{DeleteRule, GroupCreate, IfExists, Side};
@@ -50,10 +50,11 @@ impl Engine {
         submission: Submission,
         deadline: Deadline,
     ) -> Result<Written, NotTaken> {
-        let Submission { write, when, members } = submission;
+        let Submission { write, when, members, hears } = submission;
+        let client = &Client { caller, deadline, hears };
         match write {
             Write::Create { kind, body } => {
-                let (id, certainty) = self.create(app, caller, kind, body, deadline).await?;
+                let (id, certainty) = self.create(app, client, kind, body).await?;
                 Ok(Written::Created(self.shown(app, kind, &id, certainty, members).await?))
             }
             Write::Replace { kind, id, body } => {
@@ -61,7 +62,7 @@ impl Engine {
                 let resource = self.existing(app, kind, &id).await?;
                 self.still(app, kind, &resource, &when).await?;
                 let draft = draft::replace(app, kind, resource, body)?;
-                let (id, certainty) = self.carry_update(app, caller, draft, held, deadline).await?;
+                let (id, certainty) = self.carry_update(app, client, draft, held).await?;
                 Ok(Written::Updated(self.shown(app, kind, &id, certainty, members).await?))
             }
             Write::Patch { kind, id, patch } => {
@@ -69,12 +70,10 @@ impl Engine {
                 let resource = self.existing(app, kind, &id).await?;
                 self.still(app, kind, &resource, &when).await?;
                 let draft = draft::patch(app, kind, resource, &patch)?;
-                let (id, certainty) = self.carry_update(app, caller, draft, held, deadline).await?;
+                let (id, certainty) = self.carry_update(app, client, draft, held).await?;
                 Ok(Written::Updated(self.shown(app, kind, &id, certainty, members).await?))
             }
-            Write::Delete { kind, id } => {
-                self.delete(app, caller, kind, &id, &when, deadline).await
-            }
+            Write::Delete { kind, id } => self.delete(app, client, kind, &id, &when).await,
         }
     }
 
@@ -98,10 +97,9 @@ impl Engine {
     async fn create(
         self: &Arc<Self>,
         app: &Arc<App>,
-        caller: &Caller,
+        client: &Client<'_>,
         kind: Kind,
         mut body: Value,
-        deadline: Deadline,
     ) -> Result<(ResourceId, Certainty), NotTaken> {
         let (side, rt) = side_of(app, kind)?;
         let links = side.members.policy.create == GroupCreate::LinkOnly;
@@ -159,7 +157,7 @@ impl Engine {
             request,
             before: existing,
         };
-        self.accept_and_wait(app, caller, draft, held, deadline).await
+        self.accept_and_wait(app, client, draft, held).await
     }
 
     /// Who has the key now.
@@ -191,11 +189,10 @@ impl Engine {
     async fn delete(
         self: &Arc<Self>,
         app: &Arc<App>,
-        caller: &Caller,
+        client: &Client<'_>,
         kind: Kind,
         id: &str,
         when: &Precondition,
-        deadline: Deadline,
     ) -> Result<Written, NotTaken> {
         let (side, _) = side_of(app, kind)?;
         if matches!(side.delete, DeleteRule::Refuse) {
@@ -220,17 +217,16 @@ impl Engine {
             request: Value::Null,
             before: Some(resource),
         };
-        let (_, certainty) = self.accept_and_wait(app, caller, draft, held, deadline).await?;
+        let (_, certainty) = self.accept_and_wait(app, client, draft, held).await?;
         Ok(Written::Deleted(certainty))
     }
 
     async fn carry_update(
         self: &Arc<Self>,
         app: &Arc<App>,
-        caller: &Caller,
+        client: &Client<'_>,
         draft: Draft,
         held: OwnedMutexGuard<()>,
-        deadline: Deadline,
     ) -> Result<(ResourceId, Certainty), NotTaken> {
         if let Some(resource) = &draft.before
             && draft.written.asserted.is_empty()
@@ -242,7 +238,7 @@ impl Engine {
             return Ok((id, Certainty::Confirmed));
         }
         self.key_is_free(app, &draft).await?;
-        self.accept_and_wait(app, caller, draft, held, deadline).await
+        self.accept_and_wait(app, client, draft, held).await
     }
 
     /// A rename must not take somebody else's key.
@@ -259,6 +255,13 @@ impl Engine {
             None => Ok(()),
         }
     }
+}
+
+/// Who waits for the end of a write, and for how long.
+pub(super) struct Client<'c> {
+    pub caller: &'c Caller,
+    pub deadline: Deadline,
+    pub hears: Hears,
 }
 
 /// How often a write is merged anew when the resource changed meanwhile.

@@ -16,6 +16,7 @@ fn rt() -> ResourceType {
     rt.schema.attributes.extend([
         Attribute::text("tags", "").multi(),
         Attribute::new("floor", AttributeType::Integer, ""),
+        Attribute::new("quota", AttributeType::Decimal, ""),
         Attribute::new("hired", AttributeType::DateTime, ""),
     ]);
     rt
@@ -222,6 +223,17 @@ fn numbers_that_json_cannot_hold_stay_texts() {
         resource["externalId"] = json!(id);
         let filter = Filter::parse(&format!("externalId eq {id}"), &rt()).unwrap();
         assert!(filter.matches(&resource), "{id}");
+    }
+}
+
+/// Found by fuzzing: a number read and printed must not wander.
+#[test]
+fn numbers_are_read_exactly() {
+    for number in ["9.1e+30", "9.099999999999999e+30", "0.1", "123456789.123456789", "5e-324"] {
+        let filter = Filter::parse(&format!("quota eq {number}"), &rt()).unwrap();
+        let exact: f64 = number.parse().unwrap();
+        let (_, value) = filter.as_equalities().unwrap().remove(0);
+        assert_eq!(value.as_f64().map(f64::to_bits), Some(exact.to_bits()), "{number}");
     }
 }
 

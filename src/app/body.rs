@@ -280,8 +280,29 @@ mod tests {
         unreadable(read(200, None, br#"{"cut":"o"#, Format::Json));
         unreadable(read(200, None, b"{} {}", Format::Json));
         unreadable(read(200, None, b"\xff\xfe", Format::Json));
-        unreadable(read(200, None, b"<a/>", Format::Xml));
+        unreadable(read(200, None, b"<a>", Format::Xml));
         let busy = read(503, Some("text/plain"), b"busy", Format::Json);
+        assert_eq!(busy, Body::Text("busy".to_owned()));
+    }
+
+    #[test]
+    fn xml_is_read_and_pages_for_people_are_not() {
+        let read = |kind, bytes: &[u8]| read(200, kind, bytes, Format::Xml);
+        let tree = |text: &str| Body::Tree(json!({ "a": text }));
+        assert_eq!(read(Some("application/json"), b"<a>x</a>"), tree("x"));
+        let latin = b"<?xml version='1.0' encoding='ISO-8859-1'?><a>gr\xfc\xdfe</a>";
+        assert_eq!(read(None, latin), tree("gr\u{fc}\u{df}e"));
+        assert_eq!(read(None, b"\xef\xbb\xbf<a>x</a>\r\n"), tree("x"));
+        assert_eq!(read(None, b" \n"), Body::Empty);
+        unreadable(read(None, b"<a>\xfc</a>"));
+        for (kind, page) in [
+            (Some("text/html"), &b"<a>x</a>"[..]),
+            (None, b"<html><body/></html>"),
+            (None, b"\n<!DOCTYPE HTML><html><br></html>"),
+        ] {
+            assert!(unreadable(read(kind, page)).contains("HTML"));
+        }
+        let busy = super::tests::read(503, Some("text/plain"), b"busy", Format::Xml);
         assert_eq!(busy, Body::Text("busy".to_owned()));
     }
 

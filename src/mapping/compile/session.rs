@@ -71,6 +71,10 @@ fn unused(
     headers: &[(String, Val)],
     logout: Option<&Call>,
 ) {
+    if cx.report.has("M0407") || cx.report.has("M0705") {
+        // A name that was written wrongly may be the use; that there is none was said.
+        return;
+    }
     let mut used: Vec<String> =
         headers.iter().flat_map(|(_, value)| value.names_of("session")).collect();
     if let Some(call) = logout {

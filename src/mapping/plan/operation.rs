@@ -110,6 +110,11 @@ impl Operation {
         }
     }
 
+    /// A call that was not carried out is due again.
+    pub fn not_made(&mut self, call: CallId) {
+        self.due.push_front(call);
+    }
+
     /// What a call sent counts as current for the next one.
     pub fn was_sent(&mut self, mapping: &Mapping, call: CallId) {
         self.sent.extend(mapping.call(call).fields().iter().copied());

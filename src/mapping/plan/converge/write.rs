@@ -117,6 +117,7 @@ impl Converge {
             let pick = if creating { Pick::Create } else { Pick::Update { differing: &differing } };
             let request = request(mapping, call, &roots, pick, None)?;
             if mapping.call(call).read_back() {
+                self.proven.retain(|field| !differing.contains(field));
                 self.proven.extend(&differing);
             }
             self.at = Some(call);
@@ -158,7 +159,13 @@ impl Converge {
                 self.stale = true;
                 return Taken::Went;
             }
-            _ => return Taken::Stopped(classified),
+            _ => {
+                // Whoever goes on with this plan (in a new session) asks for the same call again.
+                if let Some(operation) = self.operations.front_mut() {
+                    operation.not_made(call);
+                }
+                return Taken::Stopped(classified);
+            }
         }
         match named.saved(answer, &roots) {
             Ok(saved) => self.saved.extend(saved),

@@ -17,7 +17,7 @@ use super::read::RESERVE;
 use super::submit::NotTaken;
 use super::{Caller, Certainty, Deadline};
 use crate::change::{ChangeState, Kind, ResourceId, Verb};
-use crate::journal::{Accept, Accepted, KeyError, Twin};
+use crate::journal::{Accept, Accepted, KeyError, ResourceKeys, Twin};
 use crate::scim::{self, ScimError, ScimType};
 
 impl Engine {
@@ -36,6 +36,7 @@ impl Engine {
             Verb::Delete => 204,
             Verb::Replace | Verb::Patch => 200,
         };
+        let ends_access = draft.ends_access;
         let accept = self.prepare(app, caller, draft).await?;
         let id = accept.target.id().clone();
         let kind = accept.kind;
@@ -57,6 +58,8 @@ impl Engine {
             Accepted::Gone { deleted_by: Some(twin) } if was_unheard(&twin) => {
                 return Ok((id, Certainty::Confirmed));
             }
+            // Somebody took the name after the merge, which leaves the rename out now.
+            Accepted::KeyTaken { .. } if ends_access => return Err(NotTaken::Stale),
             Accepted::KeyTaken { id, .. } => {
                 return Err(self.taken_by(app, kind, &id).await.into());
             }
@@ -106,13 +109,14 @@ impl Engine {
             }
             _ => None,
         };
+        let natural = draft.natural(app);
         let gone = draft.verb == Verb::Delete;
         let milestone = gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
         Ok(Accept {
             app: app.name().to_owned(),
             kind: draft.kind,
             verb: draft.verb,
-            keys: keys_of(draft.kind, &draft.written.desired),
+            keys: ResourceKeys { natural, ..keys_of(draft.kind, &draft.written.desired) },
             desired: (!gone).then_some(draft.written.desired),
             asserted: draft.asserted.store(),
             request: (!draft.request.is_null()).then_some(draft.request),

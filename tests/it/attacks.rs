@@ -108,3 +108,68 @@ async fn many_unknown_members_are_left_out() {
     let path = format!("/Groups/{}", made["id"].as_str().unwrap());
     assert!(world.get(&path).await.expect(200)["members"].as_array().unwrap().is_empty());
 }
+
+/// Whatever a body is: an answer in SCIM's form, and never one that blames the bridge.
+#[tokio::test]
+async fn no_body_makes_a_500() {
+    let world = World::of("directory").await;
+    let token = format!("Authorization: Bearer {}", world.token);
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
+    let bodies: [(&[u8], &str); 19] = [
+        (b"", "invalidSyntax"),
+        (b"[]", "invalidSyntax"),
+        (b"[{\"userName\":\"z\"}]", "invalidSyntax"),
+        (b"null", "invalidSyntax"),
+        (b"{\"userName\":", "invalidSyntax"),
+        (b"{\"userName\":\"\xff\"}", "invalidSyntax"),
+        (b"{\"userName\":\"a\",\"userName\":\"b\"}", "invalidSyntax"),
+        (b"{\"userName\":\"a\",\"USERNAME\":\"b\"}", "invalidValue"),
+        (deep.as_bytes(), "invalidSyntax"),
+        (b"{\"userName\":\"a\",\"x\":1e400}", "invalidSyntax"),
+        (b"{\"userName\":\"a\",\"active\":99999999999999999999999}", "invalidValue"),
+        (b"{\"userName\":\"a\x00b\"}", "invalidSyntax"),
+        (b"{\"userName\":\"\\ud800\"}", "invalidSyntax"),
+        (b"{\"userName\":5}", "invalidValue"),
+        (b"{\"userName\":\"\"}", "invalidValue"),
+        (b"{\"userName\":\"a\",\"emails\":[[[\"a\"]]]}", "invalidValue"),
+        (b"{\"userName\":\"a\",\"name\":7}", "invalidValue"),
+        (b"{}", "invalidValue"),
+        (b"{\"Operations\":7}", "invalidValue"),
+    ];
+    for (body, kind) in bodies {
+        let headers = [token.as_str(), "Content-Type: application/scim+json"];
+        let answer = world.raw("POST", "/Users", &headers, body).await;
+        answer.expect_scim(400, kind);
+    }
+    assert_eq!(world.records("users").len(), 0);
+    // Characters that are odd, and headers that mean something elsewhere.
+    for (number, more) in [
+        "Accept: application/xml",
+        "Accept: text/html;q=1",
+        "X-HTTP-Method-Override: DELETE",
+        "Content-Encoding: identity",
+        "Prefer: return=minimal",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let headers = [token.as_str(), "Content-Type: application/json", more];
+        let body = format!("\u{feff}{{\"userName\":\"odd\\u0000\\r\\n\u{202e}{number}\"}}");
+        let answer = world.raw("POST", "/Users", &headers, body.as_bytes()).await;
+        answer.expect(201);
+        assert_eq!(answer.header("content-type"), Some("application/scim+json"), "{more}");
+    }
+    for (more, status) in [
+        ("Content-Encoding: gzip", 415),
+        ("Content-Type: text/plain", 415),
+        ("Content-Type: application/json; charset=latin1", 415),
+    ] {
+        let answer = world.raw("POST", "/Users", &[token.as_str(), more], b"{}").await;
+        answer.expect_error(status);
+    }
+    for path in ["/Users?filter=%ff%fe", "/Users/%zz", "/Users/%00", "/Users/a%2fb", "/Nope"] {
+        let answer = world.get(path).await;
+        assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
+        answer.expect_error(answer.status);
+    }
+}

@@ -61,6 +61,28 @@ impl Journal {
         .await
     }
 
+    /// Whether readers of a group see more members than that; counts no further.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn has_more_members(
+        &self,
+        group: &ResourceId,
+        than: u32,
+    ) -> Result<bool, JournalError> {
+        let group = group.clone();
+        self.read("counting members", move |conn| {
+            let count: u32 = conn
+                .prepare_cached(
+                    "SELECT count(*) FROM
+                       (SELECT 1 FROM members WHERE group_id = ?1 AND shown = 1 LIMIT ?2)",
+                )?
+                .query_row(params![group.0, than.saturating_add(1)], |row| row.get(0))?;
+            Ok(count > than)
+        })
+        .await
+    }
+
     /// The groups a user is seen in, with what the app shows of them (else what is wanted).
     ///
     /// # Errors

@@ -173,3 +173,49 @@ async fn no_body_makes_a_500() {
         answer.expect_error(answer.status);
     }
 }
+
+/// To take one in, a large group is not read from the app; a small one is.
+#[tokio::test]
+async fn one_member_of_a_large_group_costs_one_call() {
+    for (people, pages) in [(1_001, 0), (9, 1)] {
+        let world = World::of("directory").await;
+        let ids: Vec<_> = (0..people)
+            .map(|number| {
+                world.seed("users", json!({ "login": format!("p{number}@corp.example") }))
+            })
+            .collect();
+        world.seed("groups", json!({ "name": "All", "members": ids }));
+        let page = world.get("/Users?count=1000").await.expect(200);
+        assert_eq!(page["totalResults"], people);
+        let filter = "/Groups?filter=displayName%20eq%20%22All%22&excludedAttributes=members";
+        let found = world.get(filter).await.expect(200)["Resources"][0].clone();
+        let path = format!("/Groups/{}", found["id"].as_str().unwrap());
+        let shown = world.get(&path).await.expect(200);
+        assert_eq!(shown["members"].as_array().map(Vec::len), Some(people));
+        let ada = world.create(&user(ADA, "Ada", "Byron")).await;
+        let key = world.record("users", "login", ADA)["id"].clone();
+        let before = world.app().calls().len();
+        for (op, call) in [("add", "PUT"), ("remove", "DELETE")] {
+            let change = json!([{ "op": op, "path": "members", "value": [{ "value": ada }] }]);
+            assert_eq!(world.patch(&path, &patch(change)).await.status, 204);
+            let calls = world.app().calls().split_off(before);
+            let lists = calls.iter().filter(|call| call.target.contains("/members?")).count();
+            let writes: Vec<_> = calls.iter().filter(|call| call.is_write()).collect();
+            let last = writes.last().unwrap();
+            assert_eq!(last.method, call);
+            assert!(last.target.ends_with(&format!("/members/{key}")), "{last:?}");
+            let rounds = if op == "add" { 1 } else { 2 };
+            assert_eq!((writes.len(), lists), (rounds, pages * rounds), "{op} of {people}");
+        }
+        // What the app refuses unseen is looked at: she may be in already, and is not.
+        let refusal = json!({ "error": "already a member" });
+        let fault = Fault::Answer { status: 409, body: refusal, retry_after: None };
+        world.app().order(When::Write, fault);
+        let before = world.app().calls().len();
+        let change = json!([{ "op": "add", "path": "members", "value": [{ "value": ada }] }]);
+        assert_eq!(world.patch(&path, &patch(change)).await.status, 204);
+        let calls = world.app().calls().split_off(before);
+        let writes = calls.iter().filter(|call| call.is_write()).count();
+        assert_eq!(writes, if pages == 0 { 2 } else { 1 });
+    }
+}

@@ -79,6 +79,8 @@ pub(super) fn find_door<'d, 's>(
 /// What a request below an app's root wants.
 pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    // The same answer without its body (RFC 9110 section 9.3.2), which hyper leaves out.
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
     match segments.as_slice() {
         ["ServiceProviderConfig"] => only_get(method, Route::ServiceProviderConfig),
         ["ResourceTypes"] => only_get(method, Route::ResourceTypes),
@@ -98,7 +100,7 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
             match *method {
                 Method::GET => Ok(Route::List(kind)),
                 Method::POST => Ok(Route::Create(kind)),
-                _ => Err(Miss::Method("GET, POST")),
+                _ => Err(Miss::Method("GET, HEAD, POST")),
             }
         }
         [endpoint, id] => {
@@ -108,7 +110,7 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
                 Method::PUT => Ok(Route::Replace(kind, id)),
                 Method::PATCH => Ok(Route::Patch(kind, id)),
                 Method::DELETE => Ok(Route::Delete(kind, id)),
-                _ => Err(Miss::Method("GET, PUT, PATCH, DELETE")),
+                _ => Err(Miss::Method("GET, HEAD, PUT, PATCH, DELETE")),
             }
         }
         _ => Err(Miss::Unknown),
@@ -124,7 +126,7 @@ fn kind(endpoint: &str) -> Result<Kind, Miss> {
 }
 
 fn only_get(method: &Method, route: Route) -> Result<Route, Miss> {
-    if *method == Method::GET { Ok(route) } else { Err(Miss::Method("GET")) }
+    if *method == Method::GET { Ok(route) } else { Err(Miss::Method("GET, HEAD")) }
 }
 
 fn only_post(method: &Method, route: Route) -> Result<Route, Miss> {
@@ -240,6 +242,8 @@ mod tests {
             (Method::GET, "/Schemas", Route::Schemas),
             (Method::GET, "/Schemas/7", Route::Schema(id())),
             (Method::PATCH, "/Me", Route::Me),
+            (Method::HEAD, "/Users/7", Route::Get(Kind::User, id())),
+            (Method::HEAD, "/Schemas", Route::Schemas),
             (Method::GET, "/", Route::ListAll),
             (Method::POST, "/.search", Route::SearchAll),
             (Method::POST, "/Users/.search", Route::Search(Kind::User)),
@@ -256,13 +260,13 @@ mod tests {
             Err(Miss::Method(allow)) => allow,
             other => unreachable!("{other:?}"),
         };
-        assert_eq!(allow(Method::PUT, "/Users"), "GET, POST");
-        assert_eq!(allow(Method::POST, "/Users/7"), "GET, PUT, PATCH, DELETE");
-        assert_eq!(allow(Method::POST, "/Schemas"), "GET");
-        assert_eq!(allow(Method::DELETE, "/ServiceProviderConfig"), "GET");
+        assert_eq!(allow(Method::PUT, "/Users"), "GET, HEAD, POST");
+        assert_eq!(allow(Method::POST, "/Users/7"), "GET, HEAD, PUT, PATCH, DELETE");
+        assert_eq!(allow(Method::POST, "/Schemas"), "GET, HEAD");
+        assert_eq!(allow(Method::DELETE, "/ServiceProviderConfig"), "GET, HEAD");
         assert_eq!(allow(Method::GET, "/.search"), "POST");
         assert_eq!(allow(Method::PUT, "/Groups/.search"), "POST");
-        assert_eq!(allow(Method::POST, "/"), "GET");
+        assert_eq!(allow(Method::POST, "/"), "GET, HEAD");
         assert_eq!(allow(Method::GET, "/Bulk"), "POST");
     }
 

@@ -4,6 +4,7 @@
 
 mod attribute;
 mod body;
+pub mod bulk;
 mod cast;
 mod compare;
 pub mod core;

@@ -9,6 +9,7 @@ mod altr;
 mod altr_rules;
 mod architecture;
 mod attacks;
+mod bulk;
 mod cli;
 mod corpus;
 mod doubt;

@@ -60,7 +60,7 @@ impl Journal {
         .await
     }
 
-    /// The groups a user is seen in, with their folded display names.
+    /// The groups a user is seen in, with their display names.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -71,7 +71,9 @@ impl Journal {
         let user = user.clone();
         self.read("reading groups", move |conn| {
             let mut rows = conn.prepare_cached(
-                "SELECT r.id, coalesce(r.display_name, r.natural_key) AS display
+                // The columns are folded for look-ups; people read the names as they are written.
+                "SELECT r.id, coalesce(r.actual ->> '$.displayName', r.desired ->> '$.displayName',
+                        r.display_name, r.natural_key) AS display
                  FROM members m JOIN resources r ON r.id = m.group_id
                  WHERE m.user_id = ?1 AND m.current = 1 AND m.shown = 1
                    AND r.deleted_at IS NULL ORDER BY r.id",

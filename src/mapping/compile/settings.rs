@@ -105,7 +105,17 @@ pub(super) fn attr_path(
     rt: &ResourceType,
 ) -> Option<AttrPath> {
     let expanded = expand(&cx.shorts, text);
-    match AttrPath::parse(&expanded, rt) {
+    attr_path_as(cx, text, &expanded, rt)
+}
+
+/// The same for a path that stands in SCIM's own spelling already.
+pub(super) fn attr_path_as(
+    cx: &mut Cx<'_, '_>,
+    text: &Spanned<String>,
+    expanded: &str,
+    rt: &ResourceType,
+) -> Option<AttrPath> {
+    match AttrPath::parse(expanded, rt) {
         Ok(path) => Some(path),
         Err(error) => {
             let attributes = rt.schema.attributes.iter();

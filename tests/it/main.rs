@@ -10,6 +10,7 @@ mod altr_rules;
 mod architecture;
 mod attacks;
 mod cli;
+mod directory;
 mod doubt;
 mod journal;
 mod lists;

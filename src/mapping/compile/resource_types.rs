@@ -164,8 +164,7 @@ fn table_values(raw: &RawMapping, from: &RawAttribute) -> Vec<Value> {
     values
 }
 
-/// What SCIM shows: mapped, kept and shown attributes, no others. Users show their groups where
-/// there are any.
+/// What SCIM shows: mapped, kept and shown attributes, and with groups those of a user; no others.
 pub(super) fn shown(side: &Side, full: &ResourceType, has_groups: bool) -> ResourceType {
     let mut used: BTreeSet<String> = BTreeSet::new();
     let mut add = |source: &ScimSource, sub: Option<&str>| {
@@ -188,11 +187,11 @@ pub(super) fn shown(side: &Side, full: &ResourceType, has_groups: bool) -> Resou
     match side.kind {
         Kind::User => {
             used.insert("userName".to_owned());
-            if has_groups {
-                used.insert("groups".to_owned());
-            }
             if !side.deactivate.is_empty() {
                 used.insert("active".to_owned());
+            }
+            if has_groups {
+                used.insert("groups".to_owned());
             }
         }
         Kind::Group => used.extend(["displayName".to_owned(), "members".to_owned()]),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Cx;
 use super::attributes::{self, expand};
+use super::catalogues;
 use crate::mapping::model::{ClientAuth, Late, Missing, Regenerate, ScimSettings, SyncSettings};
 use crate::mapping::names;
 use crate::mapping::raw::{
@@ -44,6 +45,7 @@ pub(super) fn scim(
         .map(|path| path.slot())
         .collect();
     let tokens = raw.tokens.clone().unwrap_or_default();
+    let catalogues = catalogues::catalogues(cx).into();
     ScimSettings {
         path: path(cx, &raw, app),
         auth: client_auth(cx, &raw),
@@ -53,6 +55,7 @@ pub(super) fn scim(
             Some(RawRegenerate::Allowed) | None => Regenerate::Allowed,
         },
         keep,
+        catalogues,
     }
 }
 

@@ -4,6 +4,7 @@
 mod altr;
 mod answers;
 mod broken;
+mod catalogues;
 mod directory;
 mod each;
 mod hostile;

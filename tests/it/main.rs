@@ -15,6 +15,7 @@ mod corpus;
 mod doubt;
 mod journal;
 mod lists;
+mod long_lists;
 mod offboarding;
 mod okta_rules;
 mod oracle;

@@ -137,6 +137,30 @@ async fn counting_everybody_costs_fifty_times_as_much() {
 }
 
 #[tokio::test]
+async fn a_statement_is_planned_once_whatever_is_bound() {
+    /// How often SQLite planned anew.
+    fn planned_anew(conn: &Connection) -> Result<i32, JournalError> {
+        let mut join = conn.prepare(
+            "SELECT r.id FROM links l JOIN resources r ON r.id = l.resource_id
+             WHERE l.app = ?1 AND l.kind = ?2 AND l.app_key = ?3 LIMIT ?4",
+        )?;
+        for number in 1..6 {
+            join.exists(rusqlite::params!["demo", "user", number.to_string(), number])?;
+        }
+        Ok(join.get_status(rusqlite::StatementStatus::RePrepare))
+    }
+    on_both(async |journal| {
+        assert_eq!(journal.read("reading", planned_anew).await.unwrap(), 0);
+        assert_eq!(journal.write("writing", |tx| planned_anew(tx.conn)).await.unwrap(), 0);
+    })
+    .await;
+    // The control: what SQLite does by itself.
+    let plain = Connection::open_in_memory().unwrap();
+    plain.execute_batch(include_str!("../migrations/0001_first.sql")).unwrap();
+    assert_eq!(planned_anew(&plain).unwrap(), 4);
+}
+
+#[tokio::test]
 async fn seeing_the_same_again_writes_nothing() {
     let journal = journal_of(40).await;
     let changes =

@@ -17,6 +17,7 @@ mod directory;
 mod doubt;
 mod journal;
 mod lists;
+mod long_lists;
 mod offboarding;
 mod okta_rules;
 mod oracle;

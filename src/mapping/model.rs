@@ -11,7 +11,7 @@ use super::login::Session;
 use super::roots::Roots;
 use super::side::Side;
 use super::wire::{Answer, Classified, Kind};
-use crate::scim::{AttrPath, ResourceType, Slot};
+use crate::scim::{AttrPath, Catalogue, ResourceType, Slot};
 
 /// A compiled mapping.
 #[derive(Debug, Clone)]
@@ -73,6 +73,8 @@ pub struct ScimSettings {
     pub regenerate: Regenerate,
     /// User attributes the bridge itself remembers.
     pub keep: Vec<Slot>,
+    /// Tables whose values SCIM lists as resources.
+    pub catalogues: Arc<[Catalogue]>,
 }
 
 /// A kind of proof of a client.

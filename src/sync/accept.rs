@@ -17,7 +17,7 @@ use super::read::RESERVE;
 use super::submit::{Client, NotTaken};
 use super::{Caller, Certainty};
 use crate::change::{ChangeState, Kind, ResourceId, Verb};
-use crate::journal::{Accept, Accepted, KeyError, Twin};
+use crate::journal::{Accept, Accepted, KeyError, ResourceKeys, Twin};
 use crate::scim::{self, ScimError, ScimType};
 
 impl Engine {
@@ -35,6 +35,7 @@ impl Engine {
             Verb::Delete => 204,
             Verb::Replace | Verb::Patch => 200,
         };
+        let ends_access = draft.ends_access;
         let accept = self.prepare(app, client.caller, draft).await?;
         let id = accept.target.id().clone();
         let kind = accept.kind;
@@ -58,6 +59,8 @@ impl Engine {
                 self.mark_answered(client, twin.change, told).await;
                 return Ok((id, Certainty::Confirmed));
             }
+            // Somebody took the name after the merge, which leaves the rename out now.
+            Accepted::KeyTaken { .. } if ends_access => return Err(NotTaken::Stale),
             Accepted::KeyTaken { id, .. } => {
                 return Err(self.taken_by(app, kind, &id).await.into());
             }
@@ -107,13 +110,14 @@ impl Engine {
             }
             _ => None,
         };
+        let natural = draft.natural(app);
         let gone = draft.verb == Verb::Delete;
         let milestone = gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
         Ok(Accept {
             app: app.name().to_owned(),
             kind: draft.kind,
             verb: draft.verb,
-            keys: keys_of(draft.kind, &draft.written.desired),
+            keys: ResourceKeys { natural, ..keys_of(draft.kind, &draft.written.desired) },
             desired: (!gone).then_some(draft.written.desired),
             asserted: draft.asserted.store(),
             request: (!draft.request.is_null()).then_some(draft.request),

@@ -111,18 +111,7 @@ impl Engine {
         self.show_with(app, kind, &resource, certainty, members).await
     }
 
-    /// A remembered resource in the form that goes out.
-    pub(super) async fn show(
-        &self,
-        app: &App,
-        kind: Kind,
-        resource: &Resource,
-        certainty: Certainty,
-    ) -> Result<Shown, ScimError> {
-        self.show_with(app, kind, resource, certainty, Members::Shown).await
-    }
-
-    /// The same, with or without the members of a group.
+    /// A remembered resource in the form that goes out, with or without the members of a group.
     pub(super) async fn show_with(
         &self,
         app: &App,

@@ -17,7 +17,7 @@ use super::{Caller, Certainty, Deadline, Hears, Members, Submission, Write, Writ
 use crate::change::{Kind, ResourceId, Verb};
 use crate::journal::{By, Resource, Target};
 use crate::mapping::{DeleteRule, GroupCreate, IfExists, Side};
-use crate::scim::{self, Precondition, ScimError};
+use crate::scim::{self, Precondition, ScimError, ScimType};
 
 impl Engine {
     /// Takes a write and says what became of it.
@@ -225,7 +225,7 @@ impl Engine {
         self: &Arc<Self>,
         app: &Arc<App>,
         client: &Client<'_>,
-        draft: Draft,
+        mut draft: Draft,
         held: OwnedMutexGuard<()>,
     ) -> Result<(ResourceId, Certainty), NotTaken> {
         if let Some(resource) = &draft.before
@@ -237,15 +237,26 @@ impl Engine {
             let id = resource.id.clone();
             return Ok((id, Certainty::Confirmed));
         }
-        self.key_is_free(app, &draft).await?;
+        match self.key_is_free(app, &draft).await {
+            Err(refusal)
+                if refusal.scim_type == Some(ScimType::Uniqueness) && draft.ends_access =>
+            {
+                tracing::warn!(
+                    app = app.name(),
+                    "left out because access is taken away: {refusal}"
+                );
+                draft.keep_name(app);
+            }
+            checked => checked?,
+        }
         self.accept_and_wait(app, client, draft, held).await
     }
 
     /// A rename must not take somebody else's key.
     async fn key_is_free(&self, app: &App, draft: &Draft) -> Result<(), ScimError> {
-        let Some(natural) = natural_key(draft.kind, &draft.written.desired) else { return Ok(()) };
+        let Some(natural) = draft.natural(app) else { return Ok(()) };
         let Some(own) = &draft.before else { return Ok(()) };
-        if own.keys.natural.as_deref() == Some(natural.as_str()) || draft.ends_access {
+        if own.keys.natural.as_deref() == Some(natural.as_str()) {
             return Ok(());
         }
         let found = self.find(app, draft.kind, By::Natural, &natural).await?;

@@ -4,8 +4,10 @@
 mod altr;
 mod answers;
 mod broken;
+mod catalogues;
 mod connect;
 mod directory;
+mod each;
 mod hostile;
 mod refused;
 mod requests;

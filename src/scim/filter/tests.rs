@@ -273,9 +273,35 @@ fn members_of_groups_by_value_and_ref() {
         r#"members.$ref eq "https://b/Users/u1""#,
         r#"members[$ref eq "https://b/Users/u1"]"#,
         r#"displayName eq "G" and members.value eq "u1""#,
+        // Where it is seen from does not count.
+        r#"members.$ref eq "https://other/scim/v2/Users/u1""#,
+        r#"members[$REF eq "https://other/scim/v2/Users/u1"]"#,
+        r#"members.$ref ne "https://other/scim/v2/Users/u2""#,
+        r#"members.$ref co "b/Users""#,
     ] {
         assert!(Filter::parse(text, &group()).unwrap().matches(&document), "{text}");
     }
+}
+
+#[test]
+fn a_resource_is_found_by_its_location() {
+    assert!(matches(r#"meta.location eq "https://b/Users/2819c223""#));
+    assert!(!matches(r#"meta.location eq "https://b/Users/2819c224""#));
+    let urn = "urn:ietf:params:scim:schemas:core:2.0:User:meta.location";
+    assert!(matches(&format!(r#"{urn} eq "https://b/Users/2819c223""#)));
+    let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.$ref";
+    assert!(matches(&format!(r#"{manager} eq "../Users/26118915""#)));
+}
+
+#[test]
+fn it_is_known_whether_members_are_looked_at() {
+    let reads = |text: &str| Filter::parse(text, &group()).unwrap().reads("members");
+    for text in
+        ["members pr", "displayName pr or not (members[value eq \"u\"])", "members eq \"u\""]
+    {
+        assert!(reads(text), "{text}");
+    }
+    assert!(!reads("displayName eq \"members\" and not (externalId pr)"));
 }
 
 #[test]

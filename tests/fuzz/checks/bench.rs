@@ -131,8 +131,8 @@ impl Inside {
             user: String::new(),
             group: String::new(),
         };
-        inside.user = inside.first("Users").await;
-        inside.group = inside.first("Groups").await;
+        inside.user = Box::pin(inside.first("Users")).await;
+        inside.group = Box::pin(inside.first("Groups")).await;
         inside
     }
 
@@ -143,7 +143,7 @@ impl Inside {
              Authorization: Bearer {}\r\nConnection: close\r\n\r\n",
             self.token
         );
-        let (answer, _) = self.converse(request.as_bytes()).await;
+        let (answer, _) = Box::pin(self.converse(request.as_bytes())).await;
         let body = find(&answer, b"\r\n\r\n").map_or(&[][..], |end| &answer[end + 4..]);
         let mut list = serde_json::Deserializer::from_slice(body).into_iter::<Value>();
         let id = list
@@ -167,7 +167,7 @@ impl Inside {
             }
         };
         let listen = async {
-            let mut space = [0; 16 << 10];
+            let mut space = vec![0; 16 << 10];
             loop {
                 match read.read(&mut space).await {
                     Ok(0) => return closed = Some(true),

@@ -2,6 +2,7 @@
 //!
 //! Only data and look-ups. A mapping that exists was checked completely when it was loaded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{AnswerRules, Use};
@@ -9,7 +10,7 @@ use super::call::{Call, CallId};
 use super::roots::Roots;
 use super::side::Side;
 use super::wire::{Answer, Classified, Kind};
-use crate::scim::{AttrPath, ResourceType, Slot};
+use crate::scim::{AttrPath, Catalogue, ResourceType, Slot};
 
 /// A compiled mapping.
 #[derive(Debug, Clone)]
@@ -71,6 +72,8 @@ pub struct ScimSettings {
     pub regenerate: Regenerate,
     /// User attributes the bridge itself remembers.
     pub keep: Vec<Slot>,
+    /// Tables whose values SCIM lists as resources.
+    pub catalogues: Arc<[Catalogue]>,
 }
 
 /// A kind of proof of a client.

@@ -245,9 +245,9 @@ fn growing() -> Vec<(&'static str, Growing)> {
             }),
         ),
         (
-            "PATCH: 1,000 members come (split_members)",
+            "PATCH: 200 members come (split_members)",
             Box::new(|n| {
-                let members: Vec<_> = (0..1_000 * n).map(|at| json!({"value": id(at)})).collect();
+                let members: Vec<_> = (0..200 * n).map(|at| json!({"value": id(at)})).collect();
                 let body =
                     json!({"Operations": [{"op": "add", "path": "members", "value": members}]});
                 let patch = Patch::parse(&body).unwrap();
@@ -256,17 +256,17 @@ fn growing() -> Vec<(&'static str, Growing)> {
         ),
         ("PUT: 30 elements", Box::new(move |n| putting(&rt(), &user(30 * n)))),
         (
-            "PUT: 1,000 members (take_members)",
+            "PUT: 200 members (take_members)",
             Box::new(|n| {
-                let members: Vec<_> = (0..1_000 * n).map(|at| json!({"value": id(at)})).collect();
+                let members: Vec<_> = (0..200 * n).map(|at| json!({"value": id(at)})).collect();
                 let body = json!({"displayName": "g", "members": members});
                 Box::new(move || drop(black_box(take_members(&mut body.clone()).unwrap())))
             }),
         ),
         (
-            "body: strict parse, 1,000 members",
+            "body: strict parse, 200 members",
             Box::new(|n| {
-                let members: Vec<_> = (0..1_000 * n).map(|at| json!({"value": id(at)})).collect();
+                let members: Vec<_> = (0..200 * n).map(|at| json!({"value": id(at)})).collect();
                 parsing(&json!({"displayName": "g", "members": members}))
             }),
         ),
@@ -274,7 +274,7 @@ fn growing() -> Vec<(&'static str, Growing)> {
             "projection: 30 elements",
             Box::new(move |n| projecting(&rt(), user(30 * n), Projection::default())),
         ),
-        ("list of 100: projected and written", Box::new(move |n| listing(&rt(), page(100 * n)))),
+        ("list of 10: projected and written", Box::new(move |n| listing(&rt(), page(10 * n)))),
     ]
 }
 

@@ -76,8 +76,7 @@ async fn compare(
 
 fn row(name: &str, pair: Pair, calls: f64) {
     let (first, second) = (shown(pair.first), shown(pair.second));
-    let calls = if calls.is_nan() { "-".to_owned() } else { format!("{calls:.0}") };
-    println!("{name:<54} {first:>10} {second:>10} {:>7.2} {calls:>6}", pair.ratio);
+    println!("{name:<54} {first:>10} {second:>10} {:>7.2} {calls:>6.0}", pair.ratio);
 }
 
 /// Somebody else in each round, all over the place.

@@ -157,7 +157,7 @@ async fn a_statement_is_planned_once_whatever_is_bound() {
     // The control: what SQLite does by itself.
     let plain = Connection::open_in_memory().unwrap();
     plain.execute_batch(include_str!("../migrations/0001_first.sql")).unwrap();
-    assert_eq!(planned_anew(&plain).unwrap(), 4);
+    assert!(planned_anew(&plain).unwrap() >= 4);
 }
 
 #[tokio::test]

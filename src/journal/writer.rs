@@ -114,6 +114,11 @@ impl Writer {
         &self.conn
     }
 
+    /// Gives the connection to who comes after.
+    pub fn into_connection(self) -> Connection {
+        self.conn
+    }
+
     /// Works until told to stop or until every handle is gone.
     pub fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         while let Some(command) = commands.blocking_recv() {

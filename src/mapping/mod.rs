@@ -7,6 +7,7 @@
 mod answer;
 mod attribute;
 mod call;
+mod cases;
 mod check;
 mod compile;
 mod condition;
@@ -44,6 +45,7 @@ pub use attribute::{
     ScimSource, SendRule,
 };
 pub use call::{Call, CallId, Fan, Pick};
+pub use cases::{Remembered, ScimRequest, ScimVerb};
 pub use compile::{Given, Loaded, WithoutValue, load};
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Severity, render};

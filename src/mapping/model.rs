@@ -2,6 +2,7 @@
 //!
 //! Only data and look-ups. A mapping that exists was checked completely when it was loaded.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::answer::{AnswerRules, Use};
@@ -71,6 +72,8 @@ pub struct ScimSettings {
     pub regenerate: Regenerate,
     /// User attributes the bridge itself remembers.
     pub keep: Vec<Slot>,
+    /// Short names of extensions, and the namespaces that are written for them.
+    pub shorts: BTreeMap<String, String>,
 }
 
 /// A kind of proof of a client.

@@ -16,6 +16,7 @@ mod error;
 mod field;
 mod guard;
 mod helpers;
+mod imagine;
 mod inward;
 mod lint;
 mod matching;
@@ -38,6 +39,7 @@ mod tests;
 mod textpath;
 mod value;
 mod wire;
+mod witness;
 
 pub use answer::Use;
 pub use attribute::{
@@ -45,12 +47,17 @@ pub use attribute::{
     ScimSource, SendRule,
 };
 pub use call::{Call, CallId, Fan, Pick};
-pub use cases::{Remembered, ScimRequest, ScimVerb};
+pub use cases::{
+    Case, Conversation, Coverage, Exercised, ExpectedBody, ExpectedCall, Meaning, Plot, Remembered,
+    Reply, ReplyBody, RoundTrip, ScimRequest, ScimVerb, Spot, Step, StepEvent, Suite, Told,
+    check_suite, read_suite,
+};
 pub use compile::{Given, Loaded, WithoutValue, load};
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
+pub use imagine::{Example, Imagined, lay_over};
 pub use matching::FindResult;
 pub use model::{
     AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,
@@ -77,3 +84,4 @@ pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,
     PlannedRequest, StepClass,
 };
+pub use witness::{Difference, Planned, RowPlace, Understood, Verdict, Weighed, Witness};

@@ -10,6 +10,7 @@ use super::call::{Call, CallId};
 use super::roots::Roots;
 use super::side::Side;
 use super::wire::{Answer, Classified, Kind};
+use super::witness::{Understood, Watched};
 use crate::scim::{AttrPath, ResourceType, Slot};
 
 /// A compiled mapping.
@@ -26,6 +27,7 @@ pub struct Mapping {
     pub(crate) groups: Option<Side>,
     pub(crate) calls: Vec<Call>,
     pub(crate) rules: AnswerRules,
+    pub(crate) watched: Watched,
 }
 
 /// Where a value of the installation comes from.
@@ -279,6 +281,9 @@ impl Mapping {
 
     /// What an answer means. `roots` are those the request was built from.
     pub fn classify(&self, call: &Call, answer: &Answer, used: Use, roots: &Roots) -> Classified {
-        self.rules.classify(call, answer, used, roots)
+        let (classified, row) = self.rules.classify(call, answer, used, roots);
+        let class = classified.class;
+        self.watched.tell(|witness| witness.understood(Understood { call, answer, row, class }));
+        classified
     }
 }

@@ -47,7 +47,10 @@ pub use command::{Command, CommandError, carry_out};
 pub use facade::{Bridge, Readiness};
 pub use ids::Ids;
 pub use mappings::{BaseUrls, LoadError, Loaded, find_files, load, read_source, var_value};
-pub use rehearsal::{Rehearsal, RehearsalError, Said, virtual_runtime};
+pub use rehearsal::{
+    CaseReport, ExplainError, Explained, Explanation, Failure, MadeCall, Rehearsal, RehearsalError,
+    Said, SuiteReport, Unlike, explain, find_suites, run_suite, virtual_runtime,
+};
 pub use secrets::{Environment, MissingSecret};
 pub use start::{BridgeConfig, StartError};
 pub use tokens::new_control_key;

@@ -9,6 +9,7 @@ mod altr;
 mod altr_rules;
 mod architecture;
 mod attacks;
+mod cases;
 mod cli;
 mod doubt;
 mod journal;

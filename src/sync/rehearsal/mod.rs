@@ -4,8 +4,14 @@
 //! Nothing of planning, journaling or converging is copied here. A crash drops the engine and
 //! starts it again over what the journal has by then.
 
+mod compare;
+mod explain;
 mod names;
 mod remember;
+mod scene;
+mod script;
+mod suite;
+mod talk;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +32,11 @@ use crate::change::Kind;
 use crate::journal::{Journal, JournalError, KeyError, Keys, OpenError};
 use crate::mapping::{ScimRequest, ScimVerb};
 use crate::observe::{Feed, Metrics};
+pub use compare::Unlike;
+pub use explain::{ExplainError, Explained, Explanation, MadeCall, explain};
+pub use suite::{CaseReport, SuiteReport, find_suites, run_suite};
+pub use talk::Failure;
+
 use crate::scim::{self, Paging, Patch, Projection, ScimError};
 
 /// The time of day when a rehearsal begins: 2026-01-05 09:00 UTC, a Monday.
@@ -57,6 +68,9 @@ pub enum RehearsalError {
     /// No keys could be derived.
     #[error("{0}")]
     Keys(#[from] KeyError),
+    /// The runtime could not be made.
+    #[error("the runtime cannot be started: {0}")]
+    Runtime(#[source] std::io::Error),
     /// The engine did not start.
     #[error("{0}")]
     Start(#[from] StartError),

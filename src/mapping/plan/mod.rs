@@ -14,7 +14,7 @@ mod read;
 pub use converge::{Applied, Claim, Converge, Goal, Reached, Want};
 pub use find::{FindPlan, Found, id_text};
 pub use list::{ListPlan, ListedRow};
-pub use members::{MemberGoal, MembersReached, Person};
+pub use members::{Look, MemberGoal, MembersReached, Person};
 pub use read::{GetPlan, MembersPlan, ProbePlan};
 
 use serde_json::Value;

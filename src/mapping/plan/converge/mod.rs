@@ -232,7 +232,7 @@ impl Converge {
                 Stage::Who { asked, .. } => return Ok(Next::Who(asked.clone())),
                 Stage::Members(run) => {
                     let Some(due) = run.due().cloned() else {
-                        self.members_done();
+                        self.members_done(mapping);
                         continue;
                     };
                     let roots = due.roots(self.roots());

@@ -96,7 +96,10 @@ impl Call {
         }
         if let Some(paging) = &self.paging {
             let total = json!(records.len());
-            paging.total.iter().for_each(|path| path.place(&mut body, &[total.clone()]));
+            paging
+                .total
+                .iter()
+                .for_each(|path| path.place(&mut body, std::slice::from_ref(&total)));
             paging.more.iter().for_each(|path| path.place(&mut body, &[json!(false)]));
         }
         for (name, save) in &self.save {

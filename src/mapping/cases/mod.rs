@@ -9,6 +9,7 @@ mod raw;
 mod read;
 mod request;
 mod round_trip;
+mod steps;
 
 use std::ops::Range;
 

@@ -4,6 +4,7 @@
 //! Nothing of planning, journaling or converging is copied here. A crash drops the engine and
 //! starts it again over what the journal has by then.
 
+mod assumed;
 mod compare;
 mod explain;
 mod names;
@@ -187,7 +188,7 @@ impl Rehearsal {
         body: Option<&Value>,
     ) -> Result<Said, RehearsalError> {
         let names = self.names().await?;
-        let body = names.into_scim(&self.loaded.mapping, request.kind, body);
+        let body = names.scim_body(&self.loaded.mapping, request.kind, body);
         let said = match self.answer(request, &names, body).await {
             Ok(said) => said,
             Err(error) => Said {
@@ -198,7 +199,7 @@ impl Rehearsal {
         };
         // The request may have made somebody known.
         let names = self.names().await?;
-        Ok(Said { body: said.body.map(|body| names.into_keys(body)), ..said })
+        Ok(Said { body: said.body.map(|body| names.with_keys(body)), ..said })
     }
 
     async fn answer(

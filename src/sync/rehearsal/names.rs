@@ -43,7 +43,7 @@ impl Names {
 
     /// A body as a client would send it: short names of extensions written out, members by
     /// their SCIM ids.
-    pub(super) fn into_scim(&self, mapping: &Mapping, kind: Kind, body: Option<&Value>) -> Value {
+    pub(super) fn scim_body(&self, mapping: &Mapping, kind: Kind, body: Option<&Value>) -> Value {
         let mut body = mapping.with_namespaces(body.cloned().unwrap_or_default());
         if kind == Kind::Group {
             self.members_in(&mut body);
@@ -96,26 +96,26 @@ impl Names {
 
     /// An answer with keys in the place of SCIM ids. The id of a resource itself is `<id>`, and
     /// so is one without a key: they are the bridge's own.
-    pub(super) fn into_keys(&self, answer: Value) -> Value {
+    pub(super) fn with_keys(&self, answer: Value) -> Value {
         match answer {
             Value::Object(map) => Value::Object(
                 map.into_iter()
-                    .map(|(name, value)| self.entry_into_keys(name, value))
+                    .map(|(name, value)| self.entry_with_keys(name, value))
                     .collect::<Map<_, _>>(),
             ),
-            Value::Array(list) => list.into_iter().map(|one| self.into_keys(one)).collect(),
-            Value::String(text) => Value::String(self.text_into_keys(text)),
+            Value::Array(list) => list.into_iter().map(|one| self.with_keys(one)).collect(),
+            Value::String(text) => Value::String(self.text_with_keys(text)),
             other => other,
         }
     }
 
-    fn entry_into_keys(&self, name: String, value: Value) -> (String, Value) {
+    fn entry_with_keys(&self, name: String, value: Value) -> (String, Value) {
         let is_own = name == "id" && value.as_str().is_some_and(|id| self.keys.contains_key(id));
-        let value = if is_own { Value::String("<id>".to_owned()) } else { self.into_keys(value) };
+        let value = if is_own { Value::String("<id>".to_owned()) } else { self.with_keys(value) };
         (name, value)
     }
 
-    fn text_into_keys(&self, mut text: String) -> String {
+    fn text_with_keys(&self, mut text: String) -> String {
         for (id, key) in &self.keys {
             if text.contains(id.as_str()) {
                 text = text.replace(id.as_str(), key.as_deref().unwrap_or("<id>"));

@@ -66,6 +66,14 @@ impl Memory {
         }
     }
 
+    /// For counters in tests.
+    #[cfg(test)]
+    pub(super) fn with_connection(&self, work: impl FnOnce(&mut Connection)) {
+        if let Life::Runs(writer) = &mut *self.life() {
+            work(writer.connection_mut());
+        }
+    }
+
     fn end_after(&self, left: u64) {
         let mut life = self.life();
         *life = match std::mem::replace(&mut *life, Life::Over) {

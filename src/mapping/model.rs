@@ -3,6 +3,7 @@
 //! Only data and look-ups. A mapping that exists was checked completely when it was loaded.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{AnswerRules, Use};
@@ -11,7 +12,7 @@ use super::roots::Roots;
 use super::side::Side;
 use super::wire::{Answer, Classified, Kind};
 use super::witness::{Understood, Watched};
-use crate::scim::{AttrPath, ResourceType, Slot};
+use crate::scim::{AttrPath, Catalogue, ResourceType, Slot};
 
 /// A compiled mapping.
 #[derive(Debug, Clone)]
@@ -76,6 +77,8 @@ pub struct ScimSettings {
     pub keep: Vec<Slot>,
     /// Short names of extensions, and the namespaces that are written for them.
     pub shorts: BTreeMap<String, String>,
+    /// Tables whose values SCIM lists as resources.
+    pub catalogues: Arc<[Catalogue]>,
 }
 
 /// A kind of proof of a client.

@@ -42,6 +42,7 @@ impl Bridge {
                 .into_iter()
                 .filter_map(|kind| app.mapping.resource_type(kind).cloned())
                 .collect(),
+            catalogues: Arc::clone(&app.mapping.scim().catalogues),
             authentication: app.mapping.scim().auth.iter().map(scheme_of).collect(),
         };
         self.engine.apps.values().map(door).collect()

@@ -6,6 +6,7 @@
 mod answers;
 mod attributes;
 mod calls;
+mod catalogues;
 mod class;
 mod conditions;
 mod connect;

@@ -29,6 +29,10 @@ block! {
         "match" => pattern: Spanned<String>,
         /// A condition over `user`.
         "when" => when: Spanned<String>,
+        /// The value's name for people, where SCIM lists the table.
+        "display" => display: Spanned<String>,
+        /// What the value means, for people, where SCIM lists the table.
+        "description" => description: Spanned<String>,
     }
     required ["app"]
     later ["group"]

@@ -4,7 +4,9 @@
 mod altr;
 mod answers;
 mod broken;
+mod catalogues;
 mod directory;
+mod each;
 mod hostile;
 mod refused;
 mod requests;

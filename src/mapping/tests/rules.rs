@@ -14,7 +14,6 @@ fn keys_of_later_versions_are_refused_and_never_ignored() {
         ),
         ("given: name.givenName", "given: { scim: name.givenName, immutable: recreate }"),
         ("given: name.givenName", "given: { scim: name.givenName, default: { random: 12 } }"),
-        ("given: name.givenName", "given: { scim: name.givenName, each: {} }"),
         (
             "given: name.givenName",
             "given: { scim: name.givenName, table: [ { group: a, app: b, scim: c } ] }",

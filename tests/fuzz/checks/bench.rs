@@ -169,7 +169,7 @@ impl Inside {
             }
         };
         let listen = async {
-            let mut space = [0; 16 << 10];
+            let mut space = vec![0; 16 << 10];
             loop {
                 match read.read(&mut space).await {
                     Ok(0) => return closed = Some(true),

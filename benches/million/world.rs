@@ -11,8 +11,8 @@ use scim_bridge::mapping::Source;
 use scim_bridge::observe::{Feed, Metrics};
 use scim_bridge::scim::{Patch, ScimError};
 use scim_bridge::sync::{
-    BaseUrls, Bridge, BridgeConfig, Caller, Clock, ListQuery, Listing, Members, Submission, Write,
-    load,
+    BaseUrls, Bridge, BridgeConfig, Caller, Clock, Ids, ListQuery, Listing, Members, Submission,
+    Write, load,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -57,6 +57,8 @@ impl World {
             keys: Keys::from_bytes(&[7; 32]).unwrap(),
             mappings: load(&[source], &environment, &BaseUrls::default()).unwrap(),
             clock: Clock::System,
+            ids: Ids::Random,
+            carrier: None,
             metrics: Arc::new(Metrics::new()),
             feed: Feed::new(),
             drain: Duration::ZERO,

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     AppAuth, Connection, Redactor, Reference, SecretStore, auth,
     body::{self, Received},
+    carrier::{Carried, Carrier, Incoming},
     channel::{Broken, Channel, Gathered, keep_alive},
     connect::Connector,
     error::AppError,
@@ -37,18 +38,35 @@ struct Client {
     xml_lists: Vec<String>,
 }
 
-/// One origin, and the connections to it.
+/// One origin, and how messages travel there.
 struct Place {
     target: Target,
-    connector: Connector,
-    idle: Idle,
+    way: Way,
+}
+
+/// How messages travel.
+enum Way {
+    /// By HTTP, over connections of our own.
+    Http { connector: Connector, idle: Idle },
+    /// By something in its place.
+    Instead(Arc<dyn Carrier>),
 }
 
 impl Place {
-    fn new(connect: &Connection, url: &str) -> Result<Self, AppError> {
+    fn new(
+        connect: &Connection,
+        url: &str,
+        carrier: Option<&Arc<dyn Carrier>>,
+    ) -> Result<Self, AppError> {
         let target = Target::parse(url, connect.insecure)?;
-        let connector = Connector::new(connect, target.clone())?;
-        Ok(Self { target, connector, idle: Idle::default() })
+        let way = match carrier {
+            Some(carrier) => Way::Instead(Arc::clone(carrier)),
+            None => {
+                let connector = Connector::new(connect, target.clone())?;
+                Way::Http { connector, idle: Idle::default() }
+            }
+        };
+        Ok(Self { target, way })
     }
 }
 
@@ -69,12 +87,34 @@ impl AppClient {
     /// # Errors
     /// When the connection cannot be used; see [`AppError`].
     pub fn new(connect: Connection, secrets: Arc<dyn SecretStore>) -> Result<Self, AppError> {
-        let app = Place::new(&connect, &connect.base_url)?;
+        Self::with_way(connect, secrets, None)
+    }
+
+    /// A client whose messages something else carries than HTTP. Certificate files and the
+    /// proxy of the connection have no say.
+    ///
+    /// # Errors
+    /// When the connection cannot be used; see [`AppError`].
+    pub fn over(
+        connect: Connection,
+        secrets: Arc<dyn SecretStore>,
+        carrier: &Arc<dyn Carrier>,
+    ) -> Result<Self, AppError> {
+        Self::with_way(connect, secrets, Some(carrier))
+    }
+
+    fn with_way(
+        connect: Connection,
+        secrets: Arc<dyn SecretStore>,
+        carrier: Option<&Arc<dyn Carrier>>,
+    ) -> Result<Self, AppError> {
+        let app = Place::new(&connect, &connect.base_url, carrier)?;
         let limit = Limit::new(connect.at_once, connect.per_second)?;
         let (session, login) = match &connect.auth {
             AppAuth::Session(rules) => {
+                let origin = rules.origin();
                 let place =
-                    rules.origin().map(|origin| Place::new(&connect, origin)).transpose()?;
+                    origin.map(|origin| Place::new(&connect, origin, carrier)).transpose()?;
                 (Some(Arc::new(Keeper::new(Arc::clone(rules)))), place)
             }
             _ => (None, None),
@@ -256,8 +296,14 @@ impl Client {
         message: &Message,
         until: Instant,
     ) -> Exchange {
-        if let Some(channel) = place.idle.take().await {
-            match self.attempt(place, channel, request, message, until).await {
+        let (connector, idle) = match &place.way {
+            Way::Http { connector, idle } => (connector, idle),
+            Way::Instead(carrier) => {
+                return self.hand_over(place, carrier.as_ref(), request, message, until).await;
+            }
+        };
+        if let Some(channel) = idle.take().await {
+            match self.attempt(idle, channel, request, message, until).await {
                 // The app closed it while it was idle. Nothing was sent, or a read that
                 // changes nothing: a fresh connection belongs to the same attempt.
                 Outcome::Unanswered { exchange: Exchange::NotSent(_), closed: true } => {}
@@ -266,7 +312,7 @@ impl Client {
                 Outcome::Answered(answer) => return Exchange::Answered(answer),
             }
         }
-        let stream = match place.connector.open(until).await {
+        let stream = match connector.open(until).await {
             Ok(stream) => stream,
             Err(not_sent) => return Exchange::NotSent(not_sent),
         };
@@ -276,16 +322,38 @@ impl Client {
                 return Exchange::NotSent(NotSent { phase: Phase::Send, why });
             }
         };
-        match self.attempt(place, channel, request, message, until).await {
+        match self.attempt(idle, channel, request, message, until).await {
             Outcome::Unanswered { exchange, .. } => exchange,
             Outcome::Answered(answer) => Exchange::Answered(answer),
+        }
+    }
+
+    /// Gives the message to what stands in the place of HTTP.
+    async fn hand_over(
+        &self,
+        place: &Place,
+        carrier: &dyn Carrier,
+        request: &PlannedRequest,
+        message: &Message,
+        until: Instant,
+    ) -> Exchange {
+        let outgoing = message.outgoing(request, &place.target);
+        let sent = outgoing.body.len() as u64;
+        match timeout_at(until, carrier.carry(outgoing)).await {
+            Err(_) => {
+                let why = "it took too long".to_owned();
+                Exchange::InDoubt(InDoubt { sent, status: None, why })
+            }
+            Ok(Carried::NotSent { phase, why }) => Exchange::NotSent(NotSent { phase, why }),
+            Ok(Carried::Broken { status, why }) => Exchange::InDoubt(InDoubt { sent, status, why }),
+            Ok(Carried::Answered(incoming)) => Exchange::Answered(self.read(request, incoming)),
         }
     }
 
     /// Sends the message on a connection and reads the answer.
     async fn attempt(
         &self,
-        place: &Place,
+        idle: &Idle,
         mut channel: Channel,
         request: &PlannedRequest,
         message: &Message,
@@ -303,7 +371,7 @@ impl Client {
         let work = self.converse(&mut channel, message, &mut status);
         let broken = match timeout_at(until, work).await {
             Ok(Ok((head, gathered))) => {
-                return Outcome::Answered(self.answer(place, channel, request, &head, gathered));
+                return Outcome::Answered(self.answer(idle, channel, request, &head, gathered));
             }
             Ok(Err(broken)) => Some(broken),
             Err(_) => None,
@@ -333,31 +401,40 @@ impl Client {
     /// Puts a complete answer into the mapping's words and the connection back.
     fn answer(
         &self,
-        place: &Place,
+        idle: &Idle,
         channel: Channel,
         request: &PlannedRequest,
         head: &Parts,
         gathered: Gathered,
     ) -> Answer {
-        let status = head.status.as_u16();
-        let text = |name: header::HeaderName| head.headers.get(name).and_then(|v| v.to_str().ok());
-        let body = match gathered {
-            Gathered::Whole(bytes) => {
-                place.idle.put(channel, keep_alive(&head.headers));
-                let received = Received {
-                    status,
-                    content_type: text(header::CONTENT_TYPE),
-                    coding: text(header::CONTENT_ENCODING),
-                    bytes: &bytes,
-                };
-                body::decode(&received, request.reads, &self.xml_lists)
+        let (status, headers) = (head.status.as_u16(), headers(&head.headers));
+        match gathered {
+            Gathered::Whole(body) => {
+                idle.put(channel, keep_alive(&head.headers));
+                self.read(request, Incoming { status, headers, body })
             }
             // The connection goes: its rest is unread.
-            Gathered::TooLong => {
-                Body::Unreadable(format!("it is longer than {} bytes", self.max_answer))
-            }
+            Gathered::TooLong => Answer { status, headers, body: self.too_long(), session: 0 },
+        }
+    }
+
+    /// Reads an answer as the call says.
+    fn read(&self, request: &PlannedRequest, incoming: Incoming) -> Answer {
+        let received = Received {
+            status: incoming.status,
+            content_type: incoming.header(header::CONTENT_TYPE.as_str()),
+            coding: incoming.header(header::CONTENT_ENCODING.as_str()),
+            bytes: &incoming.body,
         };
-        Answer { status, headers: headers(&head.headers), body, session: 0 }
+        let body = match incoming.body.len() > self.max_answer {
+            true => self.too_long(),
+            false => body::decode(&received, request.reads, &self.xml_lists),
+        };
+        Answer { status: incoming.status, headers: incoming.headers, body, session: 0 }
+    }
+
+    fn too_long(&self) -> Body {
+        Body::Unreadable(format!("it is longer than {} bytes", self.max_answer))
     }
 }
 

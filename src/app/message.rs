@@ -15,6 +15,7 @@ use super::{
     SecretStore,
     auth::{self, header_value},
     body,
+    carrier::Outgoing,
     target::Target,
 };
 use crate::mapping::{Format, HeaderText, Method, Payload, PlannedRequest, SecretPlace, check_xml};
@@ -86,6 +87,20 @@ impl Message {
         }
         own_headers(request, secrets, &mut headers)?;
         Ok(Self { method, uri, headers, body })
+    }
+
+    /// The same for something that carries it in place of HTTP.
+    pub(super) fn outgoing(&self, request: &PlannedRequest, target: &Target) -> Outgoing {
+        let headers = self.headers.iter();
+        Outgoing {
+            call: request.call.clone(),
+            class: request.class,
+            method: self.method.as_str().to_owned(),
+            base_path: target.base_path.clone(),
+            target: request.target.clone(),
+            headers: headers.map(|(k, v)| (k.to_string(), v.as_bytes().to_vec())).collect(),
+            body: self.body.to_vec(),
+        }
     }
 
     /// One copy to send.

@@ -3,10 +3,12 @@
 //! The one thing that matters here is the truth about an exchange: certainly not sent,
 //! answered, or in doubt ([`Exchange`]). One call of [`AppClient::exchange`] is one visible
 //! attempt: no redirects are followed, nothing that may have been acted on is sent again.
+//! A [`Carrier`] may stand in the place of HTTP (rehearsals, simulations).
 //! This room knows nothing of SCIM, of changes or of the journal.
 
 mod auth;
 mod body;
+mod carrier;
 mod channel;
 mod connect;
 mod cookies;
@@ -31,6 +33,7 @@ use zeroize::Zeroizing;
 pub use crate::mapping::{AppAuth, Reference};
 
 pub use self::{
+    carrier::{Carried, Carrier, Incoming, Outgoing},
     error::AppError,
     exchange::AppClient,
     outcome::{Exchange, InDoubt, NotSent, Phase},

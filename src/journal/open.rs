@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::mpsc;
 
 use super::lock::{Lock, LockError, lock_path};
+use super::memory::Memory;
 use super::reader::Readers;
 use super::sql::{Time, change_state, move_change};
 use super::types::{JournalError, Recovery};
@@ -163,22 +164,30 @@ pub(super) fn open(open: Open) -> Result<(Journal, Recovery), OpenError> {
 pub(super) fn in_memory() -> Result<Journal, OpenError> {
     let path = Path::new(":memory:");
     let sqlite = |e| OpenError::sqlite("opening", path, &e);
-    let mut conn = Connection::open_in_memory().map_err(sqlite)?;
+    let conn = Connection::open_in_memory().map_err(sqlite)?;
     settings(&conn).map_err(sqlite)?;
     migrate::bring_up(&conn, path, migrate::MIGRATIONS)?;
     let opened = Timestamp::UNIX_EPOCH;
-    let recovery =
-        recover(&mut conn, opened).map_err(|e| OpenError::failed("recovering", path, &e))?;
+    let (journal, _) =
+        reopen(conn, opened).map_err(|e| OpenError::failed("recovering", path, &e))?;
+    Ok(journal)
+}
+
+/// A journal in memory over a connection that may have served one before.
+pub(super) fn reopen(
+    mut conn: Connection,
+    now: Timestamp,
+) -> Result<(Journal, Recovery), JournalError> {
+    let recovery = recover(&mut conn, now)?;
     let shared = Shared::new();
-    let writer = Writer::new(conn, recovery.boot, opened, Arc::clone(&shared));
-    Ok(Journal {
-        inner: Arc::new(Inner {
-            backend: Backend::Memory(Mutex::new(writer)),
-            _threads: Threads(Mutex::default()),
-            lock: Mutex::new(None),
-            shared,
-        }),
-    })
+    let writer = Writer::new(conn, recovery.boot, now, Arc::clone(&shared));
+    let inner = Inner {
+        backend: Backend::Memory(Memory::new(writer)),
+        _threads: Threads(Mutex::default()),
+        lock: Mutex::new(None),
+        shared,
+    };
+    Ok((Journal { inner: Arc::new(inner) }, recovery))
 }
 
 fn check_place(path: &Path, allow_network: bool) -> Result<(), OpenError> {

@@ -114,6 +114,11 @@ impl Writer {
         &self.conn
     }
 
+    /// Gives the connection to who comes after.
+    pub fn into_connection(self) -> Connection {
+        self.conn
+    }
+
     #[cfg(test)]
     pub fn connection_mut(&mut self) -> &mut Connection {
         &mut self.conn

@@ -14,6 +14,7 @@ use super::roots::Roots;
 use super::template::{Template, joined, scalar_text};
 use super::value::Val;
 use super::wire::{Answer, AnswerClass, Body, Classified, Format};
+use super::witness::RowPlace;
 
 /// Longest `say`, in characters.
 const LONGEST_SAY: usize = 500;
@@ -28,6 +29,8 @@ pub(crate) enum Save {
 /// A row of `errors:`, compiled.
 #[derive(Debug, Clone)]
 pub struct ErrorRow {
+    /// Its line in the mapping file, from 1.
+    pub(crate) line: usize,
     pub(crate) status: Vec<u16>,
     pub(crate) content_type: Option<String>,
     pub(crate) when: Option<Condition>,
@@ -72,10 +75,25 @@ pub(crate) struct AnswerRules {
 
 impl AnswerRules {
     /// What an answer means: the call's rows, the mapping's, then the built-in ones.
-    pub fn classify(&self, call: &Call, answer: &Answer, used: Use, roots: &Roots) -> Classified {
+    pub fn classify(
+        &self,
+        call: &Call,
+        answer: &Answer,
+        used: Use,
+        roots: &Roots,
+    ) -> (Classified, RowPlace) {
         let roots = call.with_vars(roots).with_answer(answer);
         let error_text = self.error_text(answer, &roots);
-        let row = call.errors.iter().chain(&self.errors).find(|row| row.fits(answer, &roots));
+        let all = call.errors.iter().chain(&self.errors);
+        let found = all.enumerate().find(|(_, row)| row.fits(answer, &roots));
+        let place = match found {
+            None => RowPlace::BuiltIn,
+            Some((at, _)) => match at.checked_sub(call.errors.len()) {
+                None => RowPlace::OfCall(at),
+                Some(at) => RowPlace::OfMapping(at),
+            },
+        };
+        let row = found.map(|(_, row)| row);
         let (class, wait) = match row {
             Some(row) => (row.is, row.wait),
             None => (built_in(answer, used), None),
@@ -87,7 +105,7 @@ impl AnswerRules {
             }
             None => error_text,
         };
-        Classified { class, say: tidy(&say), wait: retry_after(answer).or(wait) }
+        (Classified { class, say: tidy(&say), wait: retry_after(answer).or(wait) }, place)
     }
 
     /// The app's own words: the first path that has a text, else the first text of the body.

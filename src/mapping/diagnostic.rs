@@ -76,6 +76,11 @@ impl<'s> Report<'s> {
         self.push(code, Severity::Warning, at, message.into(), Some(help.into()));
     }
 
+    /// The file's name.
+    pub fn file(&self) -> &str {
+        &self.source.file
+    }
+
     /// 1-based line of a byte.
     pub fn line_of(&self, byte: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= byte).max(1)

@@ -97,7 +97,7 @@ impl Session {
     /// What its answer means.
     pub fn read(&self, answer: &Answer) -> LoginAnswer {
         let roots = Roots::new();
-        let said = self.rules.classify(&self.login, answer, Use::Login, &roots);
+        let (said, _) = self.rules.classify(&self.login, answer, Use::Login, &roots);
         match said.class {
             AnswerClass::Ok | AnswerClass::AlreadyDone => {}
             AnswerClass::Retry | AnswerClass::Unsure | AnswerClass::Changed | AnswerClass::Look => {

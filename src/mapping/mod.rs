@@ -7,6 +7,7 @@
 mod answer;
 mod attribute;
 mod call;
+mod cases;
 mod check;
 mod compile;
 mod condition;
@@ -15,6 +16,7 @@ mod error;
 mod field;
 mod guard;
 mod helpers;
+mod imagine;
 mod inward;
 mod lint;
 mod login;
@@ -38,6 +40,7 @@ mod tests;
 mod textpath;
 mod value;
 mod wire;
+mod witness;
 mod xml;
 
 pub use answer::Use;
@@ -46,11 +49,17 @@ pub use attribute::{
     ScimSource, SendRule,
 };
 pub use call::{Call, CallId, Fan, Pick};
+pub use cases::{
+    Case, Conversation, Coverage, Exercised, ExpectedBody, ExpectedCall, Meaning, Plot, Remembered,
+    Reply, ReplyBody, RoundTrip, ScimRequest, ScimVerb, Spot, Step, StepEvent, Suite, Told,
+    check_suite, read_suite,
+};
 pub use compile::{Given, Loaded, WithoutValue, load};
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
+pub use imagine::{Example, Imagined, lay_over};
 pub use login::{LoggedIn, LoginAnswer, Session};
 pub use matching::FindResult;
 pub use model::{
@@ -79,6 +88,7 @@ pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,
     PlacedSecret, PlannedRequest, SecretPlace, StepClass,
 };
+pub use witness::{Difference, Planned, RowPlace, Understood, Verdict, Weighed, Witness};
 pub(crate) use xml::check as check_xml;
 #[cfg(test)]
 pub(crate) use xml::is_character as is_xml_character;

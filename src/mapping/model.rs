@@ -2,6 +2,7 @@
 //!
 //! Only data and look-ups. A mapping that exists was checked completely when it was loaded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::login::Session;
 use super::roots::Roots;
 use super::side::Side;
 use super::wire::{Answer, Classified, Kind};
+use super::witness::{Understood, Watched};
 use crate::scim::{AttrPath, Catalogue, ResourceType, Slot};
 
 /// A compiled mapping.
@@ -27,6 +29,7 @@ pub struct Mapping {
     pub(crate) groups: Option<Side>,
     pub(crate) calls: Vec<Call>,
     pub(crate) rules: AnswerRules,
+    pub(crate) watched: Watched,
 }
 
 /// Where a value of the installation comes from.
@@ -73,6 +76,8 @@ pub struct ScimSettings {
     pub regenerate: Regenerate,
     /// User attributes the bridge itself remembers.
     pub keep: Vec<Slot>,
+    /// Short names of extensions, and the namespaces that are written for them.
+    pub shorts: BTreeMap<String, String>,
     /// Tables whose values SCIM lists as resources.
     pub catalogues: Arc<[Catalogue]>,
 }
@@ -284,6 +289,9 @@ impl Mapping {
 
     /// What an answer means. `roots` are those the request was built from.
     pub fn classify(&self, call: &Call, answer: &Answer, used: Use, roots: &Roots) -> Classified {
-        self.rules.classify(call, answer, used, roots)
+        let (classified, row) = self.rules.classify(call, answer, used, roots);
+        let class = classified.class;
+        self.watched.tell(|witness| witness.understood(Understood { call, answer, row, class }));
+        classified
     }
 }

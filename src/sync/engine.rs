@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
 use super::clock::Clock;
+use super::ids::Ids;
 use super::secrets::Secrets;
 use super::wait::Waiters;
 use crate::app::{AppClient, Redactor};
@@ -99,6 +100,8 @@ pub struct Engine {
     pub keys: Keys,
     /// The time of day.
     pub clock: Clock,
+    /// Where new SCIM ids come from.
+    pub ids: Ids,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// What happens, for those who look on.
@@ -126,6 +129,7 @@ impl Engine {
         journal: Journal,
         keys: Keys,
         clock: Clock,
+        ids: Ids,
         metrics: Arc<Metrics>,
         feed: Feed,
     ) -> Self {
@@ -134,6 +138,7 @@ impl Engine {
             journal,
             keys,
             clock,
+            ids,
             metrics,
             feed,
             readings: super::readings::Readings::default(),

@@ -146,7 +146,7 @@ impl Engine {
                     link: link_to(&row.id),
                     keys: keys_of(kind, &actual),
                     actual,
-                    new_id: ResourceId(uuid::Uuid::now_v7().to_string()),
+                    new_id: self.ids.next(),
                 }
             })
             .collect();

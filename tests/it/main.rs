@@ -10,6 +10,7 @@ mod altr_rules;
 mod architecture;
 mod attacks;
 mod bulk;
+mod cases;
 mod catalogues;
 mod cli;
 mod corpus;

@@ -10,13 +10,12 @@ use super::*;
 fn counter(journal: &Journal) -> Arc<AtomicU64> {
     let steps = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&steps);
-    let Backend::Memory(writer) = &journal.inner.backend else { panic!("a journal in memory") };
-    let mut writer = writer.lock().unwrap();
+    let Backend::Memory(memory) = &journal.inner.backend else { panic!("a journal in memory") };
     let count = move || {
         counted.fetch_add(1, Ordering::Relaxed);
         false
     };
-    writer.connection_mut().progress_handler(1, Some(count)).unwrap();
+    memory.with_connection(|conn| conn.progress_handler(1, Some(count)).unwrap());
     steps
 }
 

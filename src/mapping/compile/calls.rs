@@ -267,6 +267,7 @@ fn bare(cx: &Cx<'_, '_>, name: String, raw: &RawCall, line: Line) -> Call {
     let settings = Settings::of(cx, raw);
     Call {
         name,
+        line: cx.report.line_of(raw.call.as_ref().map_or(0, |call| call.span.start)),
         method,
         class: StepClass::Read,
         in_doubt: InDoubtRule::Resend,

@@ -38,6 +38,7 @@ use super::names;
 use super::raw::{RawMapping, Read, Span, Spanned};
 use super::source::{self, Source};
 use super::wire::Kind;
+use super::witness::Watched;
 use crate::scim::ResourceType;
 
 pub(crate) use calls::OwnCalls;
@@ -63,6 +64,9 @@ pub enum WithoutValue {
     Refuse,
     /// It is checked as far as it can be (`check`); `base_url` is then not usable.
     Allow,
+    /// Something harmless stands in its place: what `one_of` names first, else its own name
+    /// (offline tests).
+    StandIn,
 }
 
 impl Default for Given<'_> {
@@ -184,6 +188,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         groups,
         calls: compiled,
         rules,
+        watched: Watched::default(),
     };
     xml::lists(cx);
     lint::lint(cx, &mapping);

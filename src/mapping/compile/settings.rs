@@ -55,6 +55,7 @@ pub(super) fn scim(
             Some(RawRegenerate::Allowed) | None => Regenerate::Allowed,
         },
         keep,
+        shorts: cx.shorts.clone(),
         catalogues,
     }
 }

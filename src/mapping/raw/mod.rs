@@ -7,7 +7,7 @@ mod attributes;
 mod calls;
 mod connect;
 mod groups;
-mod read;
+pub(crate) mod read;
 mod scalars;
 mod scim;
 mod sync;
@@ -29,7 +29,7 @@ pub(crate) use connect::{
 pub(crate) use groups::{
     RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists, RawUnknownMembers,
 };
-pub(crate) use read::{Block, Pairs, Read, Span, Spanned};
+pub(crate) use read::{Block, Pairs, Read, Span, Spanned, block, words};
 pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
 pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};

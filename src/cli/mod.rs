@@ -10,12 +10,14 @@ mod changes;
 mod check;
 mod control;
 mod demo;
+mod explain;
 mod health;
 pub mod options;
 mod output;
 mod schema;
 pub mod serve;
 mod table;
+mod test;
 mod token;
 mod traffic;
 
@@ -41,8 +43,12 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Check mapping files; every mistake with its line
     Check(check::CheckArguments),
-    /// Print the JSON Schema of mapping files, for editors
-    Schema,
+    /// What a SCIM request would do, call by call and why; no network
+    Explain(explain::ExplainArguments),
+    /// Rehearse the test files beside mappings, offline
+    Test(test::TestArguments),
+    /// Print the JSON Schema of mapping files or test files, for editors
+    Schema(schema::SchemaArguments),
     /// Credentials of identity providers
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -96,7 +102,9 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
-        Command::Schema => schema::run(),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Schema(arguments) => schema::run(arguments),
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
         Command::App(command) => app::run(command),

@@ -54,22 +54,8 @@ impl Journal {
     ) -> Result<Vec<Resource>, JournalError> {
         let (app, value) = (app.to_owned(), value.to_owned());
         self.read("looking for resources", move |conn| {
-            let test = match by {
-                By::Natural => "r.natural_key = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
-                By::Tombstone => {
-                    "r.natural_key = ?3 AND r.deleted_at IS NOT NULL
-                     ORDER BY r.deleted_at DESC, r.row DESC"
-                }
-                By::ExternalId => "r.external_id = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
-                By::DisplayName => "r.display_name = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
-                By::Email => "r.email = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
-                By::AppKey => {
-                    "r.id = (SELECT resource_id FROM links
-                             WHERE app = ?1 AND kind = ?2 AND app_key = ?3)"
-                }
-            };
             let mut found = conn
-                .prepare_cached(&format!("{SELECT} WHERE r.app = ?1 AND r.kind = ?2 AND {test}"))?
+                .prepare_cached(&find_by(by))?
                 .query_map(params![app, Word(kind), value], resource_row)?
                 .collect::<Result<Vec<_>, _>>()?;
             for resource in &mut found {
@@ -194,15 +180,36 @@ impl Journal {
     }
 }
 
+/// The query of [`Journal::find`]; each is answered by an index of its own.
+pub(super) fn find_by(by: By) -> String {
+    let test = match by {
+        By::Natural => "r.natural_key = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
+        By::Tombstone => {
+            "r.natural_key = ?3 AND r.deleted_at IS NOT NULL
+             ORDER BY r.deleted_at DESC, r.row DESC"
+        }
+        By::ExternalId => "r.external_id = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
+        By::DisplayName => "r.display_name = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
+        By::Email => "r.email = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
+        By::AppKey => {
+            "r.id = (SELECT resource_id FROM links
+                     WHERE app = ?1 AND kind = ?2 AND app_key = ?3)"
+        }
+    };
+    format!("{SELECT} WHERE r.app = ?1 AND r.kind = ?2 AND {test}")
+}
+
+/// The query of one resource by its id.
+pub(super) fn find_by_id() -> String {
+    format!("{SELECT} WHERE r.id = ?1")
+}
+
 pub(super) fn load(
     conn: &Connection,
     id: &ResourceId,
     since: Timestamp,
 ) -> Result<Option<Resource>, JournalError> {
-    let found = conn
-        .prepare_cached(&format!("{SELECT} WHERE r.id = ?1"))?
-        .query_row([&id.0], resource_row)
-        .optional()?;
+    let found = conn.prepare_cached(&find_by_id())?.query_row([&id.0], resource_row).optional()?;
     match found {
         Some(mut resource) => {
             resource.pending = touched(conn, id, since)?;
@@ -285,18 +292,22 @@ fn touch(
     }
 }
 
+/// Writes what was seen; the same again is no write: a list that is read anew shows a million
+/// records, and few of them changed.
 pub(super) fn put_actual(
     conn: &Connection,
     id: &ResourceId,
     actual: &serde_json::Value,
     at: Timestamp,
 ) -> Result<(), JournalError> {
-    conn.prepare_cached("UPDATE resources SET actual = ?2, actual_at = ?3 WHERE id = ?1")?
-        .execute(params![id.0, AsJson(actual), Time(at)])?;
+    conn.prepare_cached(
+        "UPDATE resources SET actual = ?2, actual_at = ?3 WHERE id = ?1 AND actual IS NOT ?2",
+    )?
+    .execute(params![id.0, AsJson(actual), Time(at)])?;
     Ok(())
 }
 
-/// Writes the keys. A natural key that another live resource has is left out, and that resource
+/// Writes the keys, if they are others. A natural key that another live resource has is left out, and that resource
 /// is given.
 pub(super) fn put_keys(
     conn: &Connection,
@@ -314,7 +325,9 @@ pub(super) fn put_keys(
     let natural = keys.natural.as_ref().filter(|_| holder.is_none());
     conn.prepare_cached(
         "UPDATE resources SET natural_key = ?2, external_id = ?3, display_name = ?4, email = ?5,
-           active = ?6 WHERE id = ?1",
+           active = ?6
+         WHERE id = ?1 AND (natural_key, external_id, display_name, email, active)
+           IS NOT (?2, ?3, ?4, ?5, ?6)",
     )?
     .execute(params![
         id.0,

@@ -7,6 +7,7 @@
 mod answer;
 mod attribute;
 mod call;
+mod cases;
 mod check;
 mod compile;
 mod condition;
@@ -15,8 +16,10 @@ mod error;
 mod field;
 mod guard;
 mod helpers;
+mod imagine;
 mod inward;
 mod lint;
+mod login;
 mod matching;
 mod model;
 mod names;
@@ -38,6 +41,8 @@ mod tests;
 mod textpath;
 mod value;
 mod wire;
+mod witness;
+mod xml;
 
 pub use answer::Use;
 pub use attribute::{
@@ -45,11 +50,18 @@ pub use attribute::{
     ScimSource, SendRule,
 };
 pub use call::{Call, CallId, Fan, Pick};
+pub use cases::{
+    Case, Conversation, Coverage, Exercised, ExpectedBody, ExpectedCall, Meaning, Plot, Remembered,
+    Reply, ReplyBody, RoundTrip, ScimRequest, ScimVerb, Spot, Step, StepEvent, Suite, Told,
+    check_suite, read_suite,
+};
 pub use compile::{Given, Loaded, WithoutValue, load};
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
+pub use imagine::{Example, Imagined, lay_over};
+pub use login::{LoggedIn, LoginAnswer, Session};
 pub use matching::FindResult;
 pub use model::{
     AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,
@@ -58,12 +70,13 @@ pub use model::{
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, MemberGoal,
-    MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached, Taken, Want, id_text,
+    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, Look,
+    MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached, Taken,
+    Want, id_text,
 };
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
-pub use schema::{json_schema, key_tables};
+pub use schema::{FileKind, KeyTable, json_schema, key_tables};
 pub use side::{
     DeleteRule, FindEntry, GroupCreate, GroupDelete, GroupPolicy, IfExists, Inactive, ListEntry,
     MembersRule, Membership, Side,
@@ -75,5 +88,9 @@ pub use textpath::TextPath;
 pub use value::Val;
 pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,
-    PlannedRequest, StepClass,
+    PlacedSecret, PlannedRequest, SecretPlace, StepClass,
 };
+pub use witness::{Difference, Planned, RowPlace, Understood, Verdict, Weighed, Witness};
+pub(crate) use xml::check as check_xml;
+#[cfg(test)]
+pub(crate) use xml::is_character as is_xml_character;

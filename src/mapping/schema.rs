@@ -1,36 +1,77 @@
-//! The JSON Schema of mapping files, and the tables of keys in the reference, both from the raw
-//! types that read them.
+//! The JSON Schemas of mapping files and test files, and the tables of keys in the reference, all
+//! from the raw types that read them.
 //!
-//! The schema knows form only: names, kinds, words. What names mean is checked by `load`.
+//! They know form only: names, kinds, words. What names mean is checked by `load`.
 
 use serde_json::{Map, Value, json};
 
+use super::cases::suite_shape;
 use super::diagnostic::Report;
-use super::raw::{BlockShape, KeyShape, RawMapping, Read, Shape};
+use super::raw::{BlockShape, RawMapping, Read, Shape};
 use super::source::{self, Node, NodeKind, Source};
 
-/// The schema of a mapping file: JSON Schema draft 7, which editors' YAML servers read best.
-pub fn json_schema() -> Value {
+/// A kind of file that people write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A mapping.
+    Mapping,
+    /// The test file beside one.
+    Tests,
+}
+
+impl FileKind {
+    pub(super) fn shape(self) -> Shape {
+        match self {
+            Self::Mapping => RawMapping::shape(),
+            Self::Tests => suite_shape(),
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Mapping => "Mapping file of scim-bridge",
+            Self::Tests => "Test file of scim-bridge",
+        }
+    }
+}
+
+/// The schema of a kind of file: JSON Schema draft 7, which editors' YAML servers read best.
+pub fn json_schema(kind: FileKind) -> Value {
     let mut definitions = Map::new();
-    let root = schema_of(&RawMapping::shape(), &mut definitions);
+    let root = schema_of(&kind.shape(), &mut definitions);
     let mut schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "Mapping file of scim-bridge",
+        "title": kind.title(),
     });
-    let definitions: Map<_, _> = definitions.into_iter().collect();
     if let Some(schema) = schema.as_object_mut() {
-        schema.extend(root.as_object().cloned().unwrap_or_default());
+        // Beside `$ref` draft 7 ignores every other keyword.
+        schema.insert("allOf".to_owned(), json!([root]));
         schema.insert("definitions".to_owned(), Value::Object(definitions));
     }
     schema
 }
 
-/// The keys of every block as Markdown tables: name of the block (as in the schema's
-/// definitions) and its table.
-pub fn key_tables() -> Vec<(String, String)> {
+/// The keys of every block of a kind of file as Markdown tables.
+pub fn key_tables(kind: FileKind) -> Vec<KeyTable> {
     let mut blocks = Vec::new();
-    collect(&RawMapping::shape(), &mut blocks);
-    blocks.iter().map(|block| (definition_name(block), key_table(block))).collect()
+    collect(&kind.shape(), &mut blocks);
+    let table = |block: &BlockShape| KeyTable {
+        name: definition_name(block),
+        about: block.about.trim().to_owned(),
+        markdown: key_table(block),
+    };
+    blocks.iter().map(table).collect()
+}
+
+/// The keys of one block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyTable {
+    /// The block, as the schema's definitions call it.
+    pub name: String,
+    /// What it is.
+    pub about: String,
+    /// The table.
+    pub markdown: String,
 }
 
 fn schema_of(shape: &Shape, definitions: &mut Map<String, Value>) -> Value {
@@ -39,6 +80,7 @@ fn schema_of(shape: &Shape, definitions: &mut Map<String, Value>) -> Value {
         Shape::Value => json!({}),
         Shape::Null => json!({"type": "null"}),
         Shape::Text => json!({"type": "string"}),
+        Shape::Scalar => json!({"type": ["string", "number", "boolean"]}),
         Shape::Truth => json!({"type": "boolean"}),
         Shape::Whole => json!({"type": "integer", "minimum": 0}),
         Shape::Time => json!({"anyOf": [
@@ -126,17 +168,11 @@ fn collect(shape: &Shape, blocks: &mut Vec<BlockShape>) {
 }
 
 fn key_table(block: &BlockShape) -> String {
-    let mut table = "| key | takes | meaning |\n| --- | --- | --- |\n".to_owned();
+    let mut table = "| key | is | meaning |\n| --- | --- | --- |\n".to_owned();
     for key in &block.keys {
         let required = if block.required.contains(&key.name) { "**Required.** " } else { "" };
-        let example = key.example().map(|example| format!(" Example: `{example}`"));
-        table += &format!(
-            "| `{}` | {} | {required}{}{} |\n",
-            key.name,
-            takes(key),
-            cell(key.meaning()),
-            cell(&example.unwrap_or_default()),
-        );
+        let kind = cell(&words(&key.shape));
+        table += &format!("| `{}` | {kind} | {required}{} |\n", key.name, cell(key.meaning()));
     }
     table
 }
@@ -145,16 +181,14 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-fn takes(key: &KeyShape) -> String {
-    cell(&words(&key.shape))
-}
-
+/// What may be written, in the words of the reference.
 fn words(shape: &Shape) -> String {
     match shape {
-        Shape::Value => "a value".to_owned(),
+        Shape::Value => "VALUE".to_owned(),
         Shape::Null => "`null`".to_owned(),
         Shape::Text => "text".to_owned(),
-        Shape::Truth => "true, false".to_owned(),
+        Shape::Scalar => "text or number".to_owned(),
+        Shape::Truth => "true or false".to_owned(),
         Shape::Whole => "number".to_owned(),
         Shape::Time => "time".to_owned(),
         Shape::Size => "size".to_owned(),
@@ -163,22 +197,27 @@ fn words(shape: &Shape) -> String {
             shown.join(", ")
         }
         Shape::List(of) | Shape::Single(of) => format!("list of {}", plural(of)),
-        Shape::Names(of) => format!("names with {}", plural(of)),
+        Shape::Names(of) => format!("names and {}", plural(of)),
         Shape::Either(shapes) => {
             let shapes: Vec<String> = shapes.iter().map(words).collect();
             shapes.join(", or ")
         }
-        Shape::Keyed(_, block) => format!("a value, or {}", words(block)),
+        Shape::Keyed(_, block) => format!("VALUE, or {}", words(block)),
         Shape::Block(_) => "block".to_owned(),
     }
 }
 
 fn plural(shape: &Shape) -> String {
     match shape {
-        Shape::Value => "values".to_owned(),
+        Shape::Value => "VALUES".to_owned(),
         Shape::Text => "texts".to_owned(),
+        Shape::Scalar => "texts or numbers".to_owned(),
         Shape::Whole => "numbers".to_owned(),
         Shape::Block(_) => "blocks".to_owned(),
+        Shape::Either(shapes) => {
+            let shapes: Vec<String> = shapes.iter().map(plural).collect();
+            shapes.join(" or ")
+        }
         other => words(other),
     }
 }
@@ -199,6 +238,8 @@ fn plain(node: &Node) -> Value {
     match &node.kind {
         NodeKind::Scalar(value) => value.clone(),
         NodeKind::List(items) => items.iter().map(plain).collect(),
-        NodeKind::Map(entries) => entries.iter().map(|e| (e.key.clone(), plain(&e.value))).collect(),
+        NodeKind::Map(entries) => {
+            entries.iter().map(|e| (e.key.clone(), plain(&e.value))).collect()
+        }
     }
 }

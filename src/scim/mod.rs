@@ -4,12 +4,16 @@
 
 mod attribute;
 mod body;
+pub mod bulk;
 mod cast;
+mod catalogue;
 mod compare;
 pub mod core;
 mod discovery;
 mod error;
 pub mod filter;
+#[cfg(test)]
+mod laws_tests;
 mod list;
 mod members;
 mod normalise;
@@ -29,6 +33,7 @@ mod testing;
 
 pub use attribute::{Attribute, AttributeType, Mutability, Returned, Uniqueness};
 pub use body::parse_body;
+pub use catalogue::{Catalogue, CatalogueEntry, CatalogueKind, LONGEST_DESCRIPTION};
 pub use compare::values_equal;
 pub use discovery::{
     Authentication, CursorFeatures, Features, resource_type_document, schema_document,

@@ -9,7 +9,7 @@ use super::reply::Answer;
 use super::resources::At;
 use super::route::Route;
 use crate::scim::{
-    self, Authentication, CursorFeatures, Extension, Features, ResourceType, Schema, ScimError,
+    self, Catalogue, CursorFeatures, Extension, Features, ResourceType, Schema, ScimError,
 };
 
 /// `maxResults` of filters: no page of the engine's has more rows.
@@ -17,22 +17,26 @@ const LONGEST_PAGE: u64 = 1000;
 
 /// Answers a discovery route; `None` for every other one. Never asks the app.
 pub(super) fn answer(at: &At<'_>, route: &Route) -> Option<Result<Answer, ScimError>> {
-    let types = &at.door.resource_types;
+    let catalogues = at.door.catalogues.iter().map(Catalogue::resource_type);
+    let types: Vec<&ResourceType> = at.door.resource_types.iter().chain(catalogues).collect();
     let base = &at.base;
+    if at.query.filter.is_some() && is_discovery(route) {
+        // RFC 7644 section 4: a filter is refused, so that nobody believes it was heeded;
+        // paging and sorting are ignored.
+        return Some(Err(ScimError::new(403, "Discovery endpoints take no filter.")));
+    }
     let found = match route {
-        Route::ServiceProviderConfig => {
-            Ok(scim::service_provider_config(&features(&at.door.authentication), base))
-        }
-        Route::ResourceTypes => all(at, types.iter().map(|rt| resource_type(rt, base)).collect()),
+        Route::ServiceProviderConfig => Ok(scim::service_provider_config(&features(at), base)),
+        Route::ResourceTypes => Ok(all(types.iter().map(|rt| resource_type(rt, base)).collect())),
         Route::ResourceType(id) => one("ResourceType", id, || {
             let found = types.iter().find(|rt| rt.id == *id)?;
             Some(resource_type(found, base))
         }),
-        Route::Schemas => all(at, schemas(types).map(|s| schema(s, base)).collect()),
+        Route::Schemas => Ok(all(schemas(&types).map(|s| schema(s, base)).collect())),
         Route::Schema(id) => one("Schema", id, || {
             // URNs are compared without case (RFC 8141 section 3.1 for the part before the
             // name; the schemas of one app never differ by case alone).
-            let found = schemas(types).find(|s| s.id.eq_ignore_ascii_case(id))?;
+            let found = schemas(&types).find(|s| s.id.eq_ignore_ascii_case(id))?;
             Some(schema(found, base))
         }),
         _ => return None,
@@ -40,12 +44,19 @@ pub(super) fn answer(at: &At<'_>, route: &Route) -> Option<Result<Answer, ScimEr
     Some(found.map(|document| Answer::json(200, document)))
 }
 
-/// RFC 7644 section 4: a filter is refused with 403; paging and sorting are ignored.
-fn all(at: &At<'_>, documents: Vec<Value>) -> Result<Value, ScimError> {
-    if at.query.filter.is_some() {
-        return Err(ScimError::new(403, "Discovery endpoints take no filter."));
-    }
-    Ok(scim::list_response(documents.len() as u64, 1, documents))
+fn is_discovery(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::ServiceProviderConfig
+            | Route::ResourceTypes
+            | Route::ResourceType(_)
+            | Route::Schemas
+            | Route::Schema(_)
+    )
+}
+
+fn all(documents: Vec<Value>) -> Value {
+    scim::list_response(documents.len() as u64, 1, documents)
 }
 
 fn one(what: &str, id: &str, find: impl FnOnce() -> Option<Value>) -> Result<Value, ScimError> {
@@ -53,7 +64,7 @@ fn one(what: &str, id: &str, find: impl FnOnce() -> Option<Value>) -> Result<Val
 }
 
 /// Each schema once, in the order of the resource types.
-fn schemas(types: &[ResourceType]) -> impl Iterator<Item = &Schema> {
+fn schemas<'t>(types: &[&'t ResourceType]) -> impl Iterator<Item = &'t Schema> {
     let mut seen: Vec<&str> = Vec::new();
     types
         .iter()
@@ -80,9 +91,14 @@ fn schema(schema: &Schema, base: &str) -> Value {
 }
 
 /// What works today. Each is switched on together with the code that makes it true.
-fn features(authentication: &[Authentication]) -> Features {
+fn features(at: &At<'_>) -> Features {
+    let limits = &at.site.limits;
+    let mut types = at.door.resource_types.iter();
     Features {
         patch: true,
+        bulk: Some((limits.max_operations as u64, limits.max_body)),
+        // Where the mapping has a row for it.
+        change_password: types.any(|rt| rt.schema.attribute("password").is_some()),
         filter: Some(LONGEST_PAGE),
         sort: true,
         etag: true,
@@ -91,7 +107,7 @@ fn features(authentication: &[Authentication]) -> Features {
             max_page_size: LONGEST_PAGE,
             timeout: 1800,
         }),
-        authentication: authentication.to_vec(),
+        authentication: at.door.authentication.clone(),
         ..Features::default()
     }
 }

@@ -7,6 +7,7 @@ use hyper::Method;
 use percent_encoding::percent_decode_str;
 
 use super::engine::Kind;
+use crate::scim::{Catalogue, CatalogueKind};
 use crate::sync::Door;
 
 /// What a request wants of an app.
@@ -29,6 +30,14 @@ pub(super) enum Route {
     Replace(Kind, String),
     Patch(Kind, String),
     Delete(Kind, String),
+    /// POST `/Bulk`.
+    Bulk,
+    /// GET of a catalogue.
+    Entries(CatalogueKind),
+    /// POST `/Roles/.search`.
+    SearchEntries(CatalogueKind),
+    /// One entry of a catalogue.
+    Entry(CatalogueKind, String),
     /// `/Me`, which RFC 7644 section 3.11 lets a provider answer with 501.
     Me,
 }
@@ -74,9 +83,17 @@ pub(super) fn find_door<'d, 's>(
         .min_by_key(|(_, rest)| rest.len())
 }
 
-/// What a request below an app's root wants.
+/// What a request below an app's root wants. A catalogue has endpoints only where the app has
+/// that catalogue.
+pub(super) fn route_at(door: &Door, method: &Method, segments: &[String]) -> Result<Route, Miss> {
+    of_catalogue(door, method, segments).unwrap_or_else(|| route(method, segments))
+}
+
+/// What a request below an app's root wants of users, groups and discovery.
 pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    // The same answer without its body (RFC 9110 section 9.3.2), which hyper leaves out.
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
     match segments.as_slice() {
         ["ServiceProviderConfig"] => only_get(method, Route::ServiceProviderConfig),
         ["ResourceTypes"] => only_get(method, Route::ResourceTypes),
@@ -86,6 +103,7 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
         ["Me"] => Ok(Route::Me),
         [] => only_get(method, Route::ListAll),
         [".search"] => only_post(method, Route::SearchAll),
+        ["Bulk"] => only_post(method, Route::Bulk),
         [endpoint, ".search"] => {
             let kind = kind(endpoint)?;
             only_post(method, Route::Search(kind))
@@ -95,7 +113,7 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
             match *method {
                 Method::GET => Ok(Route::List(kind)),
                 Method::POST => Ok(Route::Create(kind)),
-                _ => Err(Miss::Method("GET, POST")),
+                _ => Err(Miss::Method("GET, HEAD, POST")),
             }
         }
         [endpoint, id] => {
@@ -105,11 +123,24 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
                 Method::PUT => Ok(Route::Replace(kind, id)),
                 Method::PATCH => Ok(Route::Patch(kind, id)),
                 Method::DELETE => Ok(Route::Delete(kind, id)),
-                _ => Err(Miss::Method("GET, PUT, PATCH, DELETE")),
+                _ => Err(Miss::Method("GET, HEAD, PUT, PATCH, DELETE")),
             }
         }
         _ => Err(Miss::Unknown),
     }
+}
+
+fn of_catalogue(door: &Door, method: &Method, segments: &[String]) -> Option<Result<Route, Miss>> {
+    let (endpoint, rest) = segments.split_first()?;
+    let mut kinds = door.catalogues.iter().map(Catalogue::kind);
+    let kind = kinds.find(|kind| kind.endpoint() == endpoint)?;
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    Some(match rest {
+        [] => only_get(method, Route::Entries(kind)),
+        [search] if search == ".search" => only_post(method, Route::SearchEntries(kind)),
+        [id] => only_get(method, Route::Entry(kind, id.clone())),
+        _ => Err(Miss::Unknown),
+    })
 }
 
 fn kind(endpoint: &str) -> Result<Kind, Miss> {
@@ -121,7 +152,7 @@ fn kind(endpoint: &str) -> Result<Kind, Miss> {
 }
 
 fn only_get(method: &Method, route: Route) -> Result<Route, Miss> {
-    if *method == Method::GET { Ok(route) } else { Err(Miss::Method("GET")) }
+    if *method == Method::GET { Ok(route) } else { Err(Miss::Method("GET, HEAD")) }
 }
 
 fn only_post(method: &Method, route: Route) -> Result<Route, Miss> {
@@ -139,6 +170,10 @@ impl Route {
             Self::ListAll | Self::SearchAll => "all",
             Self::Get(kind, _) | Self::Replace(kind, _) => endpoint(*kind),
             Self::Patch(kind, _) | Self::Delete(kind, _) => endpoint(*kind),
+            Self::Bulk => "Bulk",
+            Self::Entries(kind) | Self::SearchEntries(kind) | Self::Entry(kind, _) => {
+                kind.endpoint()
+            }
             Self::Me => "Me",
         }
     }
@@ -155,13 +190,17 @@ pub(super) fn endpoint(kind: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
     use super::*;
+    use crate::scim::CatalogueEntry;
 
     fn door(app: &str, root: &str) -> Door {
         Door {
             app: app.into(),
             root: root.into(),
             resource_types: Vec::new(),
+            catalogues: Arc::default(),
             authentication: Vec::new(),
         }
     }
@@ -217,7 +256,10 @@ mod tests {
     }
 
     fn at(method: Method, path: &str) -> Result<Route, Miss> {
-        route(&method, &segments(path).unwrap())
+        let mut door = door("altr", "/altr/scim/v2");
+        let entry = CatalogueEntry { id: "a".into(), display: "A".into(), description: None };
+        door.catalogues = [Catalogue::new(CatalogueKind::Role, vec![entry])].into();
+        route_at(&door, &method, &segments(path).unwrap())
     }
 
     #[test]
@@ -236,9 +278,15 @@ mod tests {
             (Method::GET, "/Schemas", Route::Schemas),
             (Method::GET, "/Schemas/7", Route::Schema(id())),
             (Method::PATCH, "/Me", Route::Me),
+            (Method::GET, "/Roles", Route::Entries(CatalogueKind::Role)),
+            (Method::POST, "/Roles/.search", Route::SearchEntries(CatalogueKind::Role)),
+            (Method::GET, "/Roles/7", Route::Entry(CatalogueKind::Role, id())),
+            (Method::HEAD, "/Users/7", Route::Get(Kind::User, id())),
+            (Method::HEAD, "/Schemas", Route::Schemas),
             (Method::GET, "/", Route::ListAll),
             (Method::POST, "/.search", Route::SearchAll),
             (Method::POST, "/Users/.search", Route::Search(Kind::User)),
+            (Method::POST, "/Bulk", Route::Bulk),
         ];
         for (method, path, route) in cases {
             assert_eq!(at(method.clone(), path), Ok(route), "{method} {path}");
@@ -251,18 +299,31 @@ mod tests {
             Err(Miss::Method(allow)) => allow,
             other => unreachable!("{other:?}"),
         };
-        assert_eq!(allow(Method::PUT, "/Users"), "GET, POST");
-        assert_eq!(allow(Method::POST, "/Users/7"), "GET, PUT, PATCH, DELETE");
-        assert_eq!(allow(Method::POST, "/Schemas"), "GET");
-        assert_eq!(allow(Method::DELETE, "/ServiceProviderConfig"), "GET");
+        assert_eq!(allow(Method::PUT, "/Users"), "GET, HEAD, POST");
+        assert_eq!(allow(Method::POST, "/Users/7"), "GET, HEAD, PUT, PATCH, DELETE");
+        assert_eq!(allow(Method::POST, "/Schemas"), "GET, HEAD");
+        assert_eq!(allow(Method::DELETE, "/ServiceProviderConfig"), "GET, HEAD");
         assert_eq!(allow(Method::GET, "/.search"), "POST");
         assert_eq!(allow(Method::PUT, "/Groups/.search"), "POST");
-        assert_eq!(allow(Method::POST, "/"), "GET");
+        assert_eq!(allow(Method::POST, "/"), "GET, HEAD");
+        assert_eq!(allow(Method::POST, "/Roles"), "GET, HEAD");
+        assert_eq!(allow(Method::DELETE, "/Roles/7"), "GET, HEAD");
+        assert_eq!(allow(Method::GET, "/Roles/.search"), "POST");
+        assert_eq!(allow(Method::GET, "/Bulk"), "POST");
     }
 
     #[test]
     fn what_is_not_there_is_unknown_whatever_the_method() {
-        for path in ["/users", "/Users/7/x", "/users/.search", "/Bulk", "/Schemas/7/x"] {
+        for path in [
+            "/users",
+            "/Users/7/x",
+            "/users/.search",
+            "/Bulk/7",
+            "/Schemas/7/x",
+            "/Entitlements",
+            "/Entitlements/7",
+            "/Roles/7/x",
+        ] {
             assert_eq!(at(Method::GET, path), Err(Miss::Unknown), "{path}");
             assert_eq!(at(Method::POST, path), Err(Miss::Unknown), "{path}");
         }

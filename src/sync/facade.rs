@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 use super::command::{Command, CommandError, card, carry_out};
 use super::engine::{Engine, lock};
 use super::{
-    Caller, Deadline, Denied, Door, ListQuery, Listing, Members, Shown, Submission, Written, clock,
+    Caller, Deadline, Denied, Door, ListQuery, Listing, Members, Shown, Submission, Unheard,
+    Written, clock,
 };
 use crate::change::{ChangeState, Kind};
 use crate::mapping::ClientAuth;
@@ -41,6 +42,7 @@ impl Bridge {
                 .into_iter()
                 .filter_map(|kind| app.mapping.resource_type(kind).cloned())
                 .collect(),
+            catalogues: Arc::clone(&app.mapping.scim().catalogues),
             authentication: app.mapping.scim().auth.iter().map(scheme_of).collect(),
         };
         self.engine.apps.values().map(door).collect()
@@ -69,6 +71,11 @@ impl Bridge {
         deadline: Deadline,
     ) -> Result<Written, ScimError> {
         self.engine.submit(caller, write.into(), deadline).await
+    }
+
+    /// The client of these writes hears of them now.
+    pub async fn heard(&self, unheard: &Unheard) {
+        self.engine.heard(unheard).await;
     }
 
     /// One resource.
@@ -171,6 +178,12 @@ impl Bridge {
         if let Some(mut schedulers) = schedulers {
             while schedulers.join_next().await.is_some() {}
         }
+        let mut logouts = JoinSet::new();
+        for app in self.engine.apps.values() {
+            let client = app.client.clone();
+            logouts.spawn(async move { client.log_out().await });
+        }
+        while logouts.join_next().await.is_some() {}
         if let Err(error) = self.engine.journal.close().await {
             tracing::error!(code = "journal-failed", "closing the journal: {error}");
         }

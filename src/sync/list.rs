@@ -9,7 +9,7 @@ use super::cursor::{self, Cursor};
 use super::engine::{App, Engine};
 use super::keys::keys_of;
 use super::outcome::journal_failed;
-use super::read::{RESERVE, ReadFailure};
+use super::read::{Again, RESERVE, ReadFailure};
 use super::round::link_to;
 use super::snapshot::Choice;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view};
@@ -55,6 +55,9 @@ impl Engine {
         }
         let is_first = matches!(query.page, Page::Index(start) if start <= 1);
         if filter.is_none() && sort.is_none() && is_first && count <= PROBE_ROWS {
+            // Who goes on with such small pages gets a list that begins now, not the last one.
+            let old = list_key(&app, caller, kind, &Choice::default(), &query, count);
+            self.journal.snapshot_forget(old).await.map_err(journal_failed)?;
             return self.probe(&app, kind, count, query.members, deadline).await;
         }
         let choice = Choice { filter, sort };
@@ -102,6 +105,7 @@ impl Engine {
         plan: &mut ListPlan,
         until: Instant,
     ) -> Result<bool, ReadFailure> {
+        let mut again = Again::default();
         loop {
             let request = match plan.next(&app.mapping).map_err(ReadFailure::Unplannable)? {
                 Ask::Done(()) => return Ok(true),
@@ -111,7 +115,7 @@ impl Engine {
             match plan.take(&app.mapping, &answer) {
                 Taken::Went => return Ok(plan.is_complete(&app.mapping)),
                 Taken::Stopped(said) => {
-                    if let Some(failure) = self.stopped(app, &said) {
+                    if let Some(failure) = self.stopped(app, &said, &answer, &mut again) {
                         return Err(failure);
                     }
                 }
@@ -142,7 +146,7 @@ impl Engine {
                     link: link_to(&row.id),
                     keys: keys_of(kind, &actual),
                     actual,
-                    new_id: ResourceId(uuid::Uuid::now_v7().to_string()),
+                    new_id: self.ids.next(),
                 }
             })
             .collect();
@@ -218,12 +222,7 @@ impl Engine {
         count: u64,
         deadline: Deadline,
     ) -> Result<Listing, ScimError> {
-        let key = SnapshotKey {
-            token: caller.token.clone(),
-            app: app.name().to_owned(),
-            kind,
-            filter: choice.name(),
-        };
+        let key = list_key(app, caller, kind, &choice, query, count);
         let (start, page) = match &query.page {
             Page::Index(start) => {
                 let start = (*start).max(1);
@@ -248,6 +247,27 @@ impl Engine {
         let (next, previous) = neighbours(start, count, &page);
         let (next_cursor, previous_cursor) = (next.map(write), previous.map(write));
         Ok(Listing { total, resources, next_cursor, previous_cursor })
+    }
+}
+
+/// What makes two lists the same. Small pages have one of their own: their first page is a look
+/// at the app and begins none, and they must not go on with the list of an import.
+fn list_key(
+    app: &App,
+    caller: &Caller,
+    kind: Kind,
+    choice: &Choice,
+    query: &ListQuery,
+    count: u64,
+) -> SnapshotKey {
+    let is_small = matches!(query.page, Page::Index(_)) && count <= PROBE_ROWS;
+    let is_plain = choice.filter.is_none() && choice.sort.is_none();
+    let small = if is_small && is_plain { "\nin small pages" } else { "" };
+    SnapshotKey {
+        token: caller.token.clone(),
+        app: app.name().to_owned(),
+        kind,
+        filter: format!("{}{small}", choice.name()),
     }
 }
 

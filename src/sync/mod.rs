@@ -18,6 +18,7 @@ mod exchange;
 mod facade;
 mod filter;
 mod goal;
+mod ids;
 mod keys;
 mod lane;
 mod list;
@@ -27,6 +28,7 @@ mod membership;
 mod outcome;
 mod read;
 mod readings;
+mod rehearsal;
 mod round;
 mod secrets;
 mod snapshot;
@@ -37,13 +39,18 @@ mod view;
 mod wait;
 
 pub use api::{
-    Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Members, Page, Shown,
-    Submission, Write, Written,
+    Caller, Certainty, Deadline, Denied, Door, Hears, ListQuery, Listing, Members, Page, Shown,
+    Submission, Unheard, Write, Written,
 };
 pub use clock::Clock;
 pub use command::{Command, CommandError, carry_out};
 pub use facade::{Bridge, Readiness};
+pub use ids::Ids;
 pub use mappings::{BaseUrls, LoadError, Loaded, find_files, load, read_source, var_value};
+pub use rehearsal::{
+    CaseReport, ExplainError, Explained, Explanation, Failure, MadeCall, Rehearsal, RehearsalError,
+    Said, SuiteReport, Unlike, explain, find_suites, run_suite, virtual_runtime,
+};
 pub use secrets::{Environment, MissingSecret};
 pub use start::{BridgeConfig, StartError};
 pub use tokens::new_control_key;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::support::http::send;
 use super::support::people::{PASSWORD, george};
 use super::support::program::{Server, program, run, run_with};
-use super::support::text::{mapping_file, mapping_text, replaced};
+use super::support::text::{mapping_file, mapping_text, replaced, repository};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -54,6 +54,23 @@ fn check_is_content_with_the_mappings_that_come_along() {
         assert_eq!(errors.count(), 0, "{json}");
     }
     run(&["check", text(mapping_file("altr").parent().unwrap().parent().unwrap())]).exits(0);
+}
+
+#[test]
+fn schema_prints_what_editors_are_given() {
+    let docs = repository().join("docs");
+    for (arguments, file) in [
+        (&["schema"][..], "mapping.schema.json"),
+        (&["schema", "--tests"], "mapping.test.schema.json"),
+    ] {
+        let ran = run(arguments).exits(0);
+        assert!(ran.out == std::fs::read_to_string(docs.join(file)).unwrap(), "{file}");
+    }
+    let tables = run(&["schema", "--tables"]).exits(0).out;
+    assert!(
+        tables.contains("## connect\n") && tables.contains("| `base_url` | VALUE | **Required.** ")
+    );
+    run(&["schema", "--tests", "--tables"]).exits(0);
 }
 
 #[test]

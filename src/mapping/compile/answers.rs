@@ -172,6 +172,7 @@ pub(super) fn error_row(
     let say_scope = scope.clone().with(&["error_text"]);
     let say = raw.say.as_ref().and_then(|say| template(cx, say, &say.span, &say_scope));
     Some(ErrorRow {
+        line: cx.report.line_of(raw.span.start),
         status,
         content_type: raw.content_type.as_ref().map(|kind| kind.value.clone()),
         when,

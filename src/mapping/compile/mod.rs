@@ -6,6 +6,7 @@
 mod answers;
 mod attributes;
 mod calls;
+mod catalogues;
 mod class;
 mod conditions;
 mod connect;
@@ -16,10 +17,12 @@ mod readable;
 mod resource_types;
 mod row;
 mod scope;
+mod session;
 mod settings;
 mod sides;
 mod tables;
 mod uses;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +38,7 @@ use super::names;
 use super::raw::{RawMapping, Read, Span, Spanned};
 use super::source::{self, Source};
 use super::wire::Kind;
+use super::witness::Watched;
 use crate::scim::ResourceType;
 
 pub(crate) use calls::OwnCalls;
@@ -60,6 +64,9 @@ pub enum WithoutValue {
     Refuse,
     /// It is checked as far as it can be (`check`); `base_url` is then not usable.
     Allow,
+    /// Something harmless stands in its place: what `one_of` names first, else its own name
+    /// (offline tests).
+    StandIn,
 }
 
 impl Default for Given<'_> {
@@ -152,7 +159,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
             .collect(),
         error_text: connect::error_text(cx),
     };
-    let mut connect = connect::connect(cx, &app);
+    let mut connect = connect::connect(cx, &app, &rules);
     let sync = settings::sync(cx);
     let own = OwnCalls { users: &users, groups: groups.as_ref() };
     let mut compiled: Vec<Call> = calls::calls(cx, &own);
@@ -164,9 +171,9 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     }
     connect::probe(cx, &mut connect, &mut compiled);
     users.keep.clone_from(&scim.keep);
-    users.resource_type = resource_types::shown(&users, &full[&Kind::User]);
+    users.resource_type = resource_types::shown(&users, &full[&Kind::User], groups.is_some());
     if let Some(groups) = &mut groups {
-        groups.resource_type = resource_types::shown(groups, &full[&Kind::Group]);
+        groups.resource_type = resource_types::shown(groups, &full[&Kind::Group], true);
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, source.text.as_bytes());
     let mapping = Mapping {
@@ -181,7 +188,9 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         groups,
         calls: compiled,
         rules,
+        watched: Watched::default(),
     };
+    xml::lists(cx);
     lint::lint(cx, &mapping);
     Some(mapping)
 }

@@ -29,6 +29,19 @@ pub struct MemberGoal {
     pub remove: Vec<Person>,
     /// The list is complete: everybody else whom SCIM knows must be out.
     pub whole: bool,
+    /// Whether it is looked first who is in.
+    pub look: Look,
+}
+
+/// Whether the members of a group are read before a call is made about some of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Look {
+    /// Before the first call.
+    #[default]
+    First,
+    /// Only after the app refused somebody, who may be in (or out) already: to take one in, a
+    /// hundred thousand need not be read.
+    AfterRefusal,
 }
 
 impl MemberGoal {
@@ -156,6 +169,11 @@ impl MemberRun {
             return;
         }
         self.refused.extend(call.people.into_iter().map(|id| (id, words.to_owned())));
+    }
+
+    /// Whether the app refused somebody while nobody knew who is in.
+    pub(super) fn is_refused_unseen(&self) -> bool {
+        self.actual.is_none() && !self.refused.is_empty()
     }
 
     pub(super) fn reached(self) -> MembersReached {

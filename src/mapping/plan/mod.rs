@@ -14,7 +14,7 @@ mod read;
 pub use converge::{Applied, Claim, Converge, Goal, Reached, Want};
 pub use find::{FindPlan, Found, id_text};
 pub use list::{ListPlan, ListedRow};
-pub use members::{MemberGoal, MembersReached, Person};
+pub use members::{Look, MemberGoal, MembersReached, Person};
 pub use read::{GetPlan, MembersPlan, ProbePlan};
 
 use serde_json::Value;
@@ -27,6 +27,8 @@ use super::{AnswerClass, Classified, PlannedRequest};
 
 /// What a plan that only reads wants next.
 #[derive(Debug)]
+// There is one at a time; a box for each request would only cost an allocation.
+#[allow(clippy::large_enum_variant)]
 pub enum Ask<T> {
     /// A request that changes nothing.
     Read(PlannedRequest),

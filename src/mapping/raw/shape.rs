@@ -11,6 +11,8 @@ pub(crate) enum Shape {
     Null,
     /// A text.
     Text,
+    /// A text, or a number or truth value that is taken as one.
+    Scalar,
     /// `true` or `false`.
     Truth,
     /// A whole number, not below zero.

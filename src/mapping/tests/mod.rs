@@ -4,8 +4,12 @@
 mod altr;
 mod answers;
 mod broken;
+mod catalogues;
+mod connect;
 mod directory;
+mod each;
 mod hostile;
+mod reference;
 mod refused;
 mod requests;
 mod rules;
@@ -85,7 +89,7 @@ pub(super) fn small_with(part: &str, instead: &str) -> String {
 
 /// An answer with a JSON body.
 pub(super) fn answer(status: u16, body: Value) -> Answer {
-    Answer { status, headers: Vec::new(), body: Body::Tree(body) }
+    Answer { status, headers: Vec::new(), body: Body::Tree(body), session: 0 }
 }
 
 #[test]

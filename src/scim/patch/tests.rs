@@ -178,7 +178,7 @@ fn entra_sets_and_takes_away_the_manager() {
     let add = json!([{"op": "Replace", "path": urn, "value": "m2"}]);
     let written = patched(&base, add).unwrap();
     assert_eq!(written.desired[E]["manager"], json!({"value": "m2"}));
-    assert_eq!(names(&written), [value.as_str()]);
+    assert_eq!(names(&written), [format!("{E}.manager.$ref"), value.clone()]);
     for operation in [
         json!({"op": "Remove", "path": urn}),
         json!({"op": "Replace", "path": urn, "value": ""}),
@@ -695,6 +695,16 @@ fn json_value() -> impl Strategy<Value = Value> {
             }),
         ]
     })
+}
+
+#[test]
+fn a_replacement_leaves_nothing_of_the_element_it_takes_the_place_of() {
+    let base = json!({"emails": [{"value": "b", "primary": false}]});
+    let operation =
+        json!({"op": "replace", "path": "emails[type eq \"home\"]", "value": [{"value": "b"}]});
+    let once = patched(&base, json!([operation])).unwrap().desired;
+    assert_eq!(once["emails"], json!([{"type": "home", "value": "b"}]));
+    assert_eq!(patched(&once, json!([operation])).unwrap().desired, once);
 }
 
 proptest! {

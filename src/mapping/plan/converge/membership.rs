@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::{Converge, Stage, Want};
 use crate::mapping::answer::Use;
 use crate::mapping::model::Mapping;
-use crate::mapping::plan::members::MemberRun;
+use crate::mapping::plan::members::{Look, MemberRun};
 use crate::mapping::plan::{MemberGoal, MembersPlan, Taken};
-use crate::mapping::{Answer, AnswerClass};
+use crate::mapping::{Answer, AnswerClass, Kind};
 
 impl Converge {
     /// What must become of the members.
@@ -20,7 +20,12 @@ impl Converge {
 
     pub(super) fn begin_members(&mut self, mapping: &Mapping) {
         let read_members = match &self.goal.want {
-            Want::Present { members, .. } if !members.is_empty() => self.id.clone(),
+            Want::Present { members, .. } if !members.is_empty() => {
+                if members.look == Look::AfterRefusal && is_one_by_one(mapping) {
+                    return self.start_members(mapping, None, Vec::new());
+                }
+                self.id.clone()
+            }
             _ => None,
         };
         self.stage = match read_members {
@@ -66,7 +71,15 @@ impl Converge {
         Taken::Went
     }
 
-    pub(super) fn members_done(&mut self) {
+    pub(super) fn members_done(&mut self, mapping: &Mapping) {
+        let unseen = matches!(&self.stage, Stage::Members(run) if run.is_refused_unseen());
+        if let Want::Present { members, .. } = &mut self.goal.want
+            && members.look == Look::AfterRefusal
+            && unseen
+        {
+            members.look = Look::First;
+            return self.begin_members(mapping);
+        }
         let after = match self.goal.want {
             // The group was emptied; now its own calls, if any.
             Want::Gone => Stage::Operate,
@@ -76,4 +89,9 @@ impl Converge {
             self.members = Some(run.reached());
         }
     }
+}
+
+/// The mapping has calls for those who come and go; a call that sets the whole list needs it.
+fn is_one_by_one(mapping: &Mapping) -> bool {
+    mapping.side(Kind::Group).is_some_and(|side| side.members.set.is_empty())
 }

@@ -21,7 +21,7 @@ use crate::mapping::call::{CallId, Pick};
 use crate::mapping::model::Mapping;
 use crate::mapping::record::{Asserted, Carried};
 use crate::mapping::side::{DeleteRule, GroupDelete};
-use crate::mapping::{Answer, Classified, Kind, PlannedRequest};
+use crate::mapping::{Answer, Classified, Kind, PlannedRequest, Roots};
 use crate::scim::Slot;
 
 /// Whose account a hit of the look-up is.
@@ -148,6 +148,8 @@ pub struct Converge {
     carried: Carried,
     saved: Map<String, Value>,
     at: Option<CallId>,
+    /// What the call under way was built from: its answer may be read with it.
+    built_from: Roots,
     /// After the deactivation: what else differs, which may fail with a warning.
     then_update: bool,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
@@ -176,6 +178,7 @@ impl Converge {
             carried,
             saved: Map::new(),
             at: None,
+            built_from: Roots::new(),
             then_update: false,
             proven: Vec::new(),
             stale: false,
@@ -229,7 +232,7 @@ impl Converge {
                 Stage::Who { asked, .. } => return Ok(Next::Who(asked.clone())),
                 Stage::Members(run) => {
                     let Some(due) = run.due().cloned() else {
-                        self.members_done();
+                        self.members_done(mapping);
                         continue;
                     };
                     let roots = due.roots(self.roots());

@@ -171,6 +171,7 @@ fn sample(row: &Row, source: &ScimSource, changed: bool) -> Value {
             match kind {
                 AttributeType::Integer | AttributeType::Decimal => json!(i32::from(changed) + 1),
                 AttributeType::DateTime => pick("2026-01-05T09:00:00Z", "2026-02-05T09:00:00Z"),
+                AttributeType::Binary => pick("c29tZQ==", "YW5vdGhlcg=="),
                 _ if changed => json!(format!("another {name}")),
                 _ => json!(format!("some {name}")),
             }

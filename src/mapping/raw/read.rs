@@ -292,7 +292,7 @@ pub(crate) fn wrong_word(node: &Node, report: &mut Report<'_>, words: &[&str]) {
     };
     let message = format!("`{written}` is not a word for this key");
     let help = match names::nearest(written, words.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`? Possible: {}", words.join(", ")),
+        Some(near) => format!("{} Possible: {}", names::did_you_mean(near), words.join(", ")),
         None => format!("possible: {}", words.join(", ")),
     };
     report.error_help("M0204", node.span.clone(), message, help);

@@ -4,11 +4,13 @@
 mod altr;
 mod answers;
 mod broken;
+mod broken_files;
 mod catalogues;
 mod connect;
 mod directory;
 mod each;
 mod hostile;
+mod leaving;
 mod reference;
 mod refused;
 mod requests;

@@ -28,19 +28,22 @@ pub(super) fn unreachable(cx: &mut Cx<'_, '_>) {
 
 /// Whether every answer that fits a row fits the one above it.
 fn takes_all(above: &RawErrorRow, row: &RawErrorRow) -> bool {
-    let statuses = |row: &RawErrorRow| -> Option<Vec<u64>> {
-        row.status.as_ref().map(|status| status.0.iter().map(|one| one.value).collect())
-    };
-    let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
-    let (kind, when) = (text(&above.content_type), text(&above.when));
-    let by_status = match (statuses(above), statuses(row)) {
+    let by_status = match (&above.status, &row.status) {
         (None, _) => true,
         (Some(_), None) => false,
-        (Some(above), Some(row)) => row.iter().all(|status| above.contains(status)),
+        (Some(above), Some(row)) => {
+            let taken = |status: &Spanned<u64>| above.0.iter().any(|one| one.value == status.value);
+            row.0.iter().all(taken)
+        }
     };
+    let (kind, when) = (text(&above.content_type), text(&above.when));
     // A row that does not say when it fits has been reported.
     let says = above.status.is_some() || kind.is_some() || when.is_some();
     says && by_status
         && (kind.is_none() || kind == text(&row.content_type))
         && (when.is_none() || when == text(&row.when))
+}
+
+fn text(text: &Option<Spanned<String>>) -> Option<&str> {
+    text.as_ref().map(|text| text.value.as_str())
 }

@@ -36,7 +36,6 @@ fn every_mistake_is_found_where_it_stands_and_nothing_else_is() {
         assert_eq!(found, marked, "{}", render(diagnostics, &source, false));
         for d in diagnostics {
             assert!(d.end_line > d.line || d.end_column >= d.column, "{d:?}");
-            assert!(d.message.len() > 20, "it says what is wrong: {d:?}");
         }
         mistakes.extend(marked.into_iter().map(|(_, code)| code));
         files += 1;

@@ -14,6 +14,7 @@ mod explain;
 mod health;
 pub mod options;
 mod output;
+mod schema;
 pub mod serve;
 mod table;
 mod test;
@@ -46,6 +47,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Rehearse the test files beside mappings, offline
     Test(test::TestArguments),
+    /// Print the JSON Schema of mapping files or test files, for editors
+    Schema(schema::SchemaArguments),
     /// Credentials of identity providers
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -101,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Schema(arguments) => schema::run(arguments),
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
         Command::App(command) => app::run(command),

@@ -31,6 +31,7 @@ mod raw;
 mod record;
 mod request;
 mod roots;
+mod schema;
 mod side;
 mod source;
 mod table;
@@ -75,6 +76,7 @@ pub use plan::{
 };
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
+pub use schema::{FileKind, KeyTable, json_schema, key_tables};
 pub use side::{
     DeleteRule, FindEntry, GroupCreate, GroupDelete, GroupPolicy, IfExists, Inactive, ListEntry,
     MembersRule, Membership, Side,

@@ -24,6 +24,9 @@ pub use request::{ScimRequest, ScimVerb};
 pub use round_trip::RoundTrip;
 
 pub(crate) use coverage::word_of;
+#[cfg(test)]
+pub(crate) use raw::RawSuite;
+pub(crate) use read::suite_shape;
 
 /// A test file.
 #[derive(Debug, Clone, PartialEq)]

@@ -84,7 +84,7 @@ impl Cx<'_, '_> {
             Kind::Group => "what is not mapped is never in `group`",
         };
         let help = match names::nearest(&missing, known.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`? {why}"),
+            Some(near) => format!("{} {why}", names::did_you_mean(near)),
             None => why.to_owned(),
         };
         let message = format!("`{root}` has no attribute `{missing}`");

@@ -222,7 +222,7 @@ impl Cx<'_, '_> {
                 format!("there is no root `{root}`")
             };
             let help = match names::nearest(root, known.iter().copied()) {
-                Some(near) if near != root => format!("did you mean `{near}`?"),
+                Some(near) if near != root => names::did_you_mean(near),
                 _ => format!("here: {}", known.join(", ")),
             };
             self.report.error_help("M0406", at.clone(), message, help);

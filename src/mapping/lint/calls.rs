@@ -1,7 +1,7 @@
 //! Calls one by one: used at all, and what their requests and answers must have.
 
 use crate::mapping::answer::ErrorRow;
-use crate::mapping::call::Call;
+use crate::mapping::call::{Call, CallId};
 use crate::mapping::compile::{CallUse, Cx};
 use crate::mapping::model::Mapping;
 use crate::mapping::raw::{RawCall, Spanned};
@@ -31,8 +31,8 @@ pub(super) fn calls(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
 }
 
 fn unused(cx: &mut Cx<'_, '_>, name: &Spanned<String>) {
-    if cx.report.has("M0301") {
-        // A name that was written wrongly may be the use.
+    if cx.report.has("M0301") || cx.report.has("M0203") {
+        // What was written wrongly may be the use.
         return;
     }
     let message = format!("call `{}` is used nowhere", name.value);
@@ -130,7 +130,16 @@ fn saves_id(cx: &mut Cx<'_, '_>, mapping: &Mapping, kind: Kind) {
         Kind::Group => raw.groups.as_ref().and_then(|groups| groups.create.as_ref()),
     };
     let create = mapping.side(kind).map_or(&[][..], |side| side.create.as_slice());
-    if create.is_empty() || create.iter().any(|id| mapping.call(*id).saves("id")) {
+    // As it is written: a path that is wrong has been reported.
+    let saves = |call: &RawCall| {
+        call.save.iter().flat_map(|save| save.0.iter()).any(|(saved, _)| saved.value == "id")
+    };
+    let named = |id: &CallId| {
+        let name = mapping.call(*id).name();
+        let mut calls = raw.calls.iter().flat_map(|calls| calls.0.iter());
+        calls.any(|(known, call)| known.value == name && saves(call))
+    };
+    if create.is_empty() || create.iter().any(named) {
         return;
     }
     if let Some(first) = written.and_then(|calls| calls.first()) {

@@ -1,10 +1,11 @@
 //! What a mapping lacks although every single key of it is right.
 
 mod calls;
+mod rows;
 
 use crate::mapping::compile::Cx;
 use crate::mapping::model::Mapping;
-use crate::mapping::raw::Span;
+use crate::mapping::raw::{RawUsers, Span};
 use crate::mapping::side::{DeleteRule, GroupCreate, GroupDelete, IfExists, Side};
 
 /// Looks at the mapping as a whole.
@@ -14,6 +15,7 @@ pub(crate) fn lint(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
         group_operations(cx, groups);
     }
     calls::calls(cx, mapping);
+    rows::unreachable(cx);
     reads(cx, mapping);
 }
 
@@ -39,19 +41,19 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
         ("update", is_missing(raw.update.as_ref(), &side.update), "Okta pushes changed profiles"),
     ];
     for (key, is_missing, why) in missing {
-        if is_missing {
+        if is_missing && !cx.report.refused(key, &at) {
             let message = format!("`users.{key}` is missing: {why}");
             cx.report.error_help("M0611", at.clone(), message, format!("add {key}: [ CALL ]"));
         }
     }
-    if raw.delete.is_none() {
+    if raw.delete.is_none() && !cx.report.refused("delete", &at) {
         let message = "`users.delete` is missing; it has no default";
         let help = "write delete: [ CALL ], delete: deactivate, or delete: refuse";
         cx.report.error_help("M0611", at.clone(), message, help);
     }
     // Rows that could not be compiled were reported; what they would have given is not known.
     let complete = raw.attributes.as_ref().is_none_or(|a| a.0.len() == side.attributes.len());
-    access(cx, side, &at, complete);
+    access(cx, side, raw, complete);
     let shown = side.shows.iter().any(|(source, _)| source.slot.0 == ["userName"]);
     if complete && !is_mapped(side, "userName") && !is_kept(side, "userName") && !shown {
         let message = "no field, `keep` or `shows` gives `userName`; Okta needs it";
@@ -66,12 +68,17 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
 }
 
 /// Something takes a leaver's access away.
-fn access(cx: &mut Cx<'_, '_>, side: &Side, at: &Span, complete: bool) {
-    let switches = !side.deactivate.is_empty();
+fn access(cx: &mut Cx<'_, '_>, side: &Side, raw: &RawUsers, complete: bool) {
+    let at = raw.span.clone();
+    let switches = !is_missing(raw.deactivate.as_ref(), &side.deactivate);
+    let switches_back = !is_missing(raw.reactivate.as_ref(), &side.reactivate);
+    if ["deactivate", "reactivate"].iter().any(|key| cx.report.refused(key, &at)) {
+        return;
+    }
     let mut wrong = |message: &str, help: &str| {
         cx.report.error_help("M0612", at.clone(), message, help);
     };
-    if side.deactivate.is_empty() != side.reactivate.is_empty() {
+    if switches != switches_back {
         let message = "`deactivate` and `reactivate` belong together";
         wrong(message, "give both, or map `active` as a field");
     }
@@ -125,6 +132,7 @@ fn group_operations(cx: &mut Cx<'_, '_>, side: &Side) {
     if changes && raw.members.is_none() {
         missing.push(("members", "what is there must be known before it is changed"));
     }
+    missing.retain(|(key, _)| !cx.report.refused(key, &at));
     for (key, why) in missing {
         let message = format!("`groups.{key}` is missing: {why}");
         cx.report.error_help("M0611", at.clone(), message, format!("add {key}: [ CALL ]"));

@@ -1,6 +1,7 @@
 //! `tables:` (docs/mapping.md section 9).
 
 use super::read::{Read, Spanned, block, words};
+use super::shape::Shape;
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
 
@@ -8,10 +9,14 @@ block! {
     /// A table as a block.
     pub struct RawTableBody in "a table" {
         /// The rows; the topmost that fits wins.
+        /// Example: [ { scim: Admin, app: admin }, { scim: Reader, app: reader } ]
         "rows" => rows: Vec<RawTableRow>,
-        /// On the way back, when no row fits.
+        /// What is shown for a value of the app that fits no row. Without it the value is left out.
+        /// Example: { scim: Reader }
         "default" => default: RawTableDefault,
-        /// A SCIM value no row fits: `refuse` (default) it, or `ignore` it.
+        /// A SCIM value that fits no row: `refuse` it (default; 400 with the allowed values), or
+        /// `ignore` it.
+        /// Example: ignore
         "unknown" => unknown: RawUnknown,
     }
     required ["rows"]
@@ -22,16 +27,23 @@ block! {
     /// One row.
     pub struct RawTableRow in "a table row" {
         /// What stands in the app: a constant, or a text over `match`.
+        /// Example: "level-{{match.1}}"
         "app" => app: Node,
-        /// The SCIM value that fits, compared exactly.
+        /// The SCIM value that fits, compared exactly (`case: ignore` at the attribute relaxes
+        /// that).
+        /// Example: Admin
         "scim" => scim: Node,
         /// A pattern that the whole SCIM value must fit.
+        /// Example: 'L(\d)'
         "match" => pattern: Spanned<String>,
         /// A condition over `user`.
+        /// Example: user.userType eq "Contractor"
         "when" => when: Spanned<String>,
         /// The value's name for people, where SCIM lists the table.
+        /// Example: Administrator
         "display" => display: Spanned<String>,
-        /// What the value means, for people, where SCIM lists the table.
+        /// What the value means, for people, where SCIM lists the table; at most 1000 characters.
+        /// Example: May do everything
         "description" => description: Spanned<String>,
     }
     required ["app"]
@@ -41,7 +53,8 @@ block! {
 block! {
     /// What no row says.
     pub struct RawTableDefault in "a table's `default`" {
-        /// The SCIM value shown for an app value that fits no row.
+        /// The SCIM value shown for a value of the app that fits no row.
+        /// Example: Reader
         "scim" => scim: Node,
     }
     required ["scim"]
@@ -70,5 +83,9 @@ impl Read for RawTable {
             NodeKind::Scalar(_) => return Spanned::read(node, report).map(Self::Named),
         };
         Some(Self::Body(Spanned { value: body, span: node.span.clone() }))
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Text, Shape::list(RawTableRow::shape()), RawTableBody::shape()])
     }
 }

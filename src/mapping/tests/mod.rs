@@ -4,14 +4,18 @@
 mod altr;
 mod answers;
 mod broken;
+mod broken_files;
 mod catalogues;
 mod connect;
 mod directory;
 mod each;
 mod hostile;
+mod leaving;
+mod reference;
 mod refused;
 mod requests;
 mod rules;
+mod schema;
 
 use super::*;
 use serde_json::{Value, json};

@@ -21,6 +21,7 @@ mod inward;
 mod lint;
 mod login;
 mod matching;
+mod missed;
 mod model;
 mod names;
 mod outward;
@@ -39,6 +40,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod textpath;
+mod trace;
 mod value;
 mod wire;
 mod witness;
@@ -53,7 +55,7 @@ pub use call::{Call, CallId, Fan, Pick};
 pub use cases::{
     Case, Conversation, Coverage, Exercised, ExpectedBody, ExpectedCall, Meaning, Plot, Remembered,
     Reply, ReplyBody, RoundTrip, ScimRequest, ScimVerb, Spot, Step, StepEvent, Suite, Told,
-    check_suite, read_suite,
+    check_suite, read_suite, write_suite, yaml_text,
 };
 pub use compile::{Given, Loaded, WithoutValue, load};
 pub use condition::Condition;
@@ -63,6 +65,7 @@ pub use field::FieldPath;
 pub use imagine::{Example, Imagined, lay_over};
 pub use login::{LoggedIn, LoginAnswer, Session};
 pub use matching::FindResult;
+pub use missed::{Missed, There};
 pub use model::{
     AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,
     ScimSettings, SecretSource, SyncSettings, VarSource,
@@ -85,6 +88,7 @@ pub use source::Source;
 pub use table::Table;
 pub use template::Template;
 pub use textpath::TextPath;
+pub use trace::{Traced, TracedFrom};
 pub use value::Val;
 pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,

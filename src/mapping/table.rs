@@ -82,6 +82,12 @@ impl Table {
         self.rows.iter().filter(|row| row.is_two_way()).find(constant)
     }
 
+    /// The row (from 1) that leads from this app value back to SCIM.
+    pub(crate) fn row_number(&self, app: &Value, ignore_case: bool) -> Option<usize> {
+        let row = self.row_back(app, ignore_case)?;
+        self.rows.iter().position(|one| std::ptr::eq(one, row)).map(|at| at + 1)
+    }
+
     /// Whether any row leads back to SCIM.
     pub fn leads_back(&self) -> bool {
         self.default_scim.is_some() || self.rows.iter().any(TableRow::is_two_way)

@@ -35,6 +35,7 @@ mod snapshot;
 mod start;
 mod submit;
 mod tokens;
+mod trial;
 mod view;
 mod wait;
 
@@ -54,5 +55,9 @@ pub use rehearsal::{
 pub use secrets::{Environment, MissingSecret};
 pub use start::{BridgeConfig, StartError};
 pub use tokens::new_control_key;
+pub use trial::{
+    PageAttribute, Recording, TrialOrder, Tried, TriedCall, TriedFind, TriedOne, TriedPage,
+    TriedSide, Trouble, Weight, try_app,
+};
 
 pub use crate::change::{ChangeId, Kind};

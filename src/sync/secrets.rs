@@ -93,6 +93,12 @@ impl Secrets {
         changed
     }
 
+    /// Every value with its name, to be shown by it.
+    pub fn named(&self) -> Vec<(String, Zeroizing<String>)> {
+        let values = self.values.read().unwrap_or_else(|e| e.into_inner());
+        values.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// Every value, to be taken out of texts that are shown.
     pub fn all(&self) -> Vec<Zeroizing<String>> {
         self.values.read().unwrap_or_else(|e| e.into_inner()).values().cloned().collect()

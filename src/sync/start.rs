@@ -164,7 +164,8 @@ fn card_of(mapping: &Mapping) -> AppCard {
     AppCard { base_url: None, pair, tokens_are_final: scim.regenerate == Regenerate::Refused }
 }
 
-fn connection_of(connect: &Connect) -> Connection {
+/// How the app's client is to connect.
+pub(super) fn connection_of(connect: &Connect) -> Connection {
     Connection {
         base_url: connect.base_url.clone(),
         insecure: connect.insecure,

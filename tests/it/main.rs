@@ -30,3 +30,4 @@ mod support;
 mod tokens;
 mod transcripts;
 mod tutorial;
+mod trial;

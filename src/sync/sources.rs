@@ -213,26 +213,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, var) = (folder.path().join("x.yaml"), folder.path().join("a"));
         let sources = sources(folder.path());
+        let one = std::slice::from_ref(&file);
         assert!(sources.changed(false).unwrap().is_empty(), "an empty folder");
         std::fs::write(&file, TEXT.replace("FILE", &var.display().to_string())).unwrap();
         assert!(sources.changed(false).unwrap().is_empty(), "it may still be written");
-        assert_eq!(sources.changed(false).unwrap(), [file.clone()]);
+        assert_eq!(sources.changed(false).unwrap(), one);
         assert!(matches!(sources.open(&file), Found::File { .. }));
         assert!(sources.changed(false).unwrap().is_empty());
-        assert_eq!(
-            sources.changed(true).unwrap(),
-            [file.clone()],
-            "asked again, it is judged again"
-        );
+        assert_eq!(sources.changed(true).unwrap(), one, "asked again, it is judged again");
         sources.judge(&file, Verdict::Taken);
         assert!(sources.changed(true).unwrap().is_empty());
 
         std::fs::write(&var, "here now").unwrap();
-        assert_eq!(sources.changed(true).unwrap(), [file.clone()], "what has a say");
+        assert_eq!(sources.changed(true).unwrap(), one, "what has a say");
         sources.open(&file);
         std::fs::remove_file(&file).unwrap();
         assert!(sources.changed(false).unwrap().is_empty(), "a rename takes a moment");
-        assert_eq!(sources.changed(false).unwrap(), [file.clone()]);
+        assert_eq!(sources.changed(false).unwrap(), one);
         assert!(matches!(sources.open(&file), Found::Nothing(_)));
         sources.forget(&file);
         assert!(sources.changed(true).unwrap().is_empty());

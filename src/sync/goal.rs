@@ -30,7 +30,11 @@ impl Engine {
         };
         let now = self.clock.now();
         let rests = self.create_rests_until(round.app, &round.work.open_steps);
-        let ours = rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
+        // Who was known and has no link (any more) is looked up again by name: the one who is
+        // found is no stranger.
+        let creating = round.work.changes.iter().any(|change| change.verb == Verb::Create);
+        let known = resource.link.is_none() && !creating;
+        let ours = known || rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
         Ok(Goal {
             kind: resource.kind,
             want,

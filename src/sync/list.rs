@@ -38,7 +38,7 @@ impl Engine {
         query: ListQuery,
         deadline: Deadline,
     ) -> Result<Listing, ScimError> {
-        let app = self.app(&caller.app)?.clone();
+        let app = self.app(&caller.app)?;
         let Some(rt) = app.mapping.resource_type(kind) else {
             return Ok(Listing::default());
         };

@@ -29,9 +29,11 @@ mod outcome;
 mod read;
 mod readings;
 mod rehearsal;
+mod reload;
 mod round;
 mod secrets;
 mod snapshot;
+mod sources;
 mod start;
 mod submit;
 mod tokens;
@@ -53,6 +55,7 @@ pub use rehearsal::{
     Said, SuiteReport, Unlike, explain, find_suites, run_suite, virtual_runtime,
 };
 pub use secrets::{Environment, MissingSecret};
+pub use sources::Sources;
 pub use start::{BridgeConfig, StartError};
 pub use tokens::new_control_key;
 pub use trial::{

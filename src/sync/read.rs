@@ -80,7 +80,7 @@ impl Engine {
         members: Members,
         deadline: Deadline,
     ) -> Result<Shown, ScimError> {
-        let app = self.app(&caller.app)?.clone();
+        let app = self.app(&caller.app)?;
         if app.mapping.side(kind).is_none() {
             return Err(ScimError::not_found(kind.resource_type(), id));
         }

@@ -19,7 +19,7 @@ use super::members::EDGES_AT_ONCE;
 use crate::app::{Exchange, Phase};
 use crate::change::{
     AnswerClass, ChangeId, Decision, Kind, RefusedAs, Schedule, Seen, StepClass, StepFacts,
-    WaitReason, Waiting, after_read, after_write, next_goal, settle_of_create,
+    WaitReason, Waiting, after_read, after_write, by_one_mapping, settle_of_create,
 };
 use crate::journal::{
     By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, StepEnd, StepIntent,
@@ -75,13 +75,20 @@ pub(super) struct Round<'w> {
 
 impl Engine {
     /// Carries out what waits on a lane, as one goal.
-    pub(super) async fn run_lane(self: Arc<Self>, app: &Arc<App>, work: LaneWork) {
+    pub(super) async fn run_lane(self: Arc<Self>, app: Arc<App>, work: LaneWork) {
+        let _asking = app.asking.clone().read_owned().await;
+        // It may have become another one meanwhile.
+        let app = self.find_app(app.name()).unwrap_or(app);
         let waiting: Vec<_> = work
             .changes
             .iter()
             .map(|c| Waiting { ends_access: c.ends_access, milestone: c.milestone })
             .collect();
-        let changes = &work.changes[..next_goal(&waiting)];
+        let began: Vec<_> =
+            work.changes.iter().map(|c| c.began.then_some(c.mapping_digest.as_str())).collect();
+        let (count, mapping) = by_one_mapping(&waiting, &began);
+        let app = &self.app_by(app, mapping).await;
+        let changes = &work.changes[..count];
         let mut round = Round { app, work: &work, changes, edges: Vec::new() };
         let end = match self.begin_round(&mut round).await {
             Ok(goal) => self.converge(&round, Converge::new(goal)).await,
@@ -225,6 +232,7 @@ impl Engine {
                 change: last.change,
                 also: others.iter().map(|c| c.change).collect(),
                 call: request.call.clone(),
+                mapping: app.mapping.digest().to_owned(),
                 attempt: attempt(round),
                 class: request.class,
                 rule: request.in_doubt,

@@ -30,7 +30,7 @@ impl Engine {
         submission: Submission,
         deadline: Deadline,
     ) -> Result<Written, ScimError> {
-        let app = self.app(&caller.app)?.clone();
+        let app = self.app(&caller.app)?;
         Self::room_in_backlog(&app)?;
         for _ in 0..MERGES {
             match self.submit_once(&app, caller, submission.clone(), deadline).await {

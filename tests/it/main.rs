@@ -24,6 +24,7 @@ mod okta_rules;
 mod oracle;
 mod outage;
 mod providers;
+mod reload;
 mod requirements;
 mod sessions;
 mod support;

@@ -35,8 +35,10 @@ pub struct OpenChange {
     pub fingerprint: Vec<u8>,
     /// When it was acknowledged.
     pub accepted_at: Timestamp,
-    /// The mapping it was checked with.
+    /// The mapping it was checked with; once it has begun, the one that it began with.
     pub mapping_digest: String,
+    /// A writing call of it was sent: it ends with the mapping it began with.
+    pub began: bool,
     /// Tries that were charged to it.
     pub attempts: i64,
     /// What its answered steps saved, later ones over earlier ones; an object.
@@ -90,6 +92,8 @@ pub struct StepIntent {
     pub change: ChangeId,
     /// Further changes of the same resource that it carries.
     pub also: Vec<ChangeId>,
+    /// The digest of the mapping that it is made by.
+    pub mapping: String,
     /// The name of the call.
     pub call: String,
     /// Which try. From 1.

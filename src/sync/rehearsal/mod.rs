@@ -140,6 +140,7 @@ impl Rehearsal {
             journal: self.journal.clone(),
             keys: self.keys.clone(),
             mappings: vec![self.loaded.clone()],
+            sources: None,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             carrier: Some(self.carrier.clone()),

@@ -6,6 +6,7 @@
 
 mod answer;
 mod attribute;
+mod belonging;
 mod call;
 mod check;
 mod compile;
@@ -16,6 +17,7 @@ mod field;
 mod guard;
 mod helpers;
 mod inward;
+mod learned;
 mod lint;
 mod matching;
 mod model;
@@ -43,12 +45,14 @@ pub use attribute::{
     AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick as PickValue, Row,
     ScimSource, SendRule,
 };
+pub use belonging::{GroupName, OnUser, UserGroup, UserGroups};
 pub use call::{Call, CallId, Fan, Pick};
 pub use compile::{Given, Loaded, WithoutValue, load};
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
+pub use learned::Learned;
 pub use matching::FindResult;
 pub use model::{
     AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,
@@ -58,13 +62,14 @@ pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
     Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, MemberGoal,
-    MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached, Taken, Want, id_text,
+    MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached, RefusedGroup,
+    ShownMembers, TablesPlan, Taken, Want, id_text,
 };
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
 pub use side::{
     DeleteRule, FindEntry, GroupCreate, GroupDelete, GroupPolicy, IfExists, Inactive, ListEntry,
-    MembersRule, Membership, Side,
+    MemberIds, MembersRule, Membership, Place, Side,
 };
 pub use source::Source;
 pub use table::Table;

@@ -2,10 +2,16 @@
 //!
 //! Only data and look-ups. A mapping that exists was checked completely when it was loaded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::answer::{AnswerRules, Use};
+use super::attribute::Row;
+use super::belonging::GroupName;
 use super::call::{Call, CallId};
+use super::learned::Learned;
 use super::roots::Roots;
 use super::side::Side;
 use super::wire::{Answer, Classified, Kind};
@@ -25,6 +31,7 @@ pub struct Mapping {
     pub(crate) groups: Option<Side>,
     pub(crate) calls: Vec<Call>,
     pub(crate) rules: AnswerRules,
+    pub(crate) tables: Vec<Arc<Learned>>,
 }
 
 /// Where a value of the installation comes from.
@@ -272,6 +279,32 @@ impl Mapping {
     /// A call by its name.
     pub fn call_named(&self, name: &str) -> Option<CallId> {
         self.calls.iter().position(|call| call.name() == name).map(CallId)
+    }
+
+    /// The tables whose rows come from the app.
+    pub fn tables(&self) -> &[Arc<Learned>] {
+        &self.tables
+    }
+
+    /// A table of the app by its name.
+    pub fn table(&self, name: &str) -> Option<&Arc<Learned>> {
+        self.tables.iter().find(|table| table.name() == name)
+    }
+
+    /// Whether memberships are made on the user's record, in the user's lane.
+    pub fn belongs_on_user(&self) -> bool {
+        self.groups.as_ref().is_some_and(|groups| groups.members.place.is_on_user())
+    }
+
+    /// Whether what users are in the app depends on their groups.
+    pub fn users_follow_groups(&self) -> bool {
+        self.groups.is_some() && self.users.attributes.iter().any(Row::follows_groups)
+    }
+
+    /// What a user's record shows of the user's groups; `None`: it does not tell.
+    pub fn groups_shown(&self, current: &Value) -> Option<Vec<GroupName>> {
+        let on_user = self.groups.as_ref()?.members.place.on_user()?;
+        Some(on_user.shown(&self.users, current))
     }
 
     /// What an answer means. `roots` are those the request was built from.

@@ -70,6 +70,11 @@ impl Engine {
                 let detail = format!("{app} has no group of that name, and none is made here.");
                 self.refuse(round, ScimError::invalid_value(detail), None).await
             }
+            RoundEnd::Reached(Reached::UnknownMember { words }) => {
+                let app = round.app.name();
+                let detail = format!("{app} does not know a member. {words}");
+                self.refuse(round, ScimError::invalid_value(detail), None).await
+            }
             RoundEnd::Refused { how, words } => self.refuse(round, refusal(how, words), None).await,
             RoundEnd::Unplannable(error) => {
                 let told = ScimError::invalid_value(error.to_string());
@@ -128,11 +133,22 @@ impl Engine {
             settlement.keys = Some(keys_of(resource.kind, &shown));
         }
         if refused.is_some() {
-            settlement.desired = DesiredNow::Put(shown);
+            let mut desired = shown;
+            let before = resource.desired.clone().unwrap_or_default();
+            for slot in round.app.mapping.users.slots_fed_by_groups() {
+                slot.copy(&before, &mut desired);
+            }
+            settlement.desired = DesiredNow::Put(desired);
         }
-        settlement.actual = Some(applied.shown);
+        settlement.actual = Some(applied.shown.clone());
         if let Some(members) = &applied.members {
             settlement.edges = edge_ends(&round.edges, members);
+        }
+        if resource.kind == Kind::User {
+            settlement.edges = Self::belonging_ends(round, &applied);
+            settlement.rejoins = applied.renewed && !round.app.mapping.belongs_on_user();
+        } else if round.app.mapping.belongs_on_user() {
+            return self.group_on_users(round, settlement, tell).await;
         }
         if round.edges.len() >= EDGES_AT_ONCE as usize {
             // A slice of a large group; the change ends with the last one.
@@ -141,7 +157,7 @@ impl Engine {
             settlement.next = LaneNext::Ready;
             return self.journal.settle(settlement).await.map(drop);
         }
-        if self.awaits_members(round).await? {
+        if self.awaits_members(round, &round.edges).await? {
             return self.wait_for_members(round, settlement).await;
         }
         let settled = self.journal.settle(settlement).await?;
@@ -149,6 +165,26 @@ impl Engine {
             tracing::warn!(app = round.app.name(), resource = %resource.id, %other,
                 "two resources have the same name; the older one keeps it");
         }
+        self.tell(round, tell);
+        Ok(())
+    }
+
+    /// The group itself is as wanted; its change ends when its members' lanes are done.
+    async fn group_on_users(
+        &self,
+        round: &Round<'_>,
+        settlement: Settlement,
+        tell: Vec<(ChangeId, Ended)>,
+    ) -> Result<(), JournalError> {
+        let handed = self.hand_over(round).await?;
+        if round.changes.is_empty() {
+            return self.journal.settle(settlement).await.map(drop);
+        }
+        let edges = self.journal.pending_edges(&round.work.resource.id, EDGES_AT_ONCE).await?;
+        if handed || self.awaits_members(round, &edges).await? {
+            return self.wait_for_members(round, settlement).await;
+        }
+        self.journal.settle(settlement).await?;
         self.tell(round, tell);
         Ok(())
     }
@@ -236,7 +272,12 @@ impl Engine {
         error: ScimError,
         internal: Option<String>,
     ) -> Result<(), JournalError> {
-        let settlement = self.refusal_of(round, round.changes, &error, internal);
+        let mut settlement = self.refusal_of(round, round.changes, &error, internal);
+        settlement.edges = Self::belongings_refused(round, &error.detail);
+        if Self::belongings_wait(round) {
+            // They were not what was refused.
+            settlement.next = LaneNext::Ready;
+        }
         self.journal.settle(settlement).await?;
         let ends = round.changes.iter().map(|c| (c.change, Ended::Refused(error.clone())));
         self.tell(round, ends.collect());
@@ -348,6 +389,7 @@ impl Engine {
         let error = ScimError::new(500, detail);
         let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
         settlement.keep_doubts = true;
+        settlement.edges = Self::belongings_refused(round, &words);
         settlement.ends = round
             .changes
             .iter()

@@ -8,6 +8,7 @@
 
 mod accept;
 mod api;
+mod belongings;
 mod clock;
 mod command;
 mod conclude;
@@ -32,6 +33,7 @@ mod secrets;
 mod snapshot;
 mod start;
 mod submit;
+mod tables;
 mod tokens;
 mod view;
 mod wait;

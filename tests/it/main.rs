@@ -11,6 +11,7 @@ mod architecture;
 mod attacks;
 mod cli;
 mod doubt;
+mod groups;
 mod journal;
 mod lists;
 mod offboarding;

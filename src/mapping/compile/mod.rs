@@ -10,6 +10,7 @@ mod class;
 mod conditions;
 mod connect;
 mod given;
+mod group_models;
 mod groups;
 mod line;
 mod readable;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use super::answer::AnswerRules;
 use super::call::{Call, CallId};
 use super::diagnostic::{Diagnostic, Report};
+use super::learned::Learned;
 use super::lint;
 use super::model::{Mapping, Origin, VarSource};
 use super::names;
@@ -102,6 +104,8 @@ pub(crate) struct Cx<'a, 's> {
     pub uses: Uses,
     /// What `user` and `group` can hold; nothing of a side that is not known completely.
     pub readable: BTreeMap<Kind, ResourceType>,
+    /// Tables from the app, by name.
+    pub learned: BTreeMap<String, Arc<Learned>>,
 }
 
 impl<'a, 's> Cx<'a, 's> {
@@ -109,7 +113,8 @@ impl<'a, 's> Cx<'a, 's> {
         let shorts = settings::shorts(raw);
         let uses = Uses::of(raw);
         let (vars, readable) = (Arc::new(Value::Null), BTreeMap::new());
-        let mut cx = Self { raw, report, given, shorts, vars, uses, readable };
+        let learned = BTreeMap::new();
+        let mut cx = Self { raw, report, given, shorts, vars, uses, readable, learned };
         cx.vars = Arc::new(given::vars(&mut cx));
         cx
     }
@@ -142,7 +147,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     let scim = settings::scim(cx, &app, &full);
     tables::all(cx, &full[&Kind::User]);
     let users = sides::users(cx, &full)?;
-    let groups = groups::groups(cx, &full);
+    let groups = groups::groups(cx, &full, &users);
     let rules = AnswerRules {
         errors: raw
             .errors
@@ -164,9 +169,9 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     }
     connect::probe(cx, &mut connect, &mut compiled);
     users.keep.clone_from(&scim.keep);
-    users.resource_type = resource_types::shown(&users, &full[&Kind::User]);
+    users.resource_type = resource_types::shown(&users, &full[&Kind::User], groups.is_some());
     if let Some(groups) = &mut groups {
-        groups.resource_type = resource_types::shown(groups, &full[&Kind::Group]);
+        groups.resource_type = resource_types::shown(groups, &full[&Kind::Group], false);
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, source.text.as_bytes());
     let mapping = Mapping {
@@ -181,6 +186,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         groups,
         calls: compiled,
         rules,
+        tables: cx.learned.values().map(Arc::clone).collect(),
     };
     lint::lint(cx, &mapping);
     Some(mapping)

@@ -165,7 +165,7 @@ fn table_values(raw: &RawMapping, from: &RawAttribute) -> Vec<Value> {
 }
 
 /// What SCIM shows: mapped, kept and shown attributes, no others.
-pub(super) fn shown(side: &Side, full: &ResourceType) -> ResourceType {
+pub(super) fn shown(side: &Side, full: &ResourceType, with_groups: bool) -> ResourceType {
     let mut used: BTreeSet<String> = BTreeSet::new();
     let rows = side.attributes.iter().flat_map(|row| row.sources.iter());
     for source in rows.chain(side.shows.iter().map(|(source, _)| source)) {
@@ -181,6 +181,9 @@ pub(super) fn shown(side: &Side, full: &ResourceType) -> ResourceType {
     match side.kind {
         Kind::User => {
             used.insert("userName".to_owned());
+            if with_groups {
+                used.extend(["groups.value", "groups.display"].map(str::to_owned));
+            }
             if !side.deactivate.is_empty() {
                 used.insert("active".to_owned());
             }

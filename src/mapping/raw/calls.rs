@@ -135,9 +135,10 @@ block! {
         "say" => say: Spanned<String>,
         /// How long to wait before the next try.
         "wait" => wait: Spanned<Duration>,
+        /// With `is: ok`: a path to the member ids that were refused; the rest is applied.
+        "members" => members: Spanned<String>,
     }
     required ["is"]
-    later ["members"]
 }
 
 words! {

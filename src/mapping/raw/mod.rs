@@ -24,9 +24,10 @@ pub(crate) use calls::{
 };
 pub(crate) use connect::{RawAuth, RawConnect, RawFormLists, RawReadFormat, RawSendFormat};
 pub(crate) use groups::{
-    RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists, RawUnknownMembers,
+    RawFallBack, RawGroups, RawOnUser, RawPolicyCreate, RawPolicyDelete, RawPolicyExists,
+    RawUnknownMembers,
 };
-pub(crate) use read::{Block, Pairs, Read, Span, Spanned};
+pub(crate) use read::{Block, OneOrMany, Pairs, Read, Span, Spanned};
 pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
 pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};

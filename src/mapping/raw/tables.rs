@@ -1,5 +1,7 @@
 //! `tables:` (docs/mapping.md section 9).
 
+use std::time::Duration;
+
 use super::read::{Read, Spanned, block, words};
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
@@ -13,9 +15,15 @@ block! {
         "default" => default: RawTableDefault,
         /// A SCIM value no row fits: `refuse` (default) it, or `ignore` it.
         "unknown" => unknown: RawUnknown,
+        /// The call whose records are the rows, instead of `rows`.
+        "from" => from: Spanned<String>,
+        /// The SCIM side of a record: a field name, or a VALUE over `record`.
+        "key" => key: Node,
+        /// The app side of a record: a field name, or a VALUE over `record`.
+        "gives" => gives: Node,
+        /// How long the rows are good. Default 15m.
+        "keep_for" => keep_for: Spanned<Duration>,
     }
-    required ["rows"]
-    later ["from", "key", "gives", "keep_for"]
 }
 
 block! {
@@ -29,9 +37,10 @@ block! {
         "match" => pattern: Spanned<String>,
         /// A condition over `user`.
         "when" => when: Spanned<String>,
+        /// A member of the group of that name fits too.
+        "group" => group: Spanned<String>,
     }
     required ["app"]
-    later ["group"]
 }
 
 block! {

@@ -5,6 +5,7 @@ mod altr;
 mod answers;
 mod broken;
 mod directory;
+mod groups;
 mod hostile;
 mod refused;
 mod requests;

@@ -94,6 +94,7 @@ impl Converge {
             self.stage = Stage::End(Box::new(Reached::Protected));
             return;
         }
+        self.consider_groups(mapping, side);
         // Access is taken away before anything else is asked: a look-up that fails must not
         // delay it.
         if !self.deactivates(side)
@@ -180,6 +181,7 @@ impl Converge {
             side.members.policy.delete,
             GroupDelete::EmptyAndKeep | GroupDelete::EmptyThenRemove
         );
-        self.goal.kind == Kind::Group && matches!(self.goal.want, Want::Gone) && empties
+        let in_group = !side.members.place.is_on_user();
+        self.goal.kind == Kind::Group && matches!(self.goal.want, Want::Gone) && empties && in_group
     }
 }

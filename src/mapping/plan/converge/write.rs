@@ -6,14 +6,15 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::roots::with_app;
-use super::{Converge, Want};
+use super::{Converge, Stage, Want};
 use crate::mapping::answer::Use;
 use crate::mapping::attribute::FieldId;
 use crate::mapping::call::Pick;
+use crate::mapping::error::Refusal;
 use crate::mapping::model::Mapping;
 use crate::mapping::plan::operation::{Name, Operation};
 use crate::mapping::plan::read::lay_over;
-use crate::mapping::plan::{PlanError, Taken, request};
+use crate::mapping::plan::{PlanError, TablesPlan, Taken, request};
 use crate::mapping::side::{DeleteRule, GroupDelete, Side};
 use crate::mapping::{Answer, AnswerClass, Classified, PlannedRequest};
 use crate::scim::Slot;
@@ -92,6 +93,14 @@ impl Converge {
             let roots = self.roots_for(self.current.as_ref(), side);
             let record = match side.app_record(&roots, creating, &self.carried) {
                 Ok(record) => record,
+                Err(refusal) if self.may_read_again(&refusal) => {
+                    self.operations.push_front(operation);
+                    let names: Vec<String> = refusal.ask.into_iter().collect();
+                    self.tables_read.extend(names.iter().cloned());
+                    let plan = TablesPlan::new(names);
+                    self.stage = Stage::Tables(plan, Box::new(Stage::Operate));
+                    return Ok(None);
+                }
                 // Taking access away never fails because of another attribute.
                 Err(refusal) if operation.soft => {
                     self.warning = Some(("update".to_owned(), refused_here(&refusal.to_string())));
@@ -124,6 +133,11 @@ impl Converge {
             return Ok(Some(request));
         }
         Ok(None)
+    }
+
+    /// A value that is in no row of a table of the app: it may be new there. Asked once.
+    fn may_read_again(&self, refusal: &Refusal) -> bool {
+        refusal.ask.as_ref().is_some_and(|name| !self.tables_read.contains(name))
     }
 
     /// What calls with `read_back` sent and the app does not show, as SCIM names it.
@@ -191,5 +205,10 @@ impl Converge {
 
 /// A refusal that was found before a call was made.
 pub(super) fn refused_here(words: &str) -> Classified {
-    Classified { class: AnswerClass::Rejected, say: words.to_owned(), wait: None }
+    Classified {
+        class: AnswerClass::Rejected,
+        say: words.to_owned(),
+        wait: None,
+        refused_members: Vec::new(),
+    }
 }

@@ -1,0 +1,53 @@
+//! How old the tables are whose rows come from the app, and reading them for those who only read.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::time::Instant;
+
+use super::engine::{App, Engine, lock};
+use super::read::ReadFailure;
+use crate::mapping::TablesPlan;
+
+/// When each table of each app was read.
+#[derive(Debug, Default)]
+pub struct Ages(Mutex<HashMap<(String, String), Instant>>);
+
+impl Ages {
+    /// Names of the app's tables that were never read, or are too old.
+    pub(super) fn stale(&self, app: &App) -> Vec<String> {
+        let ages = lock(&self.0);
+        let is_stale = |name: &str, keep_for| {
+            let at = ages.get(&(app.name().to_owned(), name.to_owned()));
+            at.is_none_or(|at| at.elapsed() > keep_for)
+        };
+        let tables = app.mapping.tables().iter();
+        let stale = tables.filter(|table| is_stale(table.name(), table.keep_for()));
+        stale.map(|table| table.name().to_owned()).collect()
+    }
+
+    /// These were read just now.
+    pub(super) fn read(&self, app: &App, names: &[String]) {
+        let mut ages = lock(&self.0);
+        for name in names {
+            ages.insert((app.name().to_owned(), name.clone()), Instant::now());
+        }
+    }
+}
+
+impl Engine {
+    /// Reads the tables that are too old, before records of the app are read back.
+    pub(super) async fn fresh_tables(
+        &self,
+        app: &Arc<App>,
+        until: Instant,
+    ) -> Result<(), ReadFailure> {
+        let stale = self.tables.stale(app);
+        if stale.is_empty() {
+            return Ok(());
+        }
+        self.carry_read(app, TablesPlan::new(stale.clone()), until).await?;
+        self.tables.read(app, &stale);
+        Ok(())
+    }
+}

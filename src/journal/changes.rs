@@ -95,10 +95,20 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn answered(&self, change: ChangeId, status: u16) -> Result<(), JournalError> {
+        self.answered_together(vec![(change, status)]).await
+    }
+
+    /// The same for several changes whose client hears of all of them in one answer.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn answered_together(&self, told: Vec<(ChangeId, u16)>) -> Result<(), JournalError> {
         self.write("recording an answer", move |tx| {
-            tx.conn
-                .prepare_cached("UPDATE changes SET answered = ?2 WHERE seq = ?1")?
-                .execute(params![change.0, status])?;
+            let mut update =
+                tx.conn.prepare_cached("UPDATE changes SET answered = ?2 WHERE seq = ?1")?;
+            for (change, status) in &told {
+                update.execute(params![change.0, status])?;
+            }
             Ok(())
         })
         .await

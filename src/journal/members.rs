@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
+use serde_json::Value;
 
 use super::sql::{maybe_json_at, resource_at, word_at};
 use super::types::{Edge, JournalError, Member};
@@ -60,24 +61,47 @@ impl Journal {
         .await
     }
 
-    /// The groups a user is seen in, with their folded display names.
+    /// Whether readers of a group see more members than that; counts no further.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn has_more_members(
+        &self,
+        group: &ResourceId,
+        than: u32,
+    ) -> Result<bool, JournalError> {
+        let group = group.clone();
+        self.read("counting members", move |conn| {
+            let count: u32 = conn
+                .prepare_cached(
+                    "SELECT count(*) FROM
+                       (SELECT 1 FROM members WHERE group_id = ?1 AND shown = 1 LIMIT ?2)",
+                )?
+                .query_row(params![group.0, than.saturating_add(1)], |row| row.get(0))?;
+            Ok(count > than)
+        })
+        .await
+    }
+
+    /// The groups a user is seen in, with what the app shows of them (else what is wanted).
     ///
     /// # Errors
     /// [`JournalError`].
     pub async fn groups_of(
         &self,
         user: &ResourceId,
-    ) -> Result<Vec<(ResourceId, Option<String>)>, JournalError> {
+    ) -> Result<Vec<(ResourceId, Option<Value>)>, JournalError> {
         let user = user.clone();
         self.read("reading groups", move |conn| {
             let mut rows = conn.prepare_cached(
-                "SELECT r.id, coalesce(r.display_name, r.natural_key) AS display
+                "SELECT r.id, coalesce(r.actual, r.desired) AS document
                  FROM members m JOIN resources r ON r.id = m.group_id
                  WHERE m.user_id = ?1 AND m.current = 1 AND m.shown = 1
                    AND r.deleted_at IS NULL ORDER BY r.id",
             )?;
-            let groups =
-                rows.query_map([user.0], |row| Ok((resource_at(row, "id")?, row.get("display")?)))?;
+            let groups = rows.query_map([user.0], |row| {
+                Ok((resource_at(row, "id")?, maybe_json_at(row, "document")?))
+            })?;
             Ok(groups.collect::<Result<_, _>>()?)
         })
         .await

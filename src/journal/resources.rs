@@ -54,22 +54,8 @@ impl Journal {
     ) -> Result<Vec<Resource>, JournalError> {
         let (app, value) = (app.to_owned(), value.to_owned());
         self.read("looking for resources", move |conn| {
-            let test = match by {
-                By::Natural => "r.natural_key = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
-                By::Tombstone => {
-                    "r.natural_key = ?3 AND r.deleted_at IS NOT NULL
-                     ORDER BY r.deleted_at DESC, r.row DESC"
-                }
-                By::ExternalId => "r.external_id = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
-                By::DisplayName => "r.display_name = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
-                By::Email => "r.email = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
-                By::AppKey => {
-                    "r.id = (SELECT resource_id FROM links
-                             WHERE app = ?1 AND kind = ?2 AND app_key = ?3)"
-                }
-            };
             let mut found = conn
-                .prepare_cached(&format!("{SELECT} WHERE r.app = ?1 AND r.kind = ?2 AND {test}"))?
+                .prepare_cached(&find_by(by))?
                 .query_map(params![app, Word(kind), value], resource_row)?
                 .collect::<Result<Vec<_>, _>>()?;
             for resource in &mut found {
@@ -221,15 +207,36 @@ impl Journal {
     }
 }
 
+/// The query of [`Journal::find`]; each is answered by an index of its own.
+pub(super) fn find_by(by: By) -> String {
+    let test = match by {
+        By::Natural => "r.natural_key = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
+        By::Tombstone => {
+            "r.natural_key = ?3 AND r.deleted_at IS NOT NULL
+             ORDER BY r.deleted_at DESC, r.row DESC"
+        }
+        By::ExternalId => "r.external_id = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
+        By::DisplayName => "r.display_name = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
+        By::Email => "r.email = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
+        By::AppKey => {
+            "r.id = (SELECT resource_id FROM links
+                     WHERE app = ?1 AND kind = ?2 AND app_key = ?3)"
+        }
+    };
+    format!("{SELECT} WHERE r.app = ?1 AND r.kind = ?2 AND {test}")
+}
+
+/// The query of one resource by its id.
+pub(super) fn find_by_id() -> String {
+    format!("{SELECT} WHERE r.id = ?1")
+}
+
 pub(super) fn load(
     conn: &Connection,
     id: &ResourceId,
     since: Timestamp,
 ) -> Result<Option<Resource>, JournalError> {
-    let found = conn
-        .prepare_cached(&format!("{SELECT} WHERE r.id = ?1"))?
-        .query_row([&id.0], resource_row)
-        .optional()?;
+    let found = conn.prepare_cached(&find_by_id())?.query_row([&id.0], resource_row).optional()?;
     match found {
         Some(mut resource) => {
             resource.pending = touched(conn, id, since)?;

@@ -13,6 +13,9 @@ use crate::change::ResourceId;
 pub const SNAPSHOT_ROWS: usize = 200;
 /// How long a list is kept after its last use.
 const KEPT: SignedDuration = SignedDuration::from_mins(30);
+/// A page: by its place, so that the last one costs what the first one does.
+pub(super) const ROWS: &str = "SELECT resource_id FROM snapshot_rows
+     WHERE snapshot = ?1 AND pos >= ?2 ORDER BY pos LIMIT ?3";
 
 impl Journal {
     /// Begins a list. Lists nobody used for 30 minutes go.
@@ -141,10 +144,7 @@ impl Journal {
                     return Ok(None);
                 };
                 let from = i64::try_from(start.max(1)).unwrap_or(i64::MAX);
-                let mut rows = conn.prepare_cached(
-                    "SELECT resource_id FROM snapshot_rows
-                     WHERE snapshot = ?1 AND pos >= ?2 ORDER BY pos LIMIT ?3",
-                )?;
+                let mut rows = conn.prepare_cached(ROWS)?;
                 let ids = rows
                     .query_map(params![snapshot.0, from, count], |row| {
                         resource_at(row, "resource_id")
@@ -158,6 +158,23 @@ impl Journal {
             self.post(move |tx| touch(tx, id, now)).await?;
         }
         Ok(page)
+    }
+
+    /// Drops the complete lists of that key.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn snapshot_forget(&self, key: SnapshotKey) -> Result<(), JournalError> {
+        self.write("dropping a list", move |tx| {
+            tx.conn
+                .prepare_cached(
+                    "DELETE FROM snapshots WHERE token = ?1 AND app = ?2 AND kind = ?3
+                       AND filter = ?4 AND total IS NOT NULL",
+                )?
+                .execute(params![key.token, key.app, Word(key.kind), key.filter])?;
+            Ok(())
+        })
+        .await
     }
 
     /// Drops lists that nobody used for 30 minutes.

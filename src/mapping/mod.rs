@@ -61,9 +61,9 @@ pub use model::{
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, MemberGoal,
-    MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached, RefusedGroup,
-    ShownMembers, TablesPlan, Taken, Want, id_text,
+    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, Look,
+    MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached,
+    RefusedGroup, ShownMembers, TablesPlan, Taken, Want, id_text,
 };
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;

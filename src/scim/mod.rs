@@ -4,12 +4,15 @@
 
 mod attribute;
 mod body;
+pub mod bulk;
 mod cast;
 mod compare;
 pub mod core;
 mod discovery;
 mod error;
 pub mod filter;
+#[cfg(test)]
+mod laws_tests;
 mod list;
 mod members;
 mod normalise;

@@ -93,6 +93,11 @@ impl Sort {
         }))
     }
 
+    /// Whether it looks at this attribute of the core schema, such as `members`.
+    pub fn reads(&self, attribute: &str) -> bool {
+        self.namespace.is_none() && self.attribute == attribute
+    }
+
     /// Where this resource stands.
     pub fn key(&self, resource: &Value) -> SortKey {
         let place = self.place(resource).unwrap_or(Place::Nothing);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes};
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -134,7 +134,9 @@ fn too_large(limits: &Limits) -> ScimError {
 /// Okta sends `application/scim+json; charset=utf-8`, its test suites `application/json`.
 /// No type at all is read as JSON: what else could it be.
 fn check_type(headers: &HeaderMap) -> Result<(), ScimError> {
-    if headers.contains_key(CONTENT_ENCODING) {
+    // `identity` is no coding, though it should not stand there (RFC 9110 section 12.5.3).
+    let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(CONTENT_ENCODING).iter().all(is_plain) {
         return Err(ScimError::new(
             415,
             "Content-Encoding is not supported; send the body as it is.",
@@ -172,7 +174,7 @@ mod tests {
     use std::time::Duration;
 
     use http_body_util::Full;
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::header::HeaderName;
     use serde_json::json;
 
     use super::*;
@@ -225,6 +227,9 @@ mod tests {
         }
         let coded = [("content-encoding", "gzip")];
         assert_eq!(with(&coded, "{}").await, Err(415));
+        let both = [("content-encoding", "identity"), ("content-encoding", "gzip")];
+        assert_eq!(with(&both, "{}").await, Err(415));
+        assert_eq!(with(&[("content-encoding", "identity")], "{}").await, Ok(json!({})));
         let two = [("content-type", "application/json"); 2];
         assert_eq!(with(&two, "{}").await, Err(415));
     }

@@ -36,6 +36,8 @@ pub struct Limits {
     pub waiting_per_app: usize,
     /// From a request's first byte to the beginning of its answer. Okta hangs up after 60 s.
     pub deadline: Duration,
+    /// Operations of one Bulk; above it 413. Its bytes are those of any body.
+    pub max_operations: usize,
     /// Bytes of all bodies in work together; above it 429.
     pub body_budget: u64,
 }
@@ -50,6 +52,7 @@ impl Default for Limits {
             max_connections: 512,
             waiting_per_app: 64,
             deadline: Duration::from_secs(45),
+            max_operations: 1_000,
             body_budget: 64 << 20,
         }
     }

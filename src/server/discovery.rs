@@ -8,9 +8,7 @@ use serde_json::Value;
 use super::reply::Answer;
 use super::resources::At;
 use super::route::Route;
-use crate::scim::{
-    self, Authentication, CursorFeatures, Extension, Features, ResourceType, Schema, ScimError,
-};
+use crate::scim::{self, CursorFeatures, Extension, Features, ResourceType, Schema, ScimError};
 
 /// `maxResults` of filters: no page of the engine's has more rows.
 const LONGEST_PAGE: u64 = 1000;
@@ -19,16 +17,19 @@ const LONGEST_PAGE: u64 = 1000;
 pub(super) fn answer(at: &At<'_>, route: &Route) -> Option<Result<Answer, ScimError>> {
     let types = &at.door.resource_types;
     let base = &at.base;
+    if at.query.filter.is_some() && is_discovery(route) {
+        // RFC 7644 section 4: a filter is refused, so that nobody believes it was heeded;
+        // paging and sorting are ignored.
+        return Some(Err(ScimError::new(403, "Discovery endpoints take no filter.")));
+    }
     let found = match route {
-        Route::ServiceProviderConfig => {
-            Ok(scim::service_provider_config(&features(&at.door.authentication), base))
-        }
-        Route::ResourceTypes => all(at, types.iter().map(|rt| resource_type(rt, base)).collect()),
+        Route::ServiceProviderConfig => Ok(scim::service_provider_config(&features(at), base)),
+        Route::ResourceTypes => Ok(all(types.iter().map(|rt| resource_type(rt, base)).collect())),
         Route::ResourceType(id) => one("ResourceType", id, || {
             let found = types.iter().find(|rt| rt.id == *id)?;
             Some(resource_type(found, base))
         }),
-        Route::Schemas => all(at, schemas(types).map(|s| schema(s, base)).collect()),
+        Route::Schemas => Ok(all(schemas(types).map(|s| schema(s, base)).collect())),
         Route::Schema(id) => one("Schema", id, || {
             // URNs are compared without case (RFC 8141 section 3.1 for the part before the
             // name; the schemas of one app never differ by case alone).
@@ -40,12 +41,19 @@ pub(super) fn answer(at: &At<'_>, route: &Route) -> Option<Result<Answer, ScimEr
     Some(found.map(|document| Answer::json(200, document)))
 }
 
-/// RFC 7644 section 4: a filter is refused with 403; paging and sorting are ignored.
-fn all(at: &At<'_>, documents: Vec<Value>) -> Result<Value, ScimError> {
-    if at.query.filter.is_some() {
-        return Err(ScimError::new(403, "Discovery endpoints take no filter."));
-    }
-    Ok(scim::list_response(documents.len() as u64, 1, documents))
+fn is_discovery(route: &Route) -> bool {
+    matches!(
+        route,
+        Route::ServiceProviderConfig
+            | Route::ResourceTypes
+            | Route::ResourceType(_)
+            | Route::Schemas
+            | Route::Schema(_)
+    )
+}
+
+fn all(documents: Vec<Value>) -> Value {
+    scim::list_response(documents.len() as u64, 1, documents)
 }
 
 fn one(what: &str, id: &str, find: impl FnOnce() -> Option<Value>) -> Result<Value, ScimError> {
@@ -80,9 +88,14 @@ fn schema(schema: &Schema, base: &str) -> Value {
 }
 
 /// What works today. Each is switched on together with the code that makes it true.
-fn features(authentication: &[Authentication]) -> Features {
+fn features(at: &At<'_>) -> Features {
+    let limits = &at.site.limits;
+    let mut types = at.door.resource_types.iter();
     Features {
         patch: true,
+        bulk: Some((limits.max_operations as u64, limits.max_body)),
+        // Where the mapping has a row for it.
+        change_password: types.any(|rt| rt.schema.attribute("password").is_some()),
         filter: Some(LONGEST_PAGE),
         sort: true,
         etag: true,
@@ -91,7 +104,7 @@ fn features(authentication: &[Authentication]) -> Features {
             max_page_size: LONGEST_PAGE,
             timeout: 1800,
         }),
-        authentication: authentication.to_vec(),
+        authentication: at.door.authentication.clone(),
         ..Features::default()
     }
 }

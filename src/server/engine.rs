@@ -13,7 +13,7 @@ use crate::scim::ScimError;
 pub(super) use crate::sync::Kind;
 use crate::sync::{
     Bridge, Caller, Command, CommandError, Deadline, Denied, Door, ListQuery, Listing, Members,
-    Readiness, Shown, Submission, Written,
+    Readiness, Shown, Submission, Unheard, Written,
 };
 
 /// What an asynchronous method of the engine gives.
@@ -36,6 +36,7 @@ pub(super) trait Engine: Send + Sync + 'static {
         submission: Submission,
         deadline: Deadline,
     ) -> Doing<'a, Result<Written, ScimError>>;
+    fn heard<'a>(&'a self, unheard: &'a Unheard) -> Doing<'a, ()>;
     fn get<'a>(
         &'a self,
         caller: &'a Caller,
@@ -77,6 +78,10 @@ impl Engine for Bridge {
         deadline: Deadline,
     ) -> Doing<'a, Result<Written, ScimError>> {
         Box::pin(Bridge::submit(self, caller, submission, deadline))
+    }
+
+    fn heard<'a>(&'a self, unheard: &'a Unheard) -> Doing<'a, ()> {
+        Box::pin(Bridge::heard(self, unheard))
     }
 
     fn get<'a>(

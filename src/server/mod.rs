@@ -4,13 +4,14 @@
 //! `sync`; what a request or an answer of SCIM means is `scim`'s.
 //!
 //! The way of a request: `accept` (connection) - `guard` and `smuggle` (head) - hyper -
-//! `serve` (deadline, panics, authentication) - `route` - `resources` or `discovery` -
+//! `serve` (deadline, panics, authentication) - `route` - `resources`, `bulk` or `discovery` -
 //! `reply`. `start` binds and ends it all; `admin` is the other listener.
 
 mod accept;
 mod address;
 mod admin;
 mod body;
+mod bulk;
 mod cidr;
 mod config;
 mod conversation;
@@ -27,6 +28,7 @@ mod search;
 mod serve;
 mod smuggle;
 mod start;
+mod step;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::smuggle::Refusal;
 use crate::scim::ScimError;
-use crate::sync::{Certainty, Denied};
+use crate::sync::{Certainty, ChangeId, Denied};
 
 /// RFC 7644 section 3.1. Without charset: JSON is UTF-8, and Entra compares the text.
 const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
@@ -87,6 +87,12 @@ impl Answer {
             Certainty::Pending(change) => self.set(STATE, &format!("pending; change={change}")),
             Certainty::Mirror => self.set(STATE, "mirror"),
         }
+        self
+    }
+
+    /// With how many operations of a Bulk are not done yet, and the first change among them.
+    pub(super) fn pending(mut self, first: ChangeId, operations: usize) -> Self {
+        self.set(STATE, &format!("pending; change={first}; operations={operations}"));
         self
     }
 

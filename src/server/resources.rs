@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::body::{self, Taken};
+use super::bulk;
 use super::engine::Kind;
 use super::query::Query;
 use super::reply::Answer;
@@ -22,7 +23,9 @@ use crate::scim::{
     self, EntityTags, Paging, Patch, Precondition, Projection, ResourceType, ScimError, ScimType,
     SearchRequest,
 };
-use crate::sync::{Caller, Door, ListQuery, Members, Page, Shown, Submission, Write, Written};
+use crate::sync::{
+    Caller, Door, Hears, ListQuery, Members, Page, Shown, Submission, Write, Written,
+};
 
 /// The engine is told to be done this much earlier than the request's own deadline, so that
 /// its words are the answer and not those of the last guard.
@@ -67,6 +70,7 @@ where
             let Taken { value, share: _held } = at.take(headers, body).await?;
             return search::everything(at, &SearchRequest::parse(&value)?.into()).await;
         }
+        Route::Bulk => return bulk::answer(at, headers, body).await,
         _ => {}
     }
     let Some(kind) = route.kind() else {
@@ -96,33 +100,44 @@ where
             }
             Ok(show.answer(200, shown))
         }
-        Route::Delete(_, id) => {
-            let submission = submission(headers, &show, Write::Delete { kind, id })?;
-            submit(at, &show, submission).await
+        Route::Delete(..) => {
+            submit(at, &show, submission(headers, &show, write(route, Value::Null)?)?).await
         }
-        Route::Create(_) => {
+        _ => {
             let Taken { value, share: _held } = at.take(headers, body).await?;
-            let write = Write::Create { kind, body: value };
-            submit(at, &show, submission(headers, &show, write)?).await
+            submit(at, &show, submission(headers, &show, write(route, value)?)?).await
         }
-        Route::Replace(_, id) => {
-            let Taken { value, share: _held } = at.take(headers, body).await?;
-            let write = Write::Replace { kind, id, body: value };
-            submit(at, &show, submission(headers, &show, write)?).await
-        }
-        Route::Patch(_, id) => {
-            let Taken { value, share: _held } = at.take(headers, body).await?;
-            let patch = Patch::parse(&value)?;
-            let mut submission = submission(headers, &show, Write::Patch { kind, id, patch })?;
-            let is_bare = kind == Kind::Group && !at.query.names_attributes();
-            if is_bare {
-                submission.members = Members::Spared;
-            }
-            let answer = submit(at, &show, submission).await?;
-            Ok(if is_bare { without_body(answer) } else { answer })
-        }
-        _ => Err(not_offered("This endpoint is not offered.")),
     }
+}
+
+/// The write that a route and a body ask for.
+///
+/// # Errors
+/// 400 for a body that is no PATCH, 501 for a route that writes nothing.
+pub(super) fn write(route: Route, body: Value) -> Result<Write, ScimError> {
+    Ok(match route {
+        Route::Create(kind) => Write::Create { kind, body },
+        Route::Replace(kind, id) => Write::Replace { kind, id, body },
+        Route::Patch(kind, id) => Write::Patch { kind, id, patch: Patch::parse(&body)? },
+        Route::Delete(kind, id) => Write::Delete { kind, id },
+        _ => return Err(not_offered("This endpoint is not offered.")),
+    })
+}
+
+/// The status of a write that is not refused. A group's PATCH is answered without a body, since
+/// Okta expects it (it is the only write that is answered so) and nobody reads 100,000 members
+/// back.
+pub(super) fn status_of(written: &Written, is_bare: bool) -> u16 {
+    match written {
+        Written::Created(_) => 201,
+        Written::Updated(_) if !is_bare => 200,
+        Written::Updated(_) | Written::Deleted(_) => 204,
+    }
+}
+
+/// Whether a write is a PATCH of a group.
+pub(super) fn patches_group(write: &Write) -> bool {
+    matches!(write, Write::Patch { kind: Kind::Group, .. })
 }
 
 impl At<'_> {
@@ -135,7 +150,7 @@ impl At<'_> {
         self.deadline.checked_sub(MARGIN).unwrap_or(self.deadline)
     }
 
-    async fn take<B>(&self, headers: &HeaderMap, body: B) -> Result<Taken, ScimError>
+    pub(super) async fn take<B>(&self, headers: &HeaderMap, body: B) -> Result<Taken, ScimError>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: std::fmt::Display,
@@ -205,26 +220,32 @@ fn submission(headers: &HeaderMap, show: &Show<'_>, write: Write) -> Result<Subm
         if_match: condition(headers, "if-match")?,
         if_none_match: condition(headers, "if-none-match")?,
     };
-    Ok(Submission { write, when, members: show.members() })
+    Ok(Submission { write, when, members: show.members(), hears: Hears::AtOnce })
 }
 
-async fn submit(at: &At<'_>, show: &Show<'_>, submission: Submission) -> Result<Answer, ScimError> {
+async fn submit(
+    at: &At<'_>,
+    show: &Show<'_>,
+    mut submission: Submission,
+) -> Result<Answer, ScimError> {
     let engine = &at.site.engine;
-    let written = engine.submit(at.caller, submission, at.engine_deadline());
-    Ok(match written.await? {
+    let is_bare = patches_group(&submission.write) && !at.query.names_attributes();
+    if is_bare {
+        submission.members = Members::Spared;
+    }
+    let written = engine.submit(at.caller, submission, at.engine_deadline()).await?;
+    let status = status_of(&written, is_bare);
+    Ok(match written {
         Written::Created(shown) => {
             let location = show.location(&shown.id);
-            show.written(201, shown).location(&location)
+            show.written(status, shown).location(&location)
         }
-        Written::Updated(shown) => show.written(200, shown),
+        Written::Updated(shown) if is_bare => {
+            Answer::empty().version(&shown.version).certainty(shown.certainty)
+        }
+        Written::Updated(shown) => show.written(status, shown),
         Written::Deleted(certainty) => Answer::empty().certainty(certainty),
     })
-}
-
-/// 204 in place of a group's 200: Okta expects it (a group's PATCH is its only write that is
-/// answered so), and nobody reads 100,000 members back.
-fn without_body(answer: Answer) -> Answer {
-    Answer { status: 204, body: None, ..answer }
 }
 
 /// An app without groups: Okta lists /Groups on every import, and an error there would fail the
@@ -234,12 +255,22 @@ fn without_type(route: &Route) -> Result<Answer, ScimError> {
         Route::List(_) | Route::Search(_) => {
             Ok(Answer::json(200, scim::list_response(0, 1, Vec::new())))
         }
-        _ => Err(not_offered("The app behind this endpoint has no such resources.")),
+        _ => Err(no_such_type()),
     }
+}
+
+pub(super) fn no_such_type() -> ScimError {
+    not_offered("The app behind this endpoint has no such resources.")
 }
 
 pub(super) fn not_offered(words: &str) -> ScimError {
     ScimError::new(501, words)
+}
+
+/// Where a resource is.
+pub(super) fn location(base: &str, kind: Kind, id: &str) -> String {
+    let id = utf8_percent_encode(id, SEGMENT);
+    format!("{base}/{}/{id}", endpoint(kind))
 }
 
 /// How resources are shown to this request.
@@ -277,8 +308,7 @@ impl<'r> Show<'r> {
     }
 
     fn location_of(&self, kind: Kind, id: &str) -> String {
-        let id = utf8_percent_encode(id, SEGMENT);
-        format!("{}/{}/{id}", self.base, endpoint(kind))
+        location(self.base, kind, id)
     }
 
     /// Members and groups say where they are.
@@ -328,7 +358,7 @@ impl<'r> Show<'r> {
 
 impl Route {
     /// The kind of resource that is asked for, if it is one of the two.
-    fn kind(&self) -> Option<Kind> {
+    pub(super) fn kind(&self) -> Option<Kind> {
         match self {
             Self::List(kind) | Self::Search(kind) | Self::Create(kind) => Some(*kind),
             Self::Get(kind, _) | Self::Replace(kind, _) => Some(*kind),

@@ -29,6 +29,8 @@ pub(super) enum Route {
     Replace(Kind, String),
     Patch(Kind, String),
     Delete(Kind, String),
+    /// POST `/Bulk`.
+    Bulk,
     /// `/Me`, which RFC 7644 section 3.11 lets a provider answer with 501.
     Me,
 }
@@ -77,6 +79,8 @@ pub(super) fn find_door<'d, 's>(
 /// What a request below an app's root wants.
 pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    // The same answer without its body (RFC 9110 section 9.3.2), which hyper leaves out.
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
     match segments.as_slice() {
         ["ServiceProviderConfig"] => only_get(method, Route::ServiceProviderConfig),
         ["ResourceTypes"] => only_get(method, Route::ResourceTypes),
@@ -86,6 +90,7 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
         ["Me"] => Ok(Route::Me),
         [] => only_get(method, Route::ListAll),
         [".search"] => only_post(method, Route::SearchAll),
+        ["Bulk"] => only_post(method, Route::Bulk),
         [endpoint, ".search"] => {
             let kind = kind(endpoint)?;
             only_post(method, Route::Search(kind))
@@ -95,7 +100,7 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
             match *method {
                 Method::GET => Ok(Route::List(kind)),
                 Method::POST => Ok(Route::Create(kind)),
-                _ => Err(Miss::Method("GET, POST")),
+                _ => Err(Miss::Method("GET, HEAD, POST")),
             }
         }
         [endpoint, id] => {
@@ -105,7 +110,7 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
                 Method::PUT => Ok(Route::Replace(kind, id)),
                 Method::PATCH => Ok(Route::Patch(kind, id)),
                 Method::DELETE => Ok(Route::Delete(kind, id)),
-                _ => Err(Miss::Method("GET, PUT, PATCH, DELETE")),
+                _ => Err(Miss::Method("GET, HEAD, PUT, PATCH, DELETE")),
             }
         }
         _ => Err(Miss::Unknown),
@@ -121,7 +126,7 @@ fn kind(endpoint: &str) -> Result<Kind, Miss> {
 }
 
 fn only_get(method: &Method, route: Route) -> Result<Route, Miss> {
-    if *method == Method::GET { Ok(route) } else { Err(Miss::Method("GET")) }
+    if *method == Method::GET { Ok(route) } else { Err(Miss::Method("GET, HEAD")) }
 }
 
 fn only_post(method: &Method, route: Route) -> Result<Route, Miss> {
@@ -139,6 +144,7 @@ impl Route {
             Self::ListAll | Self::SearchAll => "all",
             Self::Get(kind, _) | Self::Replace(kind, _) => endpoint(*kind),
             Self::Patch(kind, _) | Self::Delete(kind, _) => endpoint(*kind),
+            Self::Bulk => "Bulk",
             Self::Me => "Me",
         }
     }
@@ -236,9 +242,12 @@ mod tests {
             (Method::GET, "/Schemas", Route::Schemas),
             (Method::GET, "/Schemas/7", Route::Schema(id())),
             (Method::PATCH, "/Me", Route::Me),
+            (Method::HEAD, "/Users/7", Route::Get(Kind::User, id())),
+            (Method::HEAD, "/Schemas", Route::Schemas),
             (Method::GET, "/", Route::ListAll),
             (Method::POST, "/.search", Route::SearchAll),
             (Method::POST, "/Users/.search", Route::Search(Kind::User)),
+            (Method::POST, "/Bulk", Route::Bulk),
         ];
         for (method, path, route) in cases {
             assert_eq!(at(method.clone(), path), Ok(route), "{method} {path}");
@@ -251,18 +260,19 @@ mod tests {
             Err(Miss::Method(allow)) => allow,
             other => unreachable!("{other:?}"),
         };
-        assert_eq!(allow(Method::PUT, "/Users"), "GET, POST");
-        assert_eq!(allow(Method::POST, "/Users/7"), "GET, PUT, PATCH, DELETE");
-        assert_eq!(allow(Method::POST, "/Schemas"), "GET");
-        assert_eq!(allow(Method::DELETE, "/ServiceProviderConfig"), "GET");
+        assert_eq!(allow(Method::PUT, "/Users"), "GET, HEAD, POST");
+        assert_eq!(allow(Method::POST, "/Users/7"), "GET, HEAD, PUT, PATCH, DELETE");
+        assert_eq!(allow(Method::POST, "/Schemas"), "GET, HEAD");
+        assert_eq!(allow(Method::DELETE, "/ServiceProviderConfig"), "GET, HEAD");
         assert_eq!(allow(Method::GET, "/.search"), "POST");
         assert_eq!(allow(Method::PUT, "/Groups/.search"), "POST");
-        assert_eq!(allow(Method::POST, "/"), "GET");
+        assert_eq!(allow(Method::POST, "/"), "GET, HEAD");
+        assert_eq!(allow(Method::GET, "/Bulk"), "POST");
     }
 
     #[test]
     fn what_is_not_there_is_unknown_whatever_the_method() {
-        for path in ["/users", "/Users/7/x", "/users/.search", "/Bulk", "/Schemas/7/x"] {
+        for path in ["/users", "/Users/7/x", "/users/.search", "/Bulk/7", "/Schemas/7/x"] {
             assert_eq!(at(Method::GET, path), Err(Miss::Unknown), "{path}");
             assert_eq!(at(Method::POST, path), Err(Miss::Unknown), "{path}");
         }

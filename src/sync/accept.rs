@@ -14,10 +14,10 @@ use super::keys::keys_of;
 use super::membership::MemberWish;
 use super::outcome::{journal_failed, taken};
 use super::read::RESERVE;
-use super::submit::NotTaken;
-use super::{Caller, Certainty, Deadline};
+use super::submit::{Client, NotTaken};
+use super::{Caller, Certainty};
 use crate::change::{ChangeState, Kind, ResourceId, Verb};
-use crate::journal::{Accept, Accepted, KeyError, Twin};
+use crate::journal::{Accept, Accepted, KeyError, ResourceKeys, Twin};
 use crate::scim::{self, ScimError, ScimType};
 
 impl Engine {
@@ -25,10 +25,9 @@ impl Engine {
     pub(super) async fn accept_and_wait(
         self: &Arc<Self>,
         app: &Arc<App>,
-        caller: &Caller,
+        client: &Client<'_>,
         draft: Draft,
         held: OwnedMutexGuard<()>,
-        deadline: Deadline,
     ) -> Result<(ResourceId, Certainty), NotTaken> {
         let sync = app.mapping.sync();
         let told = match draft.verb {
@@ -36,7 +35,8 @@ impl Engine {
             Verb::Delete => 204,
             Verb::Replace | Verb::Patch => 200,
         };
-        let accept = self.prepare(app, caller, draft).await?;
+        let ends_access = draft.ends_access;
+        let accept = self.prepare(app, client.caller, draft).await?;
         let id = accept.target.id().clone();
         let kind = accept.kind;
         // Nobody claims work while a change is on disk whose client does not wait yet: else
@@ -52,11 +52,15 @@ impl Engine {
             // It was carried out, and the answer never reached the client: the same again gets
             // the same outcome.
             Accepted::KeyTaken { id, twin: Some(twin) } if was_unheard(&twin) => {
+                self.mark_answered(client, twin.change, told).await;
                 return Ok((id, Certainty::Confirmed));
             }
             Accepted::Gone { deleted_by: Some(twin) } if was_unheard(&twin) => {
+                self.mark_answered(client, twin.change, told).await;
                 return Ok((id, Certainty::Confirmed));
             }
+            // Somebody took the name after the merge, which leaves the rename out now.
+            Accepted::KeyTaken { .. } if ends_access => return Err(NotTaken::Stale),
             Accepted::KeyTaken { id, .. } => {
                 return Err(self.taken_by(app, kind, &id).await.into());
             }
@@ -75,11 +79,11 @@ impl Engine {
         drop(held);
         app.work.notify_one();
         let wait_until = if sync.confirm {
-            (deadline - RESERVE).min(Instant::now() + sync.wait)
+            (client.deadline - RESERVE).min(Instant::now() + sync.wait)
         } else {
             Instant::now()
         };
-        let certainty = self.await_end(app, change, end, wait_until, told).await?;
+        let certainty = self.await_end(app, client, change, end, wait_until, told).await?;
         Ok((id, certainty))
     }
 
@@ -106,13 +110,14 @@ impl Engine {
             }
             _ => None,
         };
+        let natural = draft.natural(app);
         let gone = draft.verb == Verb::Delete;
         let milestone = gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
         Ok(Accept {
             app: app.name().to_owned(),
             kind: draft.kind,
             verb: draft.verb,
-            keys: keys_of(draft.kind, &draft.written.desired),
+            keys: ResourceKeys { natural, ..keys_of(draft.kind, &draft.written.desired) },
             desired: (!gone).then_some(draft.written.desired),
             asserted: draft.asserted.store(),
             request: (!draft.request.is_null()).then_some(draft.request),

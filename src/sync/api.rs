@@ -3,9 +3,12 @@
 //! No SQL, no HTTP, no mapping files; SCIM resources are JSON without `meta.location`,
 //! which only the server knows.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::engine::lock;
 use crate::change::{ChangeId, Kind};
 use crate::scim::{Authentication, Patch, Precondition, ResourceType};
 
@@ -133,11 +136,40 @@ pub struct Submission {
     pub when: Precondition,
     /// Whether the answer shows members.
     pub members: Members,
+    /// When the client hears what became of it.
+    pub hears: Hears,
+}
+
+/// When a client hears what became of its write. A repeat of what nobody heard of gets the same
+/// outcome again; a repeat of what was told is another request.
+#[derive(Debug, Clone, Default)]
+pub enum Hears {
+    /// As soon as the engine knows.
+    #[default]
+    AtOnce,
+    /// Together with other writes; to be told to the engine then.
+    Later(Unheard),
+}
+
+/// What was found out for a client that has not heard of it yet.
+#[derive(Debug, Clone, Default)]
+pub struct Unheard(Arc<Mutex<Vec<(ChangeId, u16)>>>);
+
+impl Unheard {
+    /// The client will be told this status.
+    pub(super) fn note(&self, change: ChangeId, status: u16) {
+        lock(&self.0).push((change, status));
+    }
+
+    /// What the client is told now.
+    pub(super) fn take(&self) -> Vec<(ChangeId, u16)> {
+        std::mem::take(&mut lock(&self.0))
+    }
 }
 
 impl From<Write> for Submission {
     fn from(write: Write) -> Self {
-        Self { write, when: Precondition::default(), members: Members::Shown }
+        Self { write, when: Precondition::default(), members: Members::Shown, hears: Hears::AtOnce }
     }
 }
 

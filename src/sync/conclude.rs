@@ -150,6 +150,7 @@ impl Engine {
         } else if round.app.mapping.belongs_on_user() {
             return self.group_on_users(round, settlement, tell).await;
         }
+        self.users_follow(round, &settlement).await?;
         if round.edges.len() >= EDGES_AT_ONCE as usize {
             // A slice of a large group; the change ends with the last one.
             settlement.ends.clear();
@@ -167,6 +168,21 @@ impl Engine {
         }
         self.tell(round, tell);
         Ok(())
+    }
+
+    /// Where a field of users follows from groups of the app's own, the lanes of those who came
+    /// or went have something to do.
+    async fn users_follow(
+        &self,
+        round: &Round<'_>,
+        settlement: &Settlement,
+    ) -> Result<(), JournalError> {
+        let is_group = round.work.resource.kind == Kind::Group;
+        if !is_group || settlement.edges.is_empty() || !round.app.mapping.users_follow_groups() {
+            return Ok(());
+        }
+        let users = settlement.edges.iter().map(|edge| edge.user.clone()).collect();
+        self.journal.wake(users, self.clock.now()).await
     }
 
     /// The group itself is as wanted; its change ends when its members' lanes are done.

@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::engine::App;
+use super::keys::natural_key;
 use super::membership::MemberWish;
 use super::view::{self, Asserted};
 use crate::change::{Kind, Verb};
@@ -25,6 +26,27 @@ pub(super) struct Draft {
     pub request: Value,
     /// The resource before the write.
     pub before: Option<Resource>,
+}
+
+impl Draft {
+    /// The key it takes in the journal. None for a resource whose name another one has there
+    /// (the app has two of that name), as long as nobody asks for another name.
+    pub(super) fn natural(&self, app: &App) -> Option<String> {
+        let wanted = natural_key(self.kind, &self.written.desired);
+        let unnamed =
+            self.before.as_ref().filter(|own| own.is_live() && own.keys.natural.is_none());
+        let shown = unnamed.and_then(|own| natural_key(self.kind, &view::attributes(app, own)));
+        wanted.filter(|wanted| shown.as_ref() != Some(wanted))
+    }
+
+    /// Leaves a rename out, so that it cannot keep a leaver's access.
+    pub(super) fn keep_name(&mut self, app: &App) {
+        let Some(own) = &self.before else { return };
+        let name = Slot::new(["userName"]);
+        name.copy(&view::attributes(app, own), &mut self.written.desired);
+        self.written.asserted.retain(|slot| *slot != name);
+        self.asserted.slots.clone_from(&self.written.asserted);
+    }
 }
 
 /// PUT: what it mentions is asserted, what it leaves out is left alone unless the mapping says

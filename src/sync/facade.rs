@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 use super::command::{Command, CommandError, card, carry_out};
 use super::engine::{Engine, lock};
 use super::{
-    Caller, Deadline, Denied, Door, ListQuery, Listing, Members, Shown, Submission, Written, clock,
+    Caller, Deadline, Denied, Door, ListQuery, Listing, Members, Shown, Submission, Unheard,
+    Written, clock,
 };
 use crate::change::{ChangeState, Kind};
 use crate::mapping::ClientAuth;
@@ -69,6 +70,11 @@ impl Bridge {
         deadline: Deadline,
     ) -> Result<Written, ScimError> {
         self.engine.submit(caller, write.into(), deadline).await
+    }
+
+    /// The client of these writes hears of them now.
+    pub async fn heard(&self, unheard: &Unheard) {
+        self.engine.heard(unheard).await;
     }
 
     /// One resource.

@@ -10,6 +10,7 @@ use super::keys::fold;
 use super::list::list_failed;
 use super::outcome::journal_failed;
 use super::read::{RESERVE, ReadFailure};
+use super::snapshot::Choice;
 use super::{Certainty, Deadline, view};
 use crate::change::{Kind, ResourceId};
 use crate::journal::{By, Resource};
@@ -37,6 +38,10 @@ impl Engine {
                 Lookup::Key(by, value) => self.living(app, kind, *by, value).await?,
             };
             let found = self.matching(app, kind, filter, candidates).await?;
+            let found = match lookup {
+                Lookup::Key(By::DisplayName, _) | Lookup::Id => found.into_resources(),
+                Lookup::Key(..) => found.who_is_meant(app, filter),
+            };
             if !found.is_empty() || matches!(lookup, Lookup::Id) {
                 return Ok(Some(found));
             }
@@ -63,31 +68,23 @@ impl Engine {
         Ok(found.into_iter().filter(|resource| !view::is_gone(resource)).collect())
     }
 
-    /// Those of the candidates that the filter really means; of several that differ only in
-    /// case, the one that is equal to the letter.
+    /// Those of the candidates that the filter really means.
     async fn matching(
         &self,
         app: &App,
         kind: Kind,
         filter: &Filter,
         candidates: Vec<Resource>,
-    ) -> Result<Vec<Resource>, ScimError> {
+    ) -> Result<Matches, ScimError> {
+        let members = Choice::of(filter.clone()).members();
         let mut found = Vec::new();
         for resource in candidates {
-            let shown = self.show(app, kind, &resource, Certainty::Confirmed).await?;
+            let shown = self.show_with(app, kind, &resource, Certainty::Confirmed, members).await?;
             if filter.matches(&shown.resource) {
                 found.push((equal_to_the_letter(filter, &shown.resource), resource));
             }
         }
-        if found.len() > 1 {
-            let exact = found.iter().filter(|(exact, _)| *exact).count();
-            if exact == 0 {
-                tracing::warn!(app = app.name(), %filter, "several differ only in case; none is given");
-                return Ok(Vec::new());
-            }
-            found.retain(|(exact, _)| *exact);
-        }
-        Ok(found.into_iter().map(|(_, resource)| resource).collect())
+        Ok(Matches(found))
     }
 
     /// What the app found was compared by the mapping's own rule (`match` may name other
@@ -102,7 +99,7 @@ impl Engine {
         if filter.as_equalities().is_some_and(|equalities| equalities.len() == 1) {
             return Ok(found);
         }
-        self.matching(app, kind, filter, found).await
+        Ok(self.matching(app, kind, filter, found).await?.into_resources())
     }
 
     /// The look-up in the app; who is found is known from then on.
@@ -160,6 +157,28 @@ impl Engine {
             }
             (failure, _) => Err(list_failed(app, failure)),
         }
+    }
+}
+
+/// What matches a filter, and whether it does so to the letter.
+struct Matches(Vec<(bool, Resource)>);
+
+impl Matches {
+    fn into_resources(self) -> Vec<Resource> {
+        self.0.into_iter().map(|(_, resource)| resource).collect()
+    }
+
+    /// For keys by which clients look for one person: of several that differ only in case, the
+    /// one that is equal to the letter. Okta would link any other.
+    fn who_is_meant(mut self, app: &App, filter: &Filter) -> Vec<Resource> {
+        if self.0.len() > 1 {
+            if !self.0.iter().any(|(exact, _)| *exact) {
+                tracing::warn!(app = app.name(), %filter, "several differ only in case; none is given");
+                return Vec::new();
+            }
+            self.0.retain(|(exact, _)| *exact);
+        }
+        self.into_resources()
     }
 }
 

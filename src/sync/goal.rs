@@ -7,7 +7,7 @@ use super::round::Round;
 use super::view::Asserted;
 use crate::change::{Kind, Verb};
 use crate::journal::JournalError;
-use crate::mapping::{Claim, Goal, MemberGoal, Person, Want};
+use crate::mapping::{Claim, Goal, Look, MemberGoal, Person, Want};
 use crate::scim::Slot;
 
 impl Engine {
@@ -89,10 +89,24 @@ impl Engine {
             let Some(id) = edge.user_link.clone() else { continue };
             if edge.wanted { &mut goal.add } else { &mut goal.remove }.push(Person { id });
         }
+        if !goal.whole && self.is_large_and_certain(round).await? {
+            goal.look = Look::AfterRefusal;
+        }
         if goal.whole {
             goal.add = self.everybody(&resource.id).await?;
         }
         Ok(goal)
+    }
+
+    /// A group that costs much to read, and of which no earlier call is in doubt.
+    async fn is_large_and_certain(&self, round: &Round<'_>) -> Result<bool, JournalError> {
+        /// The app's list of so many members is read before some of them change.
+        const LOOKED_AT: u32 = 1_000;
+        if !round.work.open_steps.is_empty() || round.work.attempts > 0 {
+            return Ok(false);
+        }
+        let group = &round.work.resource.id;
+        self.journal.has_more_members(group, LOOKED_AT).await
     }
 
     /// Everybody who shall be in the group and has an account.

@@ -39,8 +39,8 @@ mod view;
 mod wait;
 
 pub use api::{
-    Caller, Certainty, Deadline, Denied, Door, ListQuery, Listing, Members, Page, Shown,
-    Submission, Write, Written,
+    Caller, Certainty, Deadline, Denied, Door, Hears, ListQuery, Listing, Members, Page, Shown,
+    Submission, Unheard, Write, Written,
 };
 pub use clock::Clock;
 pub use command::{Command, CommandError, carry_out};

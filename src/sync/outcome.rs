@@ -6,9 +6,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::engine::{App, Engine};
+use super::submit::Client;
 use super::view;
 use super::wait::Ended;
-use super::{Certainty, Members, Shown};
+use super::{Certainty, Hears, Members, Shown, Unheard};
 use crate::change::{ChangeId, Kind, ResourceId};
 use crate::journal::{By, JournalError, Resource};
 use crate::mapping::Late;
@@ -26,6 +27,7 @@ impl Engine {
     pub(super) async fn await_end(
         &self,
         app: &App,
+        client: &Client<'_>,
         change: ChangeId,
         mut end: watch::Receiver<Option<Ended>>,
         until: Instant,
@@ -46,16 +48,16 @@ impl Engine {
         drop(end);
         match ended {
             Some(Ended::Applied) => {
-                self.mark_answered(change, told).await;
+                self.mark_answered(client, change, told).await;
                 Ok(Certainty::Confirmed)
             }
             Some(Ended::Refused(error) | Ended::Parked(error)) => {
-                self.mark_answered(change, error.status).await;
+                self.mark_answered(client, change, error.status).await;
                 Err(error)
             }
             None => match late {
                 Late::Accept => {
-                    self.mark_answered(change, told).await;
+                    self.mark_answered(client, change, told).await;
                     Ok(Certainty::Pending(change))
                 }
                 // The repeat has the same fingerprint and joins the change that goes on.
@@ -69,9 +71,25 @@ impl Engine {
     }
 
     /// Notes that the client was told; a 2xx before the end makes a later refusal a late one.
-    async fn mark_answered(&self, change: ChangeId, status: u16) {
-        if let Err(error) = self.journal.answered(change, status).await {
-            tracing::error!(code = "journal-failed", %change, "noting an answer: {error}");
+    pub(super) async fn mark_answered(&self, client: &Client<'_>, change: ChangeId, status: u16) {
+        match &client.hears {
+            Hears::Later(unheard) => unheard.note(change, status),
+            Hears::AtOnce => {
+                if let Err(error) = self.journal.answered(change, status).await {
+                    tracing::error!(code = "journal-failed", %change, "noting an answer: {error}");
+                }
+            }
+        }
+    }
+
+    /// Notes that a client is told now what it had not heard of yet.
+    pub(super) async fn heard(&self, unheard: &Unheard) {
+        let told = unheard.take();
+        if told.is_empty() {
+            return;
+        }
+        if let Err(error) = self.journal.answered_together(told).await {
+            tracing::error!(code = "journal-failed", "noting an answer: {error}");
         }
     }
 
@@ -93,18 +111,7 @@ impl Engine {
         self.show_with(app, kind, &resource, certainty, members).await
     }
 
-    /// A remembered resource in the form that goes out.
-    pub(super) async fn show(
-        &self,
-        app: &App,
-        kind: Kind,
-        resource: &Resource,
-        certainty: Certainty,
-    ) -> Result<Shown, ScimError> {
-        self.show_with(app, kind, resource, certainty, Members::Shown).await
-    }
-
-    /// The same, with or without the members of a group.
+    /// A remembered resource in the form that goes out, with or without the members of a group.
     pub(super) async fn show_with(
         &self,
         app: &App,

@@ -286,7 +286,10 @@ impl Engine {
                 if !groups.is_empty() {
                     shown["groups"] = groups
                         .into_iter()
-                        .map(|(id, display)| json!({ "value": id.0, "display": display }))
+                        .map(|(id, group)| {
+                            let display = group.as_ref().and_then(|group| group.get("displayName"));
+                            json!({ "value": id.0, "display": display, "type": "direct" })
+                        })
                         .collect();
                 }
             }

@@ -13,7 +13,7 @@ use super::engine::{App, Engine, lock};
 use super::list::list_failed;
 use super::outcome::journal_failed;
 use super::read::{RESERVE, ReadFailure};
-use super::{Certainty, Deadline};
+use super::{Certainty, Deadline, Members};
 use crate::change::ResourceId;
 use crate::journal::{SnapshotId, SnapshotKey, SnapshotPage};
 use crate::mapping::ListPlan;
@@ -26,6 +26,8 @@ const LONGEST_SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A list that must be sorted is put in order in memory; a longer one is refused.
 const LONGEST_SORTED: usize = 200_000;
+
+const MEMBERS: &str = "members";
 
 type Outcome = Option<Result<(), ScimError>>;
 
@@ -43,6 +45,18 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    /// A filter without an order.
+    pub fn of(filter: Filter) -> Self {
+        Self { filter: Some(filter), sort: None }
+    }
+
+    /// Whether the members of groups must be read to choose: there can be 100,000 in each.
+    pub fn members(&self) -> Members {
+        let filters = self.filter.as_ref().is_some_and(|filter| filter.reads(MEMBERS));
+        let sorts = self.sort.as_ref().is_some_and(|sort| sort.reads(MEMBERS));
+        if filters || sorts { Members::Shown } else { Members::Spared }
+    }
+
     /// What makes two lists the same, as the journal keeps it.
     pub fn name(&self) -> String {
         let filter = self.filter.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -201,9 +215,12 @@ impl Engine {
         if choice.filter.is_none() && choice.sort.is_none() {
             return Ok(ids);
         }
+        let members = choice.members();
         let mut kept = Vec::new();
         for resource in self.resources(app, &ids).await? {
-            let shown = self.show(app, key.kind, &resource, Certainty::Confirmed).await?.resource;
+            let certainty = Certainty::Confirmed;
+            let shown =
+                self.show_with(app, key.kind, &resource, certainty, members).await?.resource;
             if choice.filter.as_ref().is_some_and(|filter| !filter.matches(&shown)) {
                 continue;
             }

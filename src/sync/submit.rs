@@ -13,11 +13,11 @@ use super::keys::natural_key;
 use super::membership::MemberWish;
 use super::outcome::taken;
 use super::view::{self, Asserted};
-use super::{Caller, Certainty, Deadline, Members, Submission, Write, Written};
+use super::{Caller, Certainty, Deadline, Hears, Members, Submission, Write, Written};
 use crate::change::{Kind, ResourceId, Verb};
 use crate::journal::{By, Resource, Target};
 use crate::mapping::{DeleteRule, GroupCreate, IfExists, Side};
-use crate::scim::{self, Precondition, ScimError};
+use crate::scim::{self, Precondition, ScimError, ScimType};
 
 impl Engine {
     /// Takes a write and says what became of it.
@@ -50,10 +50,11 @@ impl Engine {
         submission: Submission,
         deadline: Deadline,
     ) -> Result<Written, NotTaken> {
-        let Submission { write, when, members } = submission;
+        let Submission { write, when, members, hears } = submission;
+        let client = &Client { caller, deadline, hears };
         match write {
             Write::Create { kind, body } => {
-                let (id, certainty) = self.create(app, caller, kind, body, deadline).await?;
+                let (id, certainty) = self.create(app, client, kind, body).await?;
                 Ok(Written::Created(self.shown(app, kind, &id, certainty, members).await?))
             }
             Write::Replace { kind, id, body } => {
@@ -61,7 +62,7 @@ impl Engine {
                 let resource = self.existing(app, kind, &id).await?;
                 self.still(app, kind, &resource, &when).await?;
                 let draft = draft::replace(app, kind, resource, body)?;
-                let (id, certainty) = self.carry_update(app, caller, draft, held, deadline).await?;
+                let (id, certainty) = self.carry_update(app, client, draft, held).await?;
                 Ok(Written::Updated(self.shown(app, kind, &id, certainty, members).await?))
             }
             Write::Patch { kind, id, patch } => {
@@ -69,12 +70,10 @@ impl Engine {
                 let resource = self.existing(app, kind, &id).await?;
                 self.still(app, kind, &resource, &when).await?;
                 let draft = draft::patch(app, kind, resource, &patch)?;
-                let (id, certainty) = self.carry_update(app, caller, draft, held, deadline).await?;
+                let (id, certainty) = self.carry_update(app, client, draft, held).await?;
                 Ok(Written::Updated(self.shown(app, kind, &id, certainty, members).await?))
             }
-            Write::Delete { kind, id } => {
-                self.delete(app, caller, kind, &id, &when, deadline).await
-            }
+            Write::Delete { kind, id } => self.delete(app, client, kind, &id, &when).await,
         }
     }
 
@@ -98,10 +97,9 @@ impl Engine {
     async fn create(
         self: &Arc<Self>,
         app: &Arc<App>,
-        caller: &Caller,
+        client: &Client<'_>,
         kind: Kind,
         mut body: Value,
-        deadline: Deadline,
     ) -> Result<(ResourceId, Certainty), NotTaken> {
         let (side, rt) = side_of(app, kind)?;
         let links = side.members.policy.create == GroupCreate::LinkOnly;
@@ -159,7 +157,7 @@ impl Engine {
             request,
             before: existing,
         };
-        self.accept_and_wait(app, caller, draft, held, deadline).await
+        self.accept_and_wait(app, client, draft, held).await
     }
 
     /// Who has the key now.
@@ -191,11 +189,10 @@ impl Engine {
     async fn delete(
         self: &Arc<Self>,
         app: &Arc<App>,
-        caller: &Caller,
+        client: &Client<'_>,
         kind: Kind,
         id: &str,
         when: &Precondition,
-        deadline: Deadline,
     ) -> Result<Written, NotTaken> {
         let (side, _) = side_of(app, kind)?;
         if matches!(side.delete, DeleteRule::Refuse) {
@@ -224,17 +221,16 @@ impl Engine {
             request: Value::Null,
             before: Some(resource),
         };
-        let (_, certainty) = self.accept_and_wait(app, caller, draft, held, deadline).await?;
+        let (_, certainty) = self.accept_and_wait(app, client, draft, held).await?;
         Ok(Written::Deleted(certainty))
     }
 
     async fn carry_update(
         self: &Arc<Self>,
         app: &Arc<App>,
-        caller: &Caller,
-        draft: Draft,
+        client: &Client<'_>,
+        mut draft: Draft,
         held: OwnedMutexGuard<()>,
-        deadline: Deadline,
     ) -> Result<(ResourceId, Certainty), NotTaken> {
         if let Some(resource) = &draft.before
             && draft.written.asserted.is_empty()
@@ -245,15 +241,26 @@ impl Engine {
             let id = resource.id.clone();
             return Ok((id, Certainty::Confirmed));
         }
-        self.key_is_free(app, &draft).await?;
-        self.accept_and_wait(app, caller, draft, held, deadline).await
+        match self.key_is_free(app, &draft).await {
+            Err(refusal)
+                if refusal.scim_type == Some(ScimType::Uniqueness) && draft.ends_access =>
+            {
+                tracing::warn!(
+                    app = app.name(),
+                    "left out because access is taken away: {refusal}"
+                );
+                draft.keep_name(app);
+            }
+            checked => checked?,
+        }
+        self.accept_and_wait(app, client, draft, held).await
     }
 
     /// A rename must not take somebody else's key.
     async fn key_is_free(&self, app: &App, draft: &Draft) -> Result<(), ScimError> {
-        let Some(natural) = natural_key(draft.kind, &draft.written.desired) else { return Ok(()) };
+        let Some(natural) = draft.natural(app) else { return Ok(()) };
         let Some(own) = &draft.before else { return Ok(()) };
-        if own.keys.natural.as_deref() == Some(natural.as_str()) || draft.ends_access {
+        if own.keys.natural.as_deref() == Some(natural.as_str()) {
             return Ok(());
         }
         let found = self.find(app, draft.kind, By::Natural, &natural).await?;
@@ -263,6 +270,13 @@ impl Engine {
             None => Ok(()),
         }
     }
+}
+
+/// Who waits for the end of a write, and for how long.
+pub(super) struct Client<'c> {
+    pub caller: &'c Caller,
+    pub deadline: Deadline,
+    pub hears: Hears,
 }
 
 /// How often a write is merged anew when the resource changed meanwhile.

@@ -108,3 +108,114 @@ async fn many_unknown_members_are_left_out() {
     let path = format!("/Groups/{}", made["id"].as_str().unwrap());
     assert!(world.get(&path).await.expect(200)["members"].as_array().unwrap().is_empty());
 }
+
+/// Whatever a body is: an answer in SCIM's form, and never one that blames the bridge.
+#[tokio::test]
+async fn no_body_makes_a_500() {
+    let world = World::of("directory").await;
+    let token = format!("Authorization: Bearer {}", world.token);
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
+    let bodies: [(&[u8], &str); 19] = [
+        (b"", "invalidSyntax"),
+        (b"[]", "invalidSyntax"),
+        (b"[{\"userName\":\"z\"}]", "invalidSyntax"),
+        (b"null", "invalidSyntax"),
+        (b"{\"userName\":", "invalidSyntax"),
+        (b"{\"userName\":\"\xff\"}", "invalidSyntax"),
+        (b"{\"userName\":\"a\",\"userName\":\"b\"}", "invalidSyntax"),
+        (b"{\"userName\":\"a\",\"USERNAME\":\"b\"}", "invalidValue"),
+        (deep.as_bytes(), "invalidSyntax"),
+        (b"{\"userName\":\"a\",\"x\":1e400}", "invalidSyntax"),
+        (b"{\"userName\":\"a\",\"active\":99999999999999999999999}", "invalidValue"),
+        (b"{\"userName\":\"a\x00b\"}", "invalidSyntax"),
+        (b"{\"userName\":\"\\ud800\"}", "invalidSyntax"),
+        (b"{\"userName\":5}", "invalidValue"),
+        (b"{\"userName\":\"\"}", "invalidValue"),
+        (b"{\"userName\":\"a\",\"emails\":[[[\"a\"]]]}", "invalidValue"),
+        (b"{\"userName\":\"a\",\"name\":7}", "invalidValue"),
+        (b"{}", "invalidValue"),
+        (b"{\"Operations\":7}", "invalidValue"),
+    ];
+    for (body, kind) in bodies {
+        let headers = [token.as_str(), "Content-Type: application/scim+json"];
+        let answer = world.raw("POST", "/Users", &headers, body).await;
+        answer.expect_scim(400, kind);
+    }
+    assert_eq!(world.records("users").len(), 0);
+    // Characters that are odd, and headers that mean something elsewhere.
+    for (number, more) in [
+        "Accept: application/xml",
+        "Accept: text/html;q=1",
+        "X-HTTP-Method-Override: DELETE",
+        "Content-Encoding: identity",
+        "Prefer: return=minimal",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let headers = [token.as_str(), "Content-Type: application/json", more];
+        let body = format!("\u{feff}{{\"userName\":\"odd\\u0000\\r\\n\u{202e}{number}\"}}");
+        let answer = world.raw("POST", "/Users", &headers, body.as_bytes()).await;
+        answer.expect(201);
+        assert_eq!(answer.header("content-type"), Some("application/scim+json"), "{more}");
+    }
+    for (more, status) in [
+        ("Content-Encoding: gzip", 415),
+        ("Content-Type: text/plain", 415),
+        ("Content-Type: application/json; charset=latin1", 415),
+    ] {
+        let answer = world.raw("POST", "/Users", &[token.as_str(), more], b"{}").await;
+        answer.expect_error(status);
+    }
+    for path in ["/Users?filter=%ff%fe", "/Users/%zz", "/Users/%00", "/Users/a%2fb", "/Nope"] {
+        let answer = world.get(path).await;
+        assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
+        answer.expect_error(answer.status);
+    }
+}
+
+/// To take one in, a large group is not read from the app; a small one is.
+#[tokio::test]
+async fn one_member_of_a_large_group_costs_one_call() {
+    for (people, pages) in [(1_001, 0), (9, 1)] {
+        let world = World::of("directory").await;
+        let ids: Vec<_> = (0..people)
+            .map(|number| {
+                world.seed("users", json!({ "login": format!("p{number}@corp.example") }))
+            })
+            .collect();
+        world.seed("groups", json!({ "name": "All", "members": ids }));
+        let page = world.get("/Users?count=1000").await.expect(200);
+        assert_eq!(page["totalResults"], people);
+        let filter = "/Groups?filter=displayName%20eq%20%22All%22&excludedAttributes=members";
+        let found = world.get(filter).await.expect(200)["Resources"][0].clone();
+        let path = format!("/Groups/{}", found["id"].as_str().unwrap());
+        let shown = world.get(&path).await.expect(200);
+        assert_eq!(shown["members"].as_array().map(Vec::len), Some(people));
+        let ada = world.create(&user(ADA, "Ada", "Byron")).await;
+        let key = world.record("users", "login", ADA)["id"].clone();
+        let before = world.app().calls().len();
+        for (op, call) in [("add", "PUT"), ("remove", "DELETE")] {
+            let change = json!([{ "op": op, "path": "members", "value": [{ "value": ada }] }]);
+            assert_eq!(world.patch(&path, &patch(change)).await.status, 204);
+            let calls = world.app().calls().split_off(before);
+            let lists = calls.iter().filter(|call| call.target.contains("/members?")).count();
+            let writes: Vec<_> = calls.iter().filter(|call| call.is_write()).collect();
+            let last = writes.last().unwrap();
+            assert_eq!(last.method, call);
+            assert!(last.target.ends_with(&format!("/members/{key}")), "{last:?}");
+            let rounds = if op == "add" { 1 } else { 2 };
+            assert_eq!((writes.len(), lists), (rounds, pages * rounds), "{op} of {people}");
+        }
+        // What the app refuses unseen is looked at: she may be in already, and is not.
+        let refusal = json!({ "error": "already a member" });
+        let fault = Fault::Answer { status: 409, body: refusal, retry_after: None };
+        world.app().order(When::Write, fault);
+        let before = world.app().calls().len();
+        let change = json!([{ "op": "add", "path": "members", "value": [{ "value": ada }] }]);
+        assert_eq!(world.patch(&path, &patch(change)).await.status, 204);
+        let calls = world.app().calls().split_off(before);
+        let writes = calls.iter().filter(|call| call.is_write()).count();
+        assert_eq!(writes, if pages == 0 { 2 } else { 1 });
+    }
+}

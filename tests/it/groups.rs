@@ -772,3 +772,24 @@ async fn a_leaver_leaves_though_a_table_of_the_app_lacks_the_value() {
     world.echo_put(&path, changes).await.expect(200);
     assert_eq!(field(&world, "ada", "active"), false);
 }
+
+#[tokio::test]
+async fn a_field_may_follow_from_groups_that_the_app_has() {
+    let level = "    level: { scim: teams.level, table: levels, default: 10 }\n  find:";
+    let mapping = strict("if_exists: conflict")
+        .replace("\n  find: [ { by: userName", &format!("\n{level} [ {{ by: userName"))
+        .replace("send: [name]", "send: [name, level]")
+        .replacen(
+            "groups:\n",
+            "tables: { levels: [ { scim: BOSS, app: 90, group: Lab } ] }\ngroups:\n",
+            1,
+        );
+    let mapping = mapping.replace("room_rename: { call: \"PATCH /rooms/{{group.id}}\", send: [name, level]", "room_rename: { call: \"PATCH /rooms/{{group.id}}\", send: [name]");
+    let mapping = mapping.replace("room_add: { call: POST /rooms, send: [name, level]", "room_add: { call: POST /rooms, send: [name]");
+    let world = World::teams(&mapping).await;
+    let ids = people(&world, &["ada"]).await;
+    let lab = id_of(&world.post("/Groups", &group("Lab", &[&ids[0]])).await.expect(201));
+    world.app_becomes(|world| field(world, "ada", "level") == 90).await;
+    take_out(&world, &lab, &ids[0]).await;
+    world.app_becomes(|world| field(world, "ada", "level") == 10).await;
+}

@@ -4,7 +4,7 @@ use serde_json::json;
 use standin::{Fault, When};
 
 use super::support::World;
-use super::support::people::{LEVEL, george, patch_active, user, with_level};
+use super::support::people::{LEVEL, george, patch, patch_active, user, with_level};
 
 const ADA: &str = "ada@corp.example";
 const GEORGE: &str = "george3@corp.example";
@@ -41,6 +41,72 @@ async fn a_rename_beside_it_does_not_keep_a_leaver() {
     let shown = world.echo_put(&path, changes).await.expect(200);
     assert_eq!((&shown["active"], &shown["userName"]), (&json!(false), &json!(GEORGE)));
     assert_eq!(world.record("administrators", "username", GEORGE)["userStatus"], "disabled");
+}
+
+/// Okta unassigns whom it has renamed a moment before, to a name that somebody else has.
+#[tokio::test]
+async fn a_name_that_somebody_has_does_not_keep_a_leaver() {
+    let (world, path) = with_ada().await;
+    world.create(&user("bob@corp.example", "Bob", "Ross")).await;
+    let taken = json!({ "active": false, "userName": "BOB@corp.example", "title": "Former" });
+    let shown = world.echo_put(&path, taken.clone()).await.expect(200);
+    assert_eq!((&shown["active"], &shown["userName"]), (&json!(false), &json!(ADA)));
+    assert_eq!(shown["title"], "Former", "the rest is done");
+    assert_eq!(world.record("users", "login", ADA)["active"], false);
+    assert_eq!(world.named("bob@corp.example").await[0]["active"], true);
+
+    world.patch(&path, &patch_active(true)).await.expect(200);
+    let operations = json!([{ "op": "replace", "value": taken }]);
+    let shown = world.patch(&path, &patch(operations)).await.expect(200);
+    assert_eq!((&shown["active"], &shown["userName"]), (&json!(false), &json!(ADA)));
+    // The control: who stays gets no name that is taken.
+    let rename = json!({ "active": true, "userName": "bob@corp.example" });
+    world.echo_put(&path, rename).await.expect_scim(409, "uniqueness");
+}
+
+#[tokio::test]
+async fn no_fault_of_another_attribute_keeps_a_leaver() {
+    let long = "x".repeat(100_000);
+    let (world, path) = with_ada().await;
+    let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    for fault in [
+        json!({ "emails": [{ "value": 5 }] }),
+        json!({ "emails": [{ "value": "a", "primary": true }, { "value": "b", "primary": true }] }),
+        json!({ "userName": "" }),
+        json!({ "userName": null }),
+        json!({ "userName": 7 }),
+        json!({ "name": 5, "locale": {} }),
+        json!({ "TITLE": "a", "title": "b" }),
+        json!({ "title": long }),
+        json!({ enterprise: "bad" }),
+        json!({ "id": "another", "groups": "x", "schemas": 5, "password": 5 }),
+    ] {
+        world.patch(&path, &patch_active(true)).await.expect(200);
+        let mut body = json!({ "userName": ADA, "active": false });
+        body.as_object_mut().unwrap().extend(fault.as_object().unwrap().clone());
+        let shown = world.put(&path, &body).await.expect(200);
+        assert_eq!((&shown["active"], &shown["userName"]), (&json!(false), &json!(ADA)), "{fault}");
+        assert_eq!(world.record("users", "login", ADA)["active"], false, "{fault}");
+    }
+    for fault in [
+        json!({ "op": "replace", "path": "nosuch", "value": 1 }),
+        json!({ "op": "replace", "path": "emails[", "value": 1 }),
+        json!({ "op": "replace", "path": "emails", "value": [{ "value": 5 }] }),
+        json!({ "op": "remove", "path": "userName" }),
+        json!({ "op": "remove" }),
+        json!({ "op": "replace", "path": "id", "value": "zz" }),
+        json!({ "op": "replace", "path": "phoneNumbers[type co \"x\"].value", "value": "1" }),
+    ] {
+        let off = json!({ "op": "replace", "path": "active", "value": "False" });
+        for operations in [json!([off, fault]), json!([fault, off])] {
+            world.patch(&path, &patch_active(true)).await.expect(200);
+            let shown = world.patch(&path, &patch(operations)).await.expect(200);
+            assert_eq!(shown["active"], false, "{fault}");
+            assert_eq!(world.record("users", "login", ADA)["active"], false, "{fault}");
+        }
+        // The control: alone it is refused.
+        assert_eq!(world.patch(&path, &patch(json!([fault]))).await.status, 400, "{fault}");
+    }
 }
 
 #[tokio::test]

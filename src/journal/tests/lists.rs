@@ -177,3 +177,77 @@ async fn a_list_lasts_half_an_hour_after_its_last_page() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_list_that_is_forgotten_is_gone_and_no_other() {
+    on_both(async |journal| {
+        for (token, prefix) in [("t", "a"), ("u", "b")] {
+            let snapshot = list(&journal, token, prefix, 3, 10).await;
+            journal.snapshot_finish(snapshot, at(10)).await.unwrap();
+        }
+        let begun = list(&journal, "t", "c", 3, 10).await;
+        journal.snapshot_forget(key("t")).await.unwrap();
+        assert_eq!(journal.snapshot_page(key("t"), None, 1, 9, at(11)).await.unwrap(), None);
+        assert!(journal.snapshot_page(key("u"), None, 1, 9, at(11)).await.unwrap().is_some());
+        // One that is being made belongs to somebody who waits for it.
+        assert_eq!(journal.snapshot_finish(begun, at(12)).await.unwrap(), 3);
+    })
+    .await;
+}
+
+/// What SQLite says about how it will answer a query.
+async fn plan(journal: &Journal, sql: String) -> String {
+    let lines = journal.read("explaining", move |conn| {
+        let mut rows = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+        let parameters = vec!["x"; rows.parameter_count()];
+        let lines = rows
+            .query_map(rusqlite::params_from_iter(parameters), |row| {
+                row.get::<_, String>("detail")
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(lines.join("\n"))
+    });
+    lines.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_clients_look_people_up_by_is_answered_by_an_index() {
+    let journal = Journal::in_memory().unwrap();
+    for (by, index) in [
+        (By::Natural, "resources_natural"),
+        (By::Tombstone, "resources_buried"),
+        (By::ExternalId, "resources_external"),
+        (By::DisplayName, "resources_display"),
+        (By::Email, "resources_email"),
+        (By::AppKey, "sqlite_autoindex_links"),
+    ] {
+        let plan = plan(&journal, resources::find_by(by)).await;
+        assert!(plan.contains(index), "{by:?}: {plan}");
+        assert!(!plan.contains("SCAN"), "{by:?}: {plan}");
+    }
+    let by_id = plan(&journal, resources::find_by_id()).await;
+    assert!(by_id.contains("sqlite_autoindex_resources") && !by_id.contains("SCAN"), "{by_id}");
+    let page = plan(&journal, snapshots::ROWS.to_owned()).await;
+    assert!(page.contains("SEARCH") && page.contains("pos>?"), "{page}");
+    assert!(!page.contains("TEMP B-TREE"), "{page}");
+    // The control: without an index it is told.
+    let scan = plan(&journal, "SELECT 1 FROM resources WHERE desired = ?1".to_owned()).await;
+    assert!(scan.contains("SCAN"), "{scan}");
+}
+
+/// A page that skips rows costs more the further back it is.
+#[test]
+fn no_query_skips_rows() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/journal");
+    let word = ["OFF", "SET"].concat();
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let text = std::fs::read_to_string(&path).unwrap();
+            read += 1;
+            assert!(!text.contains(&word), "{}", path.display());
+        }
+    }
+    assert!(read > 10);
+}

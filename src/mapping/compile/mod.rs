@@ -171,7 +171,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     users.keep.clone_from(&scim.keep);
     users.resource_type = resource_types::shown(&users, &full[&Kind::User], groups.is_some());
     if let Some(groups) = &mut groups {
-        groups.resource_type = resource_types::shown(groups, &full[&Kind::Group], false);
+        groups.resource_type = resource_types::shown(groups, &full[&Kind::Group], true);
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, source.text.as_bytes());
     let mapping = Mapping {

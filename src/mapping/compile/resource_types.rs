@@ -164,8 +164,8 @@ fn table_values(raw: &RawMapping, from: &RawAttribute) -> Vec<Value> {
     values
 }
 
-/// What SCIM shows: mapped, kept and shown attributes, no others.
-pub(super) fn shown(side: &Side, full: &ResourceType, with_groups: bool) -> ResourceType {
+/// What SCIM shows: mapped, kept and shown attributes, and with groups those of a user; no others.
+pub(super) fn shown(side: &Side, full: &ResourceType, has_groups: bool) -> ResourceType {
     let mut used: BTreeSet<String> = BTreeSet::new();
     let rows = side.attributes.iter().flat_map(|row| row.sources.iter());
     for source in rows.chain(side.shows.iter().map(|(source, _)| source)) {
@@ -181,11 +181,11 @@ pub(super) fn shown(side: &Side, full: &ResourceType, with_groups: bool) -> Reso
     match side.kind {
         Kind::User => {
             used.insert("userName".to_owned());
-            if with_groups {
-                used.extend(["groups.value", "groups.display"].map(str::to_owned));
-            }
             if !side.deactivate.is_empty() {
                 used.insert("active".to_owned());
+            }
+            if has_groups {
+                used.insert("groups".to_owned());
             }
         }
         Kind::Group => used.extend(["displayName".to_owned(), "members".to_owned()]),

@@ -29,6 +29,19 @@ pub struct MemberGoal {
     pub remove: Vec<Person>,
     /// The list is complete: everybody else whom SCIM knows must be out.
     pub whole: bool,
+    /// Whether it is looked first who is in.
+    pub look: Look,
+}
+
+/// Whether the members of a group are read before a call is made about some of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Look {
+    /// Before the first call.
+    #[default]
+    First,
+    /// Only after the app refused somebody, who may be in (or out) already: to take one in, a
+    /// hundred thousand need not be read.
+    AfterRefusal,
 }
 
 impl MemberGoal {
@@ -104,7 +117,9 @@ pub(super) struct MemberFacts {
 /// The membership part of a converge.
 #[derive(Debug)]
 pub(super) struct MemberRun {
-    /// Member ids in the group.
+    /// Whether it is known who is in.
+    seen: bool,
+    /// Member ids in the group, where the whole list is written.
     inside: Option<Vec<Value>>,
     calls: VecDeque<MemberCall>,
     /// The people behind member ids, where the two differ.
@@ -136,6 +151,7 @@ impl MemberRun {
         let has = facts.shown.as_deref().map(by_person);
         let facts = Known { has, ids: facts.ids, leaving: facts.leaving };
         let mut run = Self {
+            seen: facts.has.is_some(),
             inside: inside.map(|all| all.iter().map(|(_, id)| id.clone()).collect()),
             calls: VecDeque::new(),
             owners: BTreeMap::new(),
@@ -292,6 +308,11 @@ impl MemberRun {
 
     fn owner(&self, id: &Value) -> Value {
         self.owners.get(&id_text(id)).unwrap_or(id).clone()
+    }
+
+    /// Whether the app refused somebody while nobody knew who is in.
+    pub(super) fn is_refused_unseen(&self) -> bool {
+        !self.seen && !self.reached.refused.is_empty()
     }
 
     pub(super) fn reached(self) -> MembersReached {

@@ -15,7 +15,7 @@ mod tables;
 pub use converge::{Applied, Claim, Converge, Goal, Reached, RefusedGroup, Want};
 pub use find::{FindPlan, Found, id_text};
 pub use list::{ListPlan, ListedRow};
-pub use members::{MemberGoal, MembersReached, Person, ShownMembers};
+pub use members::{Look, MemberGoal, MembersReached, Person, ShownMembers};
 pub use read::{GetPlan, MembersPlan, ProbePlan};
 pub use tables::TablesPlan;
 

@@ -55,6 +55,18 @@ impl Node {
     }
 }
 
+impl Node {
+    pub(super) fn reads(&self, attribute: &str) -> bool {
+        match self {
+            Self::And(nodes) | Self::Or(nodes) => nodes.iter().any(|node| node.reads(attribute)),
+            Self::Not(node) => node.reads(attribute),
+            Self::Present(path) | Self::Compare { path, .. } => {
+                path.schema.is_none() && path.attribute == attribute
+            }
+        }
+    }
+}
+
 fn present(path: &AttrPath, scope: &Value) -> bool {
     path.any(scope, &mut |value| !is_empty(value))
 }

@@ -52,6 +52,12 @@ impl Filter {
         self.0.matches(resource)
     }
 
+    /// Whether it looks at this attribute of the core schema, such as `members`, which is
+    /// costly to read.
+    pub fn reads(&self, attribute: &str) -> bool {
+        self.0.reads(attribute)
+    }
+
     /// The comparisons, if the filter is a plain `eq` or an `and` of such; null is none.
     /// Values have the attribute's type.
     pub fn as_equalities(&self) -> Option<Vec<(AttrPath, Value)>> {

@@ -40,7 +40,10 @@ pub(super) fn node(expr: &Expr, scope: Scope<'_>) -> Result<Node, Fault> {
         Expr::Present(path) => Ok(Node::Present(look_up(path, scope)?.0)),
         Expr::Compare { path: raw, op, right } => {
             let (path, leaf) = look_up(raw, scope)?;
-            compared(raw.at, path, leaf, *op, right)
+            match by_id(raw, scope, *op, right) {
+                Some((path, leaf, id)) => compared(raw.at, path, leaf, *op, &id),
+                None => compared(raw.at, path, leaf, *op, right),
+            }
         }
         Expr::ValuePath { path, filter, sub } => elements(path, filter, sub.as_deref(), scope),
     }
@@ -63,6 +66,27 @@ fn look_up<'a>(raw: &RawPath, scope: Scope<'a>) -> Result<(AttrPath, &'a Attribu
         path = AttrPath { attribute: "value".to_owned(), multi_valued: false, ..path };
     }
     Ok((path, found.leaf()))
+}
+
+/// `members.$ref eq "https://…/Users/7"` is `members.value eq "7"`, and `meta.location` is `id`:
+/// where a resource is seen from is not known here, and the last segment names it.
+fn by_id<'a>(
+    raw: &RawPath,
+    scope: Scope<'a>,
+    op: CompareOp,
+    right: &Operand,
+) -> Option<(AttrPath, &'a Attribute, Operand)> {
+    let Operand::Literal(Value::String(uri)) = right else { return None };
+    let (_, id) = uri.rsplit_once('/')?;
+    let text = raw.text.to_ascii_lowercase();
+    let sibling = match text.strip_suffix("meta.location") {
+        Some(namespace) => format!("{namespace}id"),
+        None => format!("{}value", text.strip_suffix("$ref")?),
+    };
+    let raw = RawPath { text: sibling, at: raw.at };
+    let (path, leaf) = look_up(&raw, scope).ok()?;
+    let is_plain = matches!(op, CompareOp::Eq | CompareOp::Ne);
+    (is_plain && !id.is_empty()).then(|| (path, leaf, Operand::Literal(id.into())))
 }
 
 fn in_resource<'a>(name: &str, rt: &'a ResourceType) -> Option<Found<'a>> {

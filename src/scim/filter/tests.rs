@@ -16,6 +16,7 @@ fn rt() -> ResourceType {
     rt.schema.attributes.extend([
         Attribute::text("tags", "").multi(),
         Attribute::new("floor", AttributeType::Integer, ""),
+        Attribute::new("quota", AttributeType::Decimal, ""),
         Attribute::new("hired", AttributeType::DateTime, ""),
     ]);
     rt
@@ -225,6 +226,17 @@ fn numbers_that_json_cannot_hold_stay_texts() {
     }
 }
 
+/// Found by fuzzing: a number read and printed must not wander.
+#[test]
+fn numbers_are_read_exactly() {
+    for number in ["9.1e+30", "9.099999999999999e+30", "0.1", "123456789.123456789", "5e-324"] {
+        let filter = Filter::parse(&format!("quota eq {number}"), &rt()).unwrap();
+        let exact: f64 = number.parse().unwrap();
+        let (_, value) = filter.as_equalities().unwrap().remove(0);
+        assert_eq!(value.as_f64().map(f64::to_bits), Some(exact.to_bits()), "{number}");
+    }
+}
+
 #[test]
 fn equalities_are_recognised() {
     let found = |text: &str| -> Option<Vec<(String, Value)>> {
@@ -261,9 +273,35 @@ fn members_of_groups_by_value_and_ref() {
         r#"members.$ref eq "https://b/Users/u1""#,
         r#"members[$ref eq "https://b/Users/u1"]"#,
         r#"displayName eq "G" and members.value eq "u1""#,
+        // Where it is seen from does not count.
+        r#"members.$ref eq "https://other/scim/v2/Users/u1""#,
+        r#"members[$REF eq "https://other/scim/v2/Users/u1"]"#,
+        r#"members.$ref ne "https://other/scim/v2/Users/u2""#,
+        r#"members.$ref co "b/Users""#,
     ] {
         assert!(Filter::parse(text, &group()).unwrap().matches(&document), "{text}");
     }
+}
+
+#[test]
+fn a_resource_is_found_by_its_location() {
+    assert!(matches(r#"meta.location eq "https://b/Users/2819c223""#));
+    assert!(!matches(r#"meta.location eq "https://b/Users/2819c224""#));
+    let urn = "urn:ietf:params:scim:schemas:core:2.0:User:meta.location";
+    assert!(matches(&format!(r#"{urn} eq "https://b/Users/2819c223""#)));
+    let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.$ref";
+    assert!(matches(&format!(r#"{manager} eq "../Users/26118915""#)));
+}
+
+#[test]
+fn it_is_known_whether_members_are_looked_at() {
+    let reads = |text: &str| Filter::parse(text, &group()).unwrap().reads("members");
+    for text in
+        ["members pr", "displayName pr or not (members[value eq \"u\"])", "members eq \"u\""]
+    {
+        assert!(reads(text), "{text}");
+    }
+    assert!(!reads("displayName eq \"members\" and not (externalId pr)"));
 }
 
 #[test]

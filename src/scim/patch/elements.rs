@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::PatchOp;
-use super::merge::{append, is_primary, take_away};
+use super::merge::{append, is_primary, supplant, take_away};
 use super::steps::Change;
 use crate::scim::attribute::Attribute;
 use crate::scim::cast;
@@ -165,7 +165,10 @@ fn whole(
         simple => (simple.clone(), simple),
     };
     if meant.is_empty() {
-        return Ok(append(list, vec![made.0], attribute));
+        return Ok(match op {
+            PatchOp::Replace => supplant(list, made.0, attribute),
+            _ => append(list, vec![made.0], attribute),
+        });
     }
     for at in meant {
         match (&mut list[*at], &made.1) {

@@ -64,6 +64,18 @@ pub(super) fn append(mut list: Vec<Value>, new: Vec<Value>, attribute: &Attribut
     list
 }
 
+/// Sets an element in the place of the one that it would be merged into: what replaces leaves
+/// nothing of the old one.
+pub(super) fn supplant(mut list: Vec<Value>, element: Value, attribute: &Attribute) -> Vec<Value> {
+    let value = value_of(&element, attribute);
+    list.retain(|old| {
+        value.is_none()
+            || value_of(old, attribute) != value
+            || !types_agree(old, &element, attribute)
+    });
+    append(list, vec![element], attribute)
+}
+
 /// The fingerprint of an element's `value`, if it has one.
 fn value_of(element: &Value, attribute: &Attribute) -> Option<String> {
     let text = fingerprint(element.get("value")?, attribute.sub("value")?);

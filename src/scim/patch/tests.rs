@@ -697,6 +697,16 @@ fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
+#[test]
+fn a_replacement_leaves_nothing_of_the_element_it_takes_the_place_of() {
+    let base = json!({"emails": [{"value": "b", "primary": false}]});
+    let operation =
+        json!({"op": "replace", "path": "emails[type eq \"home\"]", "value": [{"value": "b"}]});
+    let once = patched(&base, json!([operation])).unwrap().desired;
+    assert_eq!(once["emails"], json!([{"type": "home", "value": "b"}]));
+    assert_eq!(patched(&once, json!([operation])).unwrap().desired, once);
+}
+
 proptest! {
     #[test]
     fn no_json_makes_anything_panic(value in json_value(), base in json_value()) {

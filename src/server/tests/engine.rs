@@ -9,7 +9,7 @@ use crate::scim::{self, ResourceType, ScimError};
 use crate::server::engine::{Doing, Engine, HeaderLookup, Kind};
 use crate::sync::{
     Caller, Certainty, Command, CommandError, Deadline, Denied, Door, ListQuery, Listing, Members,
-    Page, Readiness, Shown, Submission, Write, Written,
+    Page, Readiness, Shown, Submission, Unheard, Write, Written,
 };
 
 /// Ids: `missing`, `mirror`, `panics`, `never` (is not answered), `held` (until `release`, or
@@ -138,7 +138,7 @@ impl Engine for Scripted {
         _: Deadline,
     ) -> Doing<'a, Result<Written, ScimError>> {
         Box::pin(async move {
-            let Submission { write, when, members } = submission;
+            let Submission { write, when, members, .. } = submission;
             let spared = if members == Members::Spared { " without members" } else { "" };
             self.note(format!("{} {write:?}{spared}", caller.app));
             when.check("W/\"3\"")?;
@@ -162,6 +162,10 @@ impl Engine for Scripted {
                 Write::Delete { id, .. } => Ok(Written::Deleted(self.act(&id).await?)),
             }
         })
+    }
+
+    fn heard<'a>(&'a self, _: &'a Unheard) -> Doing<'a, ()> {
+        Box::pin(async move { self.note("heard".into()) })
     }
 
     fn get<'a>(

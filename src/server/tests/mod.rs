@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin;
+mod bulk;
 mod engine;
 mod guard;
 mod limits;

@@ -123,7 +123,7 @@ async fn other_methods_are_405_with_allow() {
     let bench = Bench::start().await;
     let got = bench.scim("DELETE", "/altr/scim/v2/Users", "").await;
     got.scim_error(405);
-    assert_eq!(got.header("allow"), Some("GET, POST"));
+    assert_eq!(got.header("allow"), Some("GET, HEAD, POST"));
 }
 
 #[tokio::test]
@@ -164,9 +164,9 @@ async fn discovery_comes_from_the_apps_types_and_by_id() {
         assert_eq!(config[works]["supported"], true, "{works}");
     }
     assert_eq!(config["pagination"]["cursor"], true);
-    for not_yet in ["bulk", "changePassword"] {
-        assert_eq!(config[not_yet]["supported"], false, "{not_yet}");
-    }
+    assert_eq!(config["changePassword"]["supported"], true, "the schema has a password");
+    let bulk = json!({"supported": true, "maxOperations": 1000, "maxPayloadSize": 10 << 20});
+    assert_eq!(config["bulk"], bulk);
     let types = get("ResourceTypes").await.json();
     assert_eq!(types["totalResults"], 2);
     assert_eq!(get("ResourceTypes/Group").await.json()["id"], "Group");
@@ -176,7 +176,12 @@ async fn discovery_comes_from_the_apps_types_and_by_id() {
     let id = "urn:ietf:params:scim:schemas:core:2.0:User";
     assert_eq!(get(&format!("Schemas/{id}")).await.json()["id"], id);
     get("Schemas/urn:x").await.scim_error(404);
-    get("Schemas?filter=id%20pr").await.scim_error(403);
+    let one = format!("Schemas/{id}");
+    for path in ["ServiceProviderConfig", "ResourceTypes", "ResourceTypes/User", "Schemas", &one] {
+        get(&format!("{path}?filter=id%20pr")).await.scim_error(403);
+    }
+    let encoded = id.replace(':', "%3A");
+    assert_eq!(get(&format!("Schemas/{encoded}/")).await.json()["id"], id);
     assert_eq!(bench.engine.asked(), [""; 0]);
 }
 

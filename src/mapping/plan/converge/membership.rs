@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Converge, Reached, Stage, Want};
 use crate::mapping::answer::Use;
 use crate::mapping::model::Mapping;
-use crate::mapping::plan::members::{MemberFacts, MemberRun};
+use crate::mapping::plan::members::{Look, MemberFacts, MemberRun};
 use crate::mapping::plan::read::IdsPlan;
 use crate::mapping::plan::{GetPlan, MemberGoal, MembersPlan, ShownMembers, Taken};
 use crate::mapping::{Answer, AnswerClass, Classified, Kind};
@@ -26,7 +26,12 @@ impl Converge {
             return self.begin_grants(mapping);
         }
         let read_members = match &self.goal.want {
-            Want::Present { members, .. } if !members.is_empty() => self.id.clone(),
+            Want::Present { members, .. } if !members.is_empty() => {
+                if members.look == Look::AfterRefusal && is_one_by_one(mapping) {
+                    return self.start_members(mapping, MemberFacts::default());
+                }
+                self.id.clone()
+            }
             _ => None,
         };
         self.stage = match read_members {
@@ -125,7 +130,15 @@ impl Converge {
         self.stage = Stage::Members(run);
     }
 
-    pub(super) fn members_done(&mut self) {
+    pub(super) fn members_done(&mut self, mapping: &Mapping) {
+        let unseen = matches!(&self.stage, Stage::Members(run) if run.is_refused_unseen());
+        if let Want::Present { members, .. } = &mut self.goal.want
+            && members.look == Look::AfterRefusal
+            && unseen
+        {
+            members.look = Look::First;
+            return self.begin_members(mapping);
+        }
         let after = match self.goal.want {
             // The group was emptied; now its own calls, if any.
             Want::Gone => Stage::Operate,
@@ -135,4 +148,12 @@ impl Converge {
             self.members = Some(run.reached());
         }
     }
+}
+
+/// The mapping has calls for those who come and go, by the keys of the people: one that sets the
+/// whole list needs it, and a member id of its own stands only there.
+fn is_one_by_one(mapping: &Mapping) -> bool {
+    let Some(members) = mapping.side(Kind::Group).map(|side| &side.members) else { return false };
+    let by_key = members.read.as_ref().is_none_or(|rule| rule.id == rule.user);
+    members.set.is_empty() && members.ids.is_none() && by_key
 }

@@ -286,7 +286,7 @@ impl Converge {
                 Stage::Members(_) => {
                     let Stage::Members(run) = &self.stage else { continue };
                     let Some(call) = run.due().map(|due| due.call) else {
-                        self.members_done();
+                        self.members_done(mapping);
                         continue;
                     };
                     let roots = run.roots(self.roots());

@@ -255,7 +255,7 @@ impl Cx<'_, '_> {
                 self.report.error_help("M0901", at.clone(), message, help);
             }
             _ => {
-                let help = names::help(name, ["id", "user", "current"].into_iter());
+                let help = names::help(name, ["id", "user", "current"]);
                 let message = format!("`member` has no `{name}`");
                 self.report.error_help("M0407", at.clone(), message, help);
             }

@@ -61,7 +61,7 @@ words! {
 #[derive(Debug, Clone)]
 pub(crate) enum RawTable {
     Named(Spanned<String>),
-    Body(Spanned<RawTableBody>),
+    Body(Box<Spanned<RawTableBody>>),
 }
 
 impl Read for RawTable {
@@ -74,6 +74,6 @@ impl Read for RawTable {
             NodeKind::Map(_) => RawTableBody::read(node, report)?,
             NodeKind::Scalar(_) => return Spanned::read(node, report).map(Self::Named),
         };
-        Some(Self::Body(Spanned { value: body, span: node.span.clone() }))
+        Some(Self::Body(Box::new(Spanned { value: body, span: node.span.clone() })))
     }
 }

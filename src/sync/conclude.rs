@@ -8,13 +8,13 @@ use super::clock::later;
 use super::engine::{Engine, Pause};
 use super::goal::{taken_back, united};
 use super::keys::keys_of;
-use super::members::{EDGES_AT_ONCE, edge_ends};
+use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge};
 use super::round::{Round, RoundEnd, link_to};
 use super::view::{self, Asserted};
 use super::wait::Ended;
 use crate::change::{ChangeId, Kind, RefusedAs, ResourceId, Verb, WaitReason};
 use crate::journal::{
-    DesiredNow, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, Wait,
+    DesiredNow, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, Wait,
 };
 use crate::mapping::{Applied, Classified, Missing, Reached};
 use crate::observe::alarm;
@@ -70,10 +70,12 @@ impl Engine {
                 let detail = format!("{app} has no group of that name, and none is made here.");
                 self.refuse(round, ScimError::invalid_value(detail), None).await
             }
-            RoundEnd::Reached(Reached::UnknownMember { words }) => {
+            RoundEnd::Reached(Reached::UnknownMember { person, words }) => {
                 let app = round.app.name();
-                let detail = format!("{app} does not know a member. {words}");
-                self.refuse(round, ScimError::invalid_value(detail), None).await
+                let error =
+                    ScimError::invalid_value(format!("{app} does not know a member. {words}"));
+                self.refuse_with(round, error, None, refused_edge(&round.edges, &person, words))
+                    .await
             }
             RoundEnd::Refused { how, words } => self.refuse(round, refusal(how, words), None).await,
             RoundEnd::Unplannable(error) => {
@@ -288,8 +290,20 @@ impl Engine {
         error: ScimError,
         internal: Option<String>,
     ) -> Result<(), JournalError> {
+        let edges = Self::belongings_refused(round, &error.detail);
+        self.refuse_with(round, error, internal, edges).await
+    }
+
+    /// The same with what becomes of memberships.
+    async fn refuse_with(
+        &self,
+        round: &Round<'_>,
+        error: ScimError,
+        internal: Option<String>,
+        edges: Vec<EdgeEnd>,
+    ) -> Result<(), JournalError> {
         let mut settlement = self.refusal_of(round, round.changes, &error, internal);
-        settlement.edges = Self::belongings_refused(round, &error.detail);
+        settlement.edges = edges;
         if Self::belongings_wait(round) {
             // They were not what was refused.
             settlement.next = LaneNext::Ready;

@@ -6,6 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::clock::later;
 use super::engine::Engine;
 use super::round::Round;
@@ -49,6 +51,19 @@ pub(super) fn edge_ends(edges: &[Edge], members: &MembersReached) -> Vec<EdgeEnd
         Some(EdgeEnd { group, user, wanted: edge.wanted, outcome })
     };
     edges.iter().filter_map(end).collect()
+}
+
+/// The edge of a person whom the app does not know, if it was to be made in this round.
+pub(super) fn refused_edge(edges: &[Edge], person: &Value, words: String) -> Vec<EdgeEnd> {
+    let is = |edge: &&Edge| edge.user_link.as_ref().map(id_text) == Some(id_text(person));
+    let edge = edges.iter().find(is);
+    let end = edge.map(|edge| EdgeEnd {
+        group: edge.group.clone(),
+        user: edge.user.clone(),
+        wanted: edge.wanted,
+        outcome: EdgeOutcome::Refused(words),
+    });
+    end.into_iter().collect()
 }
 
 impl Engine {

@@ -784,8 +784,14 @@ async fn a_field_may_follow_from_groups_that_the_app_has() {
             "tables: { levels: [ { scim: BOSS, app: 90, group: Lab } ] }\ngroups:\n",
             1,
         );
-    let mapping = mapping.replace("room_rename: { call: \"PATCH /rooms/{{group.id}}\", send: [name, level]", "room_rename: { call: \"PATCH /rooms/{{group.id}}\", send: [name]");
-    let mapping = mapping.replace("room_add: { call: POST /rooms, send: [name, level]", "room_add: { call: POST /rooms, send: [name]");
+    let mapping = mapping.replace(
+        "room_rename: { call: \"PATCH /rooms/{{group.id}}\", send: [name, level]",
+        "room_rename: { call: \"PATCH /rooms/{{group.id}}\", send: [name]",
+    );
+    let mapping = mapping.replace(
+        "room_add: { call: POST /rooms, send: [name, level]",
+        "room_add: { call: POST /rooms, send: [name]",
+    );
     let world = World::teams(&mapping).await;
     let ids = people(&world, &["ada"]).await;
     let lab = id_of(&world.post("/Groups", &group("Lab", &[&ids[0]])).await.expect(201));

@@ -117,9 +117,10 @@ impl Converge {
             self.stage = stage;
             return;
         };
-        let joins = run.due_person().is_some_and(|(_, joins)| joins);
+        let (person, joins) = run.due_person().unwrap_or_default();
         if !is_there && refuses && joins {
-            self.stage = Stage::End(Box::new(Reached::UnknownMember { words: said.say }));
+            let end = Reached::UnknownMember { person, words: said.say };
+            self.stage = Stage::End(Box::new(end));
             return;
         }
         match is_there || joins {

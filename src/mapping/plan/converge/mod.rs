@@ -108,6 +108,8 @@ pub enum Reached {
     /// The app does not know somebody who is to come into the group, and the mapping refuses
     /// that.
     UnknownMember {
+        /// The key that the app does not know.
+        person: Value,
         /// The app's words.
         words: String,
     },

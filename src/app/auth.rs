@@ -34,6 +34,8 @@ pub(super) fn header(
                 .map_err(|_| format!("'{name}' is no header name"))?;
             (name, resolve(value, secrets)?)
         }
+        // Its headers come from the login.
+        AppAuth::Session(_) => return Ok(None),
     };
     let mut value = header_value(&name, &text)?;
     // Keeps it out of debug output.

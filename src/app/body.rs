@@ -6,10 +6,11 @@
 
 use serde_json::Value;
 
+use super::xml;
 use crate::mapping::{Body, Format, Payload};
 
 /// Deeper trees are unreadable.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// The content type and bytes of a planned body.
 ///
@@ -34,12 +35,14 @@ pub(super) fn encode(payload: &Payload) -> Result<(&'static str, Vec<u8>), Strin
             }
             value => Ok(("text/plain; charset=utf-8", scalar(value).into_bytes())),
         },
-        Format::Xml => Err("bodies in XML cannot be written yet".to_owned()),
+        Format::Xml => {
+            xml::write(&payload.tree).map(|bytes| ("application/xml; charset=utf-8", bytes))
+        }
     }
 }
 
 /// A value without parts as text; null is empty.
-fn scalar(value: &Value) -> String {
+pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -94,8 +97,9 @@ pub(super) struct Received<'a> {
     pub(super) bytes: &'a [u8],
 }
 
-/// Reads an answer's body in the form that the call expects.
-pub(super) fn decode(received: &Received<'_>, reads: Format) -> Body {
+/// Reads an answer's body in the form that the call expects. `xml_lists`: elements that are
+/// always lists.
+pub(super) fn decode(received: &Received<'_>, reads: Format, xml_lists: &[String]) -> Body {
     if received.bytes.is_empty() {
         return Body::Empty;
     }
@@ -111,9 +115,15 @@ pub(super) fn decode(received: &Received<'_>, reads: Format) -> Body {
         Format::Text => Body::Text(text),
         Format::Json if text.trim().is_empty() => Body::Empty,
         Format::Json => json(&text).unwrap_or_else(|why| not_json(received, text, why)),
-        Format::Xml | Format::Form => {
-            Body::Unreadable("answers in this format cannot be read yet".to_owned())
-        }
+        Format::Xml if text.trim().is_empty() => Body::Empty,
+        Format::Xml => match xml::read(&text, xml_lists) {
+            _ if is_html(received, &text) => {
+                Body::Unreadable("it is HTML where XML was expected".to_owned())
+            }
+            Ok(tree) => Body::Tree(tree),
+            Err(why) => in_plain_words(received, text).unwrap_or(Body::Unreadable(why)),
+        },
+        Format::Form => Body::Unreadable("answers are not read as forms".to_owned()),
     }
 }
 
@@ -124,8 +134,34 @@ fn characters(received: &Received<'_>) -> Option<String> {
         return Some(text.to_owned());
     }
     let kind = received.content_type.unwrap_or_default().to_ascii_lowercase();
-    let latin = kind.contains("charset=iso-8859-1") || kind.contains("charset=\"iso-8859-1\"");
+    let latin = kind.contains("charset=iso-8859-1")
+        || kind.contains("charset=\"iso-8859-1\"")
+        || says_latin(bytes);
     latin.then(|| bytes.iter().map(|byte| char::from(*byte)).collect())
+}
+
+/// Whether the bytes begin with an XML declaration that says Latin-1.
+fn says_latin(bytes: &[u8]) -> bool {
+    let head: String = bytes.iter().take(100).map(|byte| char::from(*byte)).collect();
+    let head = head.to_ascii_lowercase();
+    head.starts_with("<?xml")
+        && head.split("?>").next().is_some_and(|declared| declared.contains("iso-8859-1"))
+}
+
+/// A page for people, also where it happens to be well-formed.
+fn is_html(received: &Received<'_>, text: &str) -> bool {
+    let start: String = text.trim_start().chars().take(14).collect();
+    let start = start.to_ascii_lowercase();
+    let kind = received.content_type.unwrap_or_default().to_ascii_lowercase();
+    kind.starts_with("text/html")
+        || start.starts_with("<html")
+        || start.starts_with("<!doctype html")
+}
+
+/// An error in plain words explains itself; a success in plain words explains nothing.
+fn in_plain_words(received: &Received<'_>, text: String) -> Option<Body> {
+    let kind = received.content_type.unwrap_or_default().to_ascii_lowercase();
+    (received.status >= 400 && kind.starts_with("text/plain")).then_some(Body::Text(text))
 }
 
 fn json(text: &str) -> Result<Body, String> {
@@ -143,11 +179,7 @@ fn not_json(received: &Received<'_>, text: String, why: String) -> Body {
     if kind.starts_with("text/html") || text.trim_start().starts_with('<') {
         return Body::Unreadable("it is HTML or XML where JSON was expected".to_owned());
     }
-    // An error in plain words explains itself; a success in plain words explains nothing.
-    if received.status >= 400 && kind.starts_with("text/plain") {
-        return Body::Text(text);
-    }
-    Body::Unreadable(why)
+    in_plain_words(received, text).unwrap_or(Body::Unreadable(why))
 }
 
 /// The deepest nesting of brackets outside strings; of a text that need not be JSON.
@@ -185,7 +217,7 @@ mod tests {
     }
 
     fn read(status: u16, kind: Option<&str>, bytes: &[u8], reads: Format) -> Body {
-        decode(&Received { status, content_type: kind, coding: None, bytes }, reads)
+        decode(&Received { status, content_type: kind, coding: None, bytes }, reads, &[])
     }
 
     fn unreadable(body: Body) -> String {
@@ -248,16 +280,37 @@ mod tests {
         unreadable(read(200, None, br#"{"cut":"o"#, Format::Json));
         unreadable(read(200, None, b"{} {}", Format::Json));
         unreadable(read(200, None, b"\xff\xfe", Format::Json));
-        unreadable(read(200, None, b"<a/>", Format::Xml));
+        unreadable(read(200, None, b"<a>", Format::Xml));
         let busy = read(503, Some("text/plain"), b"busy", Format::Json);
+        assert_eq!(busy, Body::Text("busy".to_owned()));
+    }
+
+    #[test]
+    fn xml_is_read_and_pages_for_people_are_not() {
+        let read = |kind, bytes: &[u8]| read(200, kind, bytes, Format::Xml);
+        let tree = |text: &str| Body::Tree(json!({ "a": text }));
+        assert_eq!(read(Some("application/json"), b"<a>x</a>"), tree("x"));
+        let latin = b"<?xml version='1.0' encoding='ISO-8859-1'?><a>gr\xfc\xdfe</a>";
+        assert_eq!(read(None, latin), tree("gr\u{fc}\u{df}e"));
+        assert_eq!(read(None, b"\xef\xbb\xbf<a>x</a>\r\n"), tree("x"));
+        assert_eq!(read(None, b" \n"), Body::Empty);
+        unreadable(read(None, b"<a>\xfc</a>"));
+        for (kind, page) in [
+            (Some("text/html"), &b"<a>x</a>"[..]),
+            (None, b"<html><body/></html>"),
+            (None, b"\n<!DOCTYPE HTML><html><br></html>"),
+        ] {
+            assert!(unreadable(read(kind, page)).contains("HTML"));
+        }
+        let busy = super::tests::read(503, Some("text/plain"), b"busy", Format::Xml);
         assert_eq!(busy, Body::Text("busy".to_owned()));
     }
 
     #[test]
     fn a_coded_answer_is_unreadable() {
         let received = |coding| Received { status: 200, content_type: None, coding, bytes: b"{}" };
-        assert!(unreadable(decode(&received(Some("gzip")), Format::Json)).contains("gzip"));
-        assert_eq!(decode(&received(Some("Identity")), Format::Json), Body::Tree(json!({})));
+        assert!(unreadable(decode(&received(Some("gzip")), Format::Json, &[])).contains("gzip"));
+        assert_eq!(decode(&received(Some("Identity")), Format::Json, &[]), Body::Tree(json!({})));
     }
 
     #[test]

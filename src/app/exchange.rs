@@ -1,6 +1,6 @@
 //! Makes one exchange with the app and finds the truth about it. Decides nothing.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use hyper::{HeaderMap, header, http::response::Parts};
 use tokio::time::{Instant, timeout_at};
@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     AppAuth, Connection, Redactor, Reference, SecretStore, auth,
     body::{self, Received},
+    carrier::{Carried, Carrier, Incoming},
     channel::{Broken, Channel, Gathered, keep_alive},
     connect::Connector,
     error::AppError,
@@ -16,27 +17,67 @@ use super::{
     limit::Limit,
     message::Message,
     outcome::{Exchange, InDoubt, NotSent, Phase},
+    session::{self, Keeper, Live},
     target::Target,
 };
-use crate::mapping::{Answer, Body, PlannedRequest, StepClass};
+use crate::mapping::{Answer, Body, HeaderText, LoggedIn, PlannedRequest, Session, StepClass};
 
 /// The client of one app; clones share its connections and limits.
 #[derive(Clone)]
 pub struct AppClient(Arc<Client>);
 
 struct Client {
-    target: Target,
+    app: Place,
+    /// Where logins go, if that is another place.
+    login: Option<Place>,
     auth: AppAuth,
+    session: Option<Arc<Keeper>>,
     secrets: Arc<dyn SecretStore>,
-    connector: Connector,
-    idle: Idle,
     limit: Limit,
     max_answer: usize,
+    xml_lists: Vec<String>,
 }
+
+/// One origin, and how messages travel there.
+struct Place {
+    target: Target,
+    way: Way,
+}
+
+/// How messages travel.
+enum Way {
+    /// By HTTP, over connections of our own.
+    Http { connector: Connector, idle: Idle },
+    /// By something in its place.
+    Instead(Arc<dyn Carrier>),
+}
+
+impl Place {
+    fn new(
+        connect: &Connection,
+        url: &str,
+        carrier: Option<&Arc<dyn Carrier>>,
+    ) -> Result<Self, AppError> {
+        let target = Target::parse(url, connect.insecure)?;
+        let way = match carrier {
+            Some(carrier) => Way::Instead(Arc::clone(carrier)),
+            None => {
+                let connector = Connector::new(connect, target.clone())?;
+                Way::Http { connector, idle: Idle::default() }
+            }
+        };
+        Ok(Self { target, way })
+    }
+}
+
+/// Longest time of a logout when the bridge ends.
+const LOG_OUT: Duration = Duration::from_secs(5);
+/// Longest text of the app about a login that is passed on.
+const SAID: usize = 500;
 
 impl fmt::Debug for AppClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppClient").field("target", &self.0.target).finish_non_exhaustive()
+        f.debug_struct("AppClient").field("target", &self.0.app.target).finish_non_exhaustive()
     }
 }
 
@@ -46,18 +87,79 @@ impl AppClient {
     /// # Errors
     /// When the connection cannot be used; see [`AppError`].
     pub fn new(connect: Connection, secrets: Arc<dyn SecretStore>) -> Result<Self, AppError> {
-        let target = Target::parse(&connect.base_url, connect.insecure)?;
+        Self::with_way(connect, secrets, None)
+    }
+
+    /// A client whose messages something else carries than HTTP. Certificate files and the
+    /// proxy of the connection have no say.
+    ///
+    /// # Errors
+    /// When the connection cannot be used; see [`AppError`].
+    pub fn over(
+        connect: Connection,
+        secrets: Arc<dyn SecretStore>,
+        carrier: &Arc<dyn Carrier>,
+    ) -> Result<Self, AppError> {
+        Self::with_way(connect, secrets, Some(carrier))
+    }
+
+    fn with_way(
+        connect: Connection,
+        secrets: Arc<dyn SecretStore>,
+        carrier: Option<&Arc<dyn Carrier>>,
+    ) -> Result<Self, AppError> {
+        let app = Place::new(&connect, &connect.base_url, carrier)?;
         let limit = Limit::new(connect.at_once, connect.per_second)?;
-        let connector = Connector::new(&connect, target.clone())?;
+        let (session, login) = match &connect.auth {
+            AppAuth::Session(rules) => {
+                let origin = rules.origin();
+                let place =
+                    origin.map(|origin| Place::new(&connect, origin, carrier)).transpose()?;
+                (Some(Arc::new(Keeper::new(Arc::clone(rules)))), place)
+            }
+            _ => (None, None),
+        };
         Ok(Self(Arc::new(Client {
-            target,
+            app,
+            login,
             auth: connect.auth,
+            session,
             secrets,
-            connector,
-            idle: Idle::default(),
             limit,
             max_answer: connect.max_answer,
+            xml_lists: connect.xml_lists,
         })))
+    }
+
+    /// The app said that the session of that number (of [`Answer::session`]) is over: the next
+    /// exchange logs in again, unless somebody has meanwhile. `false`: there are no sessions.
+    pub fn session_over(&self, number: u64) -> bool {
+        if let Some(keeper) = &self.0.session {
+            keeper.over(number);
+        }
+        self.0.session.is_some()
+    }
+
+    /// Ends the open session in the app, if the mapping says how. Best effort, and bounded.
+    pub async fn log_out(&self) {
+        let Some(keeper) = &self.0.session else {
+            return;
+        };
+        let Some(live) = keeper.take() else {
+            return;
+        };
+        let Some(request) = keeper.rules.log_out(live.saved()) else {
+            return;
+        };
+        let longest = Instant::now() + request.timeout.min(LOG_OUT);
+        let exchange = self.0.call(&self.0.app, &request, Some(&live), longest).await;
+        match exchange {
+            Exchange::Answered(answer) if answer.status < 400 => {}
+            Exchange::Answered(answer) => {
+                tracing::debug!(status = answer.status, "the app refused the logout");
+            }
+            _ => tracing::debug!("the app did not answer the logout"),
+        }
     }
 
     /// A redactor for what the bridge shows the app of itself, as it is now. The caller adds
@@ -81,6 +183,10 @@ impl AppClient {
             AppAuth::Bearer { value: reference, .. } | AppAuth::Header { value: reference, .. } => {
                 redactor.add(&value(reference));
             }
+            AppAuth::Session(_) => {}
+        }
+        if let Some(keeper) = &self.0.session {
+            keeper.hide(&mut redactor);
         }
         redactor
     }
@@ -98,8 +204,75 @@ impl AppClient {
                 return Exchange::NotSent(NotSent { phase: Phase::Wait, why });
             }
         };
+        let session = match &client.session {
+            None => None,
+            Some(keeper) => {
+                let log_in = || log_in(Arc::clone(&self.0), Arc::clone(&keeper.rules));
+                match keeper.session(deadline, log_in).await {
+                    Ok(live) => Some(live),
+                    Err(not_sent) => return Exchange::NotSent(not_sent),
+                }
+            }
+        };
+        let exchange = client.call(&client.app, request, session.as_deref(), deadline).await;
+        drop(turn);
+        exchange
+    }
+}
+
+/// Makes the login. It takes the turn of the exchange that asked for it.
+async fn log_in(
+    client: Arc<Client>,
+    rules: Arc<Session>,
+) -> Result<(LoggedIn, Answer, String), NotSent> {
+    client.secrets.renew();
+    let request = rules
+        .log_in()
+        .map_err(|error| NotSent { phase: Phase::Prepare, why: error.to_string() })?;
+    let place = client.login.as_ref().unwrap_or(&client.app);
+    let deadline = Instant::now() + request.timeout;
+    client.limit.pace(deadline).await.map_err(|why| NotSent { phase: Phase::Login, why })?;
+    let exchange = client.call(place, &request, None, deadline).await;
+    let mut redactor = Redactor::default();
+    let in_headers = request.headers.iter().filter_map(|(_, text)| match text {
+        HeaderText::Secret(name) => Some(name),
+        HeaderText::Plain(_) => None,
+    });
+    for name in request.secrets.iter().map(|placed| &placed.secret).chain(in_headers) {
+        redactor.add(&client.secrets.get(name).unwrap_or_default());
+    }
+    let clean = |text: &str| redactor.text(text, SAID);
+    let (logged_in, answer) = session::outcome(&rules, exchange, clean)?;
+    tracing::info!(call = request.call, "logged in to the app");
+    Ok((logged_in, answer, place.path_of(&request)))
+}
+
+impl Place {
+    /// The path of a request as it stands on the wire.
+    fn path_of(&self, request: &PlannedRequest) -> String {
+        let path = request.target.split('?').next().unwrap_or_default();
+        format!("{}{path}", self.target.base_path)
+    }
+}
+
+impl Client {
+    /// Builds the message and carries it out, in a session if there is one.
+    async fn call(
+        &self,
+        place: &Place,
+        request: &PlannedRequest,
+        session: Option<&Live>,
+        deadline: Instant,
+    ) -> Exchange {
         // Secrets are read after the wait: they may have changed meanwhile.
-        let message = Message::build(request, &client.target, &client.auth, &*client.secrets);
+        let proof = match session {
+            Some(live) => live.headers(&place.path_of(request), &*self.secrets),
+            None => {
+                auth::header(&self.auth, &*self.secrets).map(|header| header.into_iter().collect())
+            }
+        };
+        let message =
+            proof.and_then(|proof| Message::build(request, &place.target, proof, &*self.secrets));
         let message = match message {
             Ok(message) => message,
             Err(why) => {
@@ -108,21 +281,29 @@ impl AppClient {
         };
         let longest = Instant::now().checked_add(request.timeout);
         let until = longest.map_or(deadline, |longest| longest.min(deadline));
-        let exchange = client.carry_out(request, &message, until).await;
-        drop(turn);
+        let mut exchange = self.carry_out(place, request, &message, until).await;
+        if let (Exchange::Answered(answer), Some(live)) = (&mut exchange, session) {
+            answer.session = live.number;
+            live.heard(answer, &place.path_of(request));
+        }
         exchange
     }
-}
 
-impl Client {
     async fn carry_out(
         &self,
+        place: &Place,
         request: &PlannedRequest,
         message: &Message,
         until: Instant,
     ) -> Exchange {
-        if let Some(channel) = self.idle.take().await {
-            match self.attempt(channel, request, message, until).await {
+        let (connector, idle) = match &place.way {
+            Way::Http { connector, idle } => (connector, idle),
+            Way::Instead(carrier) => {
+                return self.hand_over(place, carrier.as_ref(), request, message, until).await;
+            }
+        };
+        if let Some(channel) = idle.take().await {
+            match self.attempt(idle, channel, request, message, until).await {
                 // The app closed it while it was idle. Nothing was sent, or a read that
                 // changes nothing: a fresh connection belongs to the same attempt.
                 Outcome::Unanswered { exchange: Exchange::NotSent(_), closed: true } => {}
@@ -131,7 +312,7 @@ impl Client {
                 Outcome::Answered(answer) => return Exchange::Answered(answer),
             }
         }
-        let stream = match self.connector.open(until).await {
+        let stream = match connector.open(until).await {
             Ok(stream) => stream,
             Err(not_sent) => return Exchange::NotSent(not_sent),
         };
@@ -141,15 +322,38 @@ impl Client {
                 return Exchange::NotSent(NotSent { phase: Phase::Send, why });
             }
         };
-        match self.attempt(channel, request, message, until).await {
+        match self.attempt(idle, channel, request, message, until).await {
             Outcome::Unanswered { exchange, .. } => exchange,
             Outcome::Answered(answer) => Exchange::Answered(answer),
+        }
+    }
+
+    /// Gives the message to what stands in the place of HTTP.
+    async fn hand_over(
+        &self,
+        place: &Place,
+        carrier: &dyn Carrier,
+        request: &PlannedRequest,
+        message: &Message,
+        until: Instant,
+    ) -> Exchange {
+        let outgoing = message.outgoing(request, &place.target);
+        let sent = outgoing.body.len() as u64;
+        match timeout_at(until, carrier.carry(outgoing)).await {
+            Err(_) => {
+                let why = "it took too long".to_owned();
+                Exchange::InDoubt(InDoubt { sent, status: None, why })
+            }
+            Ok(Carried::NotSent { phase, why }) => Exchange::NotSent(NotSent { phase, why }),
+            Ok(Carried::Broken { status, why }) => Exchange::InDoubt(InDoubt { sent, status, why }),
+            Ok(Carried::Answered(incoming)) => Exchange::Answered(self.read(request, incoming)),
         }
     }
 
     /// Sends the message on a connection and reads the answer.
     async fn attempt(
         &self,
+        idle: &Idle,
         mut channel: Channel,
         request: &PlannedRequest,
         message: &Message,
@@ -167,7 +371,7 @@ impl Client {
         let work = self.converse(&mut channel, message, &mut status);
         let broken = match timeout_at(until, work).await {
             Ok(Ok((head, gathered))) => {
-                return Outcome::Answered(self.answer(channel, request, &head, gathered));
+                return Outcome::Answered(self.answer(idle, channel, request, &head, gathered));
             }
             Ok(Err(broken)) => Some(broken),
             Err(_) => None,
@@ -197,30 +401,40 @@ impl Client {
     /// Puts a complete answer into the mapping's words and the connection back.
     fn answer(
         &self,
+        idle: &Idle,
         channel: Channel,
         request: &PlannedRequest,
         head: &Parts,
         gathered: Gathered,
     ) -> Answer {
-        let status = head.status.as_u16();
-        let text = |name: header::HeaderName| head.headers.get(name).and_then(|v| v.to_str().ok());
-        let body = match gathered {
-            Gathered::Whole(bytes) => {
-                self.idle.put(channel, keep_alive(&head.headers));
-                let received = Received {
-                    status,
-                    content_type: text(header::CONTENT_TYPE),
-                    coding: text(header::CONTENT_ENCODING),
-                    bytes: &bytes,
-                };
-                body::decode(&received, request.reads)
+        let (status, headers) = (head.status.as_u16(), headers(&head.headers));
+        match gathered {
+            Gathered::Whole(body) => {
+                idle.put(channel, keep_alive(&head.headers));
+                self.read(request, Incoming { status, headers, body })
             }
             // The connection goes: its rest is unread.
-            Gathered::TooLong => {
-                Body::Unreadable(format!("it is longer than {} bytes", self.max_answer))
-            }
+            Gathered::TooLong => Answer { status, headers, body: self.too_long(), session: 0 },
+        }
+    }
+
+    /// Reads an answer as the call says.
+    fn read(&self, request: &PlannedRequest, incoming: Incoming) -> Answer {
+        let received = Received {
+            status: incoming.status,
+            content_type: incoming.header(header::CONTENT_TYPE.as_str()),
+            coding: incoming.header(header::CONTENT_ENCODING.as_str()),
+            bytes: &incoming.body,
         };
-        Answer { status, headers: headers(&head.headers), body }
+        let body = match incoming.body.len() > self.max_answer {
+            true => self.too_long(),
+            false => body::decode(&received, request.reads, &self.xml_lists),
+        };
+        Answer { status: incoming.status, headers: incoming.headers, body, session: 0 }
+    }
+
+    fn too_long(&self) -> Body {
+        Body::Unreadable(format!("it is longer than {} bytes", self.max_answer))
     }
 }
 

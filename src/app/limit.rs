@@ -56,11 +56,21 @@ impl Limit {
             .map_err(|_| "the app is busy with as many calls as `at_once` allows".to_owned())?
             // The semaphore is never closed.
             .map_err(|_| "the client is closing".to_owned())?;
+        self.pace(deadline).await?;
+        Ok(permit)
+    }
+
+    /// Waits until another exchange may begin, without a turn of its own: a login has the turn
+    /// of the exchange that needs it.
+    ///
+    /// # Errors
+    /// In words, when that would come after the deadline.
+    pub(crate) async fn pace(&self, deadline: Instant) -> Result<(), String> {
         if let Some(pace) = &self.pace {
             let start = pace.reserve(Instant::now(), deadline);
             sleep_until(start.ok_or("the app takes no more calls now (`per_second`)")?).await;
         }
-        Ok(permit)
+        Ok(())
     }
 }
 

@@ -3,12 +3,15 @@
 //! The one thing that matters here is the truth about an exchange: certainly not sent,
 //! answered, or in doubt ([`Exchange`]). One call of [`AppClient::exchange`] is one visible
 //! attempt: no redirects are followed, nothing that may have been acted on is sent again.
+//! A [`Carrier`] may stand in the place of HTTP (rehearsals, simulations).
 //! This room knows nothing of SCIM, of changes or of the journal.
 
 mod auth;
 mod body;
+mod carrier;
 mod channel;
 mod connect;
+mod cookies;
 mod counter;
 mod error;
 mod exchange;
@@ -17,9 +20,11 @@ mod limit;
 mod message;
 mod outcome;
 mod redact;
+mod session;
 mod target;
 #[cfg(test)]
 mod tests;
+mod xml;
 
 use std::path::PathBuf;
 
@@ -28,6 +33,7 @@ use zeroize::Zeroizing;
 pub use crate::mapping::{AppAuth, Reference};
 
 pub use self::{
+    carrier::{Carried, Carrier, Incoming, Outgoing},
     error::AppError,
     exchange::AppClient,
     outcome::{Exchange, InDoubt, NotSent, Phase},
@@ -48,6 +54,8 @@ pub struct Connection {
     pub per_second: Option<f64>,
     /// Bytes of an answer's body above which it is unreadable.
     pub max_answer: usize,
+    /// XML elements that are always read as lists.
+    pub xml_lists: Vec<String>,
     /// PEM file of the only trusted authorities; without it the system's are trusted.
     pub ca: Option<PathBuf>,
     /// The bridge's own certificate, for apps that ask for one.
@@ -72,4 +80,7 @@ pub struct ClientCert {
 pub trait SecretStore: Send + Sync {
     /// The secret of that name, if it has a value.
     fn get(&self, name: &str) -> Option<Zeroizing<String>>;
+
+    /// Looks whether values have changed, before one of them is used for a login.
+    fn renew(&self) {}
 }

@@ -32,6 +32,10 @@ pub enum Phase {
     Prepare,
     /// It waited for its turn (`at_once`, `per_second`).
     Wait,
+    /// The bridge had to log in first, and the app did not answer that.
+    Login,
+    /// The bridge had to log in first, and the app refused its credential.
+    Refused,
     /// The host's name was looked up.
     Resolve,
     /// The TCP connection was opened.
@@ -50,6 +54,8 @@ impl Phase {
         match self {
             Self::Prepare => "prepare",
             Self::Wait => "wait",
+            Self::Login => "login",
+            Self::Refused => "refused",
             Self::Resolve => "resolve",
             Self::Connect => "connect",
             Self::Proxy => "proxy",
@@ -64,6 +70,8 @@ impl fmt::Display for NotSent {
         let doing = match self.phase {
             Phase::Prepare => "the request could not be built",
             Phase::Wait => "the request waited for its turn in vain",
+            Phase::Login => "the bridge could not log in",
+            Phase::Refused => "the login was refused",
             Phase::Resolve => "the app's host was not found",
             Phase::Connect => "the app could not be reached",
             Phase::Proxy => "the proxy gave no connection to the app",

@@ -3,6 +3,7 @@
 
 mod pool;
 mod server;
+mod session;
 mod tls;
 mod truth;
 mod words;

@@ -56,11 +56,13 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
     Ok(if mistakes > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn is_error(diagnostic: &Diagnostic) -> bool {
+/// Whether it stops the loading.
+pub(super) fn is_error(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
 }
 
-fn as_json(diagnostic: &Diagnostic) -> Value {
+/// A finding with stable keys.
+pub(super) fn as_json(diagnostic: &Diagnostic) -> Value {
     json!({
         "code": diagnostic.code,
         "severity": if is_error(diagnostic) { "error" } else { "warning" },

@@ -10,11 +10,13 @@ mod changes;
 mod check;
 mod control;
 mod demo;
+mod explain;
 mod health;
 pub mod options;
 mod output;
 pub mod serve;
 mod table;
+mod test;
 mod token;
 mod traffic;
 
@@ -40,6 +42,10 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Check mapping files; every mistake with its line
     Check(check::CheckArguments),
+    /// What a SCIM request would do, call by call and why; no network
+    Explain(explain::ExplainArguments),
+    /// Rehearse the test files beside mappings, offline
+    Test(test::TestArguments),
     /// Credentials of identity providers
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -93,6 +99,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
         Command::App(command) => app::run(command),

@@ -17,8 +17,8 @@ use crate::journal::{Journal, KeySource, Keys};
 use crate::observe::{Feed, Metrics, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
-    BaseUrls, Bridge, BridgeConfig, Clock, Environment, Loaded, find_files, load, new_control_key,
-    read_source,
+    BaseUrls, Bridge, BridgeConfig, Clock, Environment, Ids, Loaded, find_files, load,
+    new_control_key, read_source,
 };
 
 /// Arguments of `serve`.
@@ -169,6 +169,8 @@ impl Service {
             keys,
             mappings: plan.mappings,
             clock: Clock::System,
+            ids: Ids::Random,
+            carrier: None,
             metrics: metrics.clone(),
             feed: feed.clone(),
             drain: Duration::from_secs(plan.listeners.drain),

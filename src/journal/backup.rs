@@ -3,7 +3,6 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
@@ -34,10 +33,7 @@ impl Journal {
                 .await
                 .unwrap_or_else(|e| Err(JournalError::Refused(e.to_string())))
             }
-            Backend::Memory(writer) => {
-                let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                copy(writer.connection(), &to)
-            }
+            Backend::Memory(memory) => memory.read(|conn| copy(conn, &to)),
         }
         .map_err(|e| e.doing("backup"))
     }

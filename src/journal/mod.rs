@@ -18,6 +18,7 @@ mod lanes;
 mod links;
 pub mod lock;
 mod members;
+mod memory;
 mod migrate;
 mod open;
 mod reader;
@@ -45,8 +46,9 @@ pub use open::{Open, OpenError};
 pub use snapshots::SNAPSHOT_ROWS;
 pub use types::*;
 
+use memory::Memory;
 use reader::Readers;
-use writer::{Command, Tx, Work, Writer};
+use writer::{Command, Tx, Work};
 
 /// How many writes may wait for the writer thread; more wait in their callers.
 const WRITE_QUEUE: usize = 1024;
@@ -77,9 +79,7 @@ struct Inner {
 
 enum Backend {
     File { path: std::path::PathBuf, writes: mpsc::Sender<Command>, reads: Readers },
-    // Runs in the caller's thread: under a paused tokio clock, time does not pass while the
-    // journal works, so a rehearsal is the same each time.
-    Memory(Mutex<Writer>),
+    Memory(Memory),
 }
 
 /// What the handle and the threads both see.
@@ -240,11 +240,7 @@ impl Journal {
             Backend::File { writes, .. } => {
                 writes.send(Command::Job(job)).await.map_err(|_| JournalError::Closed)
             }
-            Backend::Memory(writer) => {
-                let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                writer.batch(job, || None);
-                Ok(())
-            }
+            Backend::Memory(memory) => memory.write(job),
         }
     }
 
@@ -257,10 +253,7 @@ impl Journal {
         match &self.inner.backend {
             // Only for what may be missed: the next occasion comes.
             Backend::File { writes, .. } => drop(writes.try_send(Command::Job(job))),
-            Backend::Memory(writer) => {
-                let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                writer.batch(job, || None);
-            }
+            Backend::Memory(memory) => drop(memory.write(job)),
         }
     }
 
@@ -272,10 +265,7 @@ impl Journal {
     {
         let outcome = match &self.inner.backend {
             Backend::File { reads, .. } => reads.run(work).await,
-            Backend::Memory(writer) => {
-                let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-                work(writer.connection())
-            }
+            Backend::Memory(memory) => memory.read(work),
         };
         outcome.map_err(|e| {
             self.inner.shared.watch(&e);

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::mpsc;
 
 use super::lock::{Lock, LockError, lock_path};
+use super::memory::Memory;
 use super::reader::Readers;
 use super::sql::{Time, change_state, move_change};
 use super::types::{JournalError, Recovery};
@@ -162,22 +164,30 @@ pub(super) fn open(open: Open) -> Result<(Journal, Recovery), OpenError> {
 pub(super) fn in_memory() -> Result<Journal, OpenError> {
     let path = Path::new(":memory:");
     let sqlite = |e| OpenError::sqlite("opening", path, &e);
-    let mut conn = Connection::open_in_memory().map_err(sqlite)?;
+    let conn = Connection::open_in_memory().map_err(sqlite)?;
     settings(&conn).map_err(sqlite)?;
     migrate::bring_up(&conn, path, migrate::MIGRATIONS)?;
     let opened = Timestamp::UNIX_EPOCH;
-    let recovery =
-        recover(&mut conn, opened).map_err(|e| OpenError::failed("recovering", path, &e))?;
+    let (journal, _) =
+        reopen(conn, opened).map_err(|e| OpenError::failed("recovering", path, &e))?;
+    Ok(journal)
+}
+
+/// A journal in memory over a connection that may have served one before.
+pub(super) fn reopen(
+    mut conn: Connection,
+    now: Timestamp,
+) -> Result<(Journal, Recovery), JournalError> {
+    let recovery = recover(&mut conn, now)?;
     let shared = Shared::new();
-    let writer = Writer::new(conn, recovery.boot, opened, Arc::clone(&shared));
-    Ok(Journal {
-        inner: Arc::new(Inner {
-            backend: Backend::Memory(Mutex::new(writer)),
-            _threads: Threads(Mutex::default()),
-            lock: Mutex::new(None),
-            shared,
-        }),
-    })
+    let writer = Writer::new(conn, recovery.boot, now, Arc::clone(&shared));
+    let inner = Inner {
+        backend: Backend::Memory(Memory::new(writer)),
+        _threads: Threads(Mutex::default()),
+        lock: Mutex::new(None),
+        shared,
+    };
+    Ok((Journal { inner: Arc::new(inner) }, recovery))
 }
 
 fn check_place(path: &Path, allow_network: bool) -> Result<(), OpenError> {
@@ -211,10 +221,17 @@ fn make_file(path: &Path) -> std::io::Result<bool> {
     }
 }
 
+/// Statements are planned once, whatever is bound. Without this SQLite plans a join anew for each
+/// new value, in the hope of a better index: most of what a look-up costs.
+fn stable_plans(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 /// FULL in WAL mode is what makes an acknowledged change survive a power cut.
 fn settings(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::from_secs(5))?;
     conn.set_prepared_statement_cache_capacity(256);
+    stable_plans(conn)?;
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "foreign_keys", true)?;
@@ -231,6 +248,7 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(Duration::from_secs(5))?;
     conn.set_prepared_statement_cache_capacity(128);
+    stable_plans(&conn)?;
     conn.pragma_update(None, "query_only", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "cell_size_check", true)?;

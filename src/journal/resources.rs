@@ -319,18 +319,22 @@ fn touch(
     }
 }
 
+/// Writes what was seen; the same again is no write: a list that is read anew shows a million
+/// records, and few of them changed.
 pub(super) fn put_actual(
     conn: &Connection,
     id: &ResourceId,
     actual: &serde_json::Value,
     at: Timestamp,
 ) -> Result<(), JournalError> {
-    conn.prepare_cached("UPDATE resources SET actual = ?2, actual_at = ?3 WHERE id = ?1")?
-        .execute(params![id.0, AsJson(actual), Time(at)])?;
+    conn.prepare_cached(
+        "UPDATE resources SET actual = ?2, actual_at = ?3 WHERE id = ?1 AND actual IS NOT ?2",
+    )?
+    .execute(params![id.0, AsJson(actual), Time(at)])?;
     Ok(())
 }
 
-/// Writes the keys. A natural key that another live resource has is left out, and that resource
+/// Writes the keys, if they are others. A natural key that another live resource has is left out, and that resource
 /// is given.
 pub(super) fn put_keys(
     conn: &Connection,
@@ -348,7 +352,9 @@ pub(super) fn put_keys(
     let natural = keys.natural.as_ref().filter(|_| holder.is_none());
     conn.prepare_cached(
         "UPDATE resources SET natural_key = ?2, external_id = ?3, display_name = ?4, email = ?5,
-           active = ?6 WHERE id = ?1",
+           active = ?6
+         WHERE id = ?1 AND (natural_key, external_id, display_name, email, active)
+           IS NOT (?2, ?3, ?4, ?5, ?6)",
     )?
     .execute(params![
         id.0,

@@ -13,12 +13,16 @@ use crate::change::ResourceId;
 pub const SNAPSHOT_ROWS: usize = 200;
 /// How long a list is kept after its last use.
 const KEPT: SignedDuration = SignedDuration::from_mins(30);
+/// The most old rows that go in one transaction: a list of a million must not hold up
+/// acknowledgements. More than [`SNAPSHOT_ROWS`], so that they go faster than new ones come.
+const DROPPED_ROWS: i64 = 500;
 /// A page: by its place, so that the last one costs what the first one does.
 pub(super) const ROWS: &str = "SELECT resource_id FROM snapshot_rows
      WHERE snapshot = ?1 AND pos >= ?2 ORDER BY pos LIMIT ?3";
 
 impl Journal {
-    /// Begins a list. Lists nobody used for 30 minutes go.
+    /// Begins a list. Lists nobody used for 30 minutes go, long ones bit by bit with each call
+    /// that adds to a list.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -58,12 +62,8 @@ impl Journal {
                 )));
             }
             in_use(tx, snapshot, now)?;
-            let last: i64 = tx
-                .conn
-                .prepare_cached(
-                    "SELECT coalesce(max(pos), 0) FROM snapshot_rows WHERE snapshot = ?1",
-                )?
-                .query_row([snapshot.0], |row| row.get(0))?;
+            prune(tx, now)?;
+            let last = length(tx, snapshot)?;
             let mut insert = tx.conn.prepare_cached(
                 "INSERT INTO snapshot_rows (snapshot, pos, resource_id) VALUES (?1, ?2, ?3)",
             )?;
@@ -86,10 +86,7 @@ impl Journal {
     ) -> Result<u64, JournalError> {
         self.write("completing a list", move |tx| {
             in_use(tx, snapshot, now)?;
-            let total: i64 = tx
-                .conn
-                .prepare_cached("SELECT count(*) FROM snapshot_rows WHERE snapshot = ?1")?
-                .query_row([snapshot.0], |row| row.get(0))?;
+            let total = length(tx, snapshot)?;
             tx.conn
                 .prepare_cached("UPDATE snapshots SET total = ?2 WHERE id = ?1")?
                 .execute([snapshot.0, total])?;
@@ -160,7 +157,7 @@ impl Journal {
         Ok(page)
     }
 
-    /// Drops the complete lists of that key.
+    /// Drops the complete lists of that key: nobody reaches them any more; their rows go in time.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -168,21 +165,14 @@ impl Journal {
         self.write("dropping a list", move |tx| {
             tx.conn
                 .prepare_cached(
-                    "DELETE FROM snapshots WHERE token = ?1 AND app = ?2 AND kind = ?3
-                       AND filter = ?4 AND total IS NOT NULL",
+                    "UPDATE snapshots SET token = '', used_at = 0
+                     WHERE token = ?1 AND app = ?2 AND kind = ?3 AND filter = ?4
+                       AND total IS NOT NULL",
                 )?
                 .execute(params![key.token, key.app, Word(key.kind), key.filter])?;
             Ok(())
         })
         .await
-    }
-
-    /// Drops lists that nobody used for 30 minutes.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn snapshot_prune(&self, now: Timestamp) -> Result<(), JournalError> {
-        self.write("dropping old lists", move |tx| prune(tx, now)).await
     }
 }
 
@@ -190,11 +180,45 @@ fn oldest(now: Timestamp) -> Timestamp {
     now.saturating_sub(KEPT).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// Drops lists that nobody used for 30 minutes, as far as [`DROPPED_ROWS`] go.
 fn prune(tx: &Tx<'_>, now: Timestamp) -> Result<(), JournalError> {
-    tx.conn
-        .prepare_cached("DELETE FROM snapshots WHERE used_at <= ?1")?
-        .execute([Time(oldest(now))])?;
+    let mut room = DROPPED_ROWS;
+    while room > 0 {
+        let old: Option<i64> = tx
+            .conn
+            .prepare_cached(
+                "SELECT id FROM snapshots WHERE used_at <= ?1 ORDER BY used_at LIMIT 1",
+            )?
+            .query_row([Time(oldest(now))], |row| row.get(0))
+            .optional()?;
+        let Some(old) = old else { return Ok(()) };
+        let dropped = tx
+            .conn
+            .prepare_cached(
+                "DELETE FROM snapshot_rows WHERE snapshot = ?1 AND pos <
+                   (SELECT min(pos) FROM snapshot_rows WHERE snapshot = ?1) + ?2",
+            )?
+            .execute([old, room])?;
+        room -= i64::try_from(dropped).unwrap_or(i64::MAX).max(1);
+        if room > 0 {
+            tx.conn.prepare_cached("DELETE FROM snapshots WHERE id = ?1")?.execute([old])?;
+        } else {
+            // Part of it is gone: nobody may reach it any more, whatever note of a use still
+            // comes.
+            tx.conn
+                .prepare_cached("UPDATE snapshots SET token = '' WHERE id = ?1")?
+                .execute([old])?;
+        }
+    }
     Ok(())
+}
+
+/// How many rows a list has: they are numbered without a gap.
+fn length(tx: &Tx<'_>, snapshot: SnapshotId) -> Result<i64, JournalError> {
+    Ok(tx
+        .conn
+        .prepare_cached("SELECT coalesce(max(pos), 0) FROM snapshot_rows WHERE snapshot = ?1")?
+        .query_row([snapshot.0], |row| row.get(0))?)
 }
 
 fn touch(tx: &Tx<'_>, snapshot: SnapshotId, now: Timestamp) -> Result<(), JournalError> {

@@ -114,6 +114,16 @@ impl Writer {
         &self.conn
     }
 
+    /// Gives the connection to who comes after.
+    pub fn into_connection(self) -> Connection {
+        self.conn
+    }
+
+    #[cfg(test)]
+    pub fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.conn
+    }
+
     /// Works until told to stop or until every handle is gone.
     pub fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         while let Some(command) = commands.blocking_recv() {

@@ -13,7 +13,8 @@ use super::record::as_record;
 use super::roots::Roots;
 use super::template::{Template, joined, scalar_text};
 use super::value::Val;
-use super::wire::{Answer, AnswerClass, Body, Classified};
+use super::wire::{Answer, AnswerClass, Body, Classified, Format};
+use super::witness::RowPlace;
 
 /// Longest `say`, in characters.
 const LONGEST_SAY: usize = 500;
@@ -28,6 +29,8 @@ pub(crate) enum Save {
 /// A row of `errors:`, compiled.
 #[derive(Debug, Clone)]
 pub struct ErrorRow {
+    /// Its line in the mapping file, from 1.
+    pub(crate) line: usize,
     pub(crate) status: Vec<u16>,
     pub(crate) content_type: Option<String>,
     pub(crate) when: Option<Condition>,
@@ -74,10 +77,25 @@ pub(crate) struct AnswerRules {
 
 impl AnswerRules {
     /// What an answer means: the call's rows, the mapping's, then the built-in ones.
-    pub fn classify(&self, call: &Call, answer: &Answer, used: Use, roots: &Roots) -> Classified {
+    pub fn classify(
+        &self,
+        call: &Call,
+        answer: &Answer,
+        used: Use,
+        roots: &Roots,
+    ) -> (Classified, RowPlace) {
         let roots = call.with_vars(roots).with_answer(answer);
         let error_text = self.error_text(answer, &roots);
-        let row = call.errors.iter().chain(&self.errors).find(|row| row.fits(answer, &roots));
+        let all = call.errors.iter().chain(&self.errors);
+        let found = all.enumerate().find(|(_, row)| row.fits(answer, &roots));
+        let place = match found {
+            None => RowPlace::BuiltIn,
+            Some((at, _)) => match at.checked_sub(call.errors.len()) {
+                None => RowPlace::OfCall(at),
+                Some(at) => RowPlace::OfMapping(at),
+            },
+        };
+        let row = found.map(|(_, row)| row);
         let (class, wait) = match row {
             Some(row) => (row.is, row.wait),
             None => (built_in(answer, used), None),
@@ -93,7 +111,7 @@ impl AnswerRules {
             None => error_text,
         };
         let wait = retry_after(answer).or(wait);
-        Classified { class, say: tidy(&say), wait, refused_members }
+        (Classified { class, say: tidy(&say), wait, refused_members }, place)
     }
 
     /// The app's own words: the first path that has a text, else the first text of the body.
@@ -107,6 +125,18 @@ impl AnswerRules {
             _ => String::new(),
         })
     }
+}
+
+/// Whether the element that a list stands in is there and has no children: an error in its
+/// place must not read as nobody.
+fn holder_is_empty(list: &JsonPath, roots: &Roots) -> bool {
+    list.parent().is_some_and(|holder| {
+        holder.all(roots).first().is_some_and(|holder| match holder {
+            Value::Object(fields) => fields.get("#text") == Some(&Value::from("")),
+            Value::String(text) => text.is_empty(),
+            other => other.is_null(),
+        })
+    })
 }
 
 fn built_in(answer: &Answer, used: Use) -> AnswerClass {
@@ -221,6 +251,10 @@ impl Call {
             Some(Value::Array(_)) => {}
             Some(_) => return Err(self.unreadable("`records` is no list")),
             None if self.total(answer) == Some(0) => return Ok(Vec::new()),
+            // XML says "an empty list" by an element without children.
+            None if self.reads == Format::Xml && holder_is_empty(&records.list, &found) => {
+                return Ok(Vec::new());
+            }
             None => return Err(self.unreadable("the list of `records` is missing")),
         }
         Ok(records.path.all(&found).into_iter().map(|row| as_record(row.clone())).collect())

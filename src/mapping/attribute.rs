@@ -28,6 +28,8 @@ pub struct Row {
     pub table: Option<Table>,
     /// Which of several values.
     pub pick: Pick,
+    /// The app has a list of objects: what their keys are in SCIM. None: a value as it is.
+    pub each: Option<Vec<Part>>,
     /// Whether the order of a list matters.
     pub ordered: bool,
     /// The app keeps the list in one text, with this between the values.
@@ -52,6 +54,15 @@ pub struct Row {
     pub send: SendRule,
     /// Whether SCIM shows it.
     pub read: bool,
+}
+
+/// A key of the app's objects in a list, and the part of the SCIM attribute it is.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The app's key.
+    pub key: String,
+    /// The part in SCIM.
+    pub sub: Attribute,
 }
 
 /// A SCIM path of a row, resolved.

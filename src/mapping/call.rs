@@ -24,6 +24,8 @@ pub struct CallId(pub(crate) usize);
 #[derive(Debug, Clone)]
 pub struct Call {
     pub(crate) name: String,
+    /// Its line in the mapping file, from 1.
+    pub(crate) line: usize,
     pub(crate) method: Method,
     pub(crate) class: StepClass,
     pub(crate) in_doubt: InDoubtRule,
@@ -163,6 +165,11 @@ impl Call {
     pub fn wanted(&self, roots: &Roots) -> bool {
         let roots = self.with_vars(roots);
         self.when.as_ref().is_none_or(|when| when.holds(&roots))
+    }
+
+    /// The text of `when`.
+    pub fn when_text(&self) -> Option<&str> {
+        self.when.as_ref().map(Condition::text)
     }
 
     pub(crate) fn with_vars(&self, roots: &Roots) -> Roots {

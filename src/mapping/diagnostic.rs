@@ -76,6 +76,11 @@ impl<'s> Report<'s> {
         self.push(code, Severity::Warning, at, message.into(), Some(help.into()));
     }
 
+    /// The file's name.
+    pub fn file(&self) -> &str {
+        &self.source.file
+    }
+
     /// 1-based line of a byte.
     pub fn line_of(&self, byte: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= byte).max(1)
@@ -85,6 +90,16 @@ impl<'s> Report<'s> {
     pub fn column_of(&self, byte: usize) -> usize {
         let start = self.line_starts[self.line_of(byte) - 1];
         self.source.text.get(start..byte).map_or(1, |before| before.chars().count() + 1)
+    }
+
+    /// Whether the file has a word somewhere else than at that place.
+    pub fn has_word(&self, word: &str, except: &Range<usize>) -> bool {
+        let part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+        let text = &self.source.text;
+        text.match_indices(word).any(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + word.len()..]);
+            !except.contains(&at) && !before.ends_with(part) && !after.starts_with(part)
+        })
     }
 
     /// The bytes of a part of a text that stands at a span; the whole span if the text was

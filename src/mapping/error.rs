@@ -35,6 +35,14 @@ pub enum ValueError {
         /// The header.
         header: String,
     },
+    /// The body cannot be written as XML.
+    #[error("{place}: the body cannot be XML: {why}; the call was not made")]
+    Xml {
+        /// Which call.
+        place: String,
+        /// Why, without the value.
+        why: String,
+    },
     /// A query or form value is a block of keys.
     #[error(
         "{place}: `{name}` is a structure where a text is needed; use json_text in the mapping"

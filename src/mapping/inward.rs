@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::attribute::{DateForm, Pick, Row, ScimSource, is_nothing};
+use super::attribute::{DateForm, Part, Pick, Row, ScimSource, is_nothing};
 use crate::scim::AttributeType;
 
 impl Row {
@@ -28,6 +28,9 @@ impl Row {
     }
 
     fn one_in(&self, app: &Value) -> Option<Value> {
+        if let Some(parts) = &self.each {
+            return object_in(parts, app);
+        }
         let source = self.sources.first()?;
         let value = match &self.date {
             None => app.clone(),
@@ -99,23 +102,43 @@ impl ScimSource {
     /// An element as reading makes it.
     fn element(&self, value: Value, pick: Pick) -> Value {
         let Some(sub) = self.path.sub.as_ref().filter(|_| self.top.is_complex()) else {
-            return value;
+            return match value {
+                Value::Object(whole) => self.selected(whole),
+                simple => simple,
+            };
         };
         let mut element = Map::new();
         if !value.is_null() {
             element.insert(sub.clone(), value);
         }
-        for (name, value) in &self.equalities {
-            element.insert(name.clone(), value.clone());
-        }
+        let mut element = self.selected(element);
         if pick == Pick::Primary {
-            element.insert("primary".to_owned(), json!(true));
-            if sub != "type" && self.top.sub("type").is_some() {
-                element.entry("type".to_owned()).or_insert_with(|| json!("work"));
+            element["primary"] = json!(true);
+            if sub != "type" && self.top.sub("type").is_some() && element.get("type").is_none() {
+                element["type"] = json!("work");
             }
         }
+        element
+    }
+
+    /// The same with what the path's filter says.
+    fn selected(&self, mut element: Map<String, Value>) -> Value {
+        let said = self.equalities.iter().map(|(name, value)| (name.clone(), value.clone()));
+        element.extend(said);
         Value::Object(element)
     }
+}
+
+/// An element of a list of objects; None if the app's has none of the keys.
+fn object_in(parts: &[Part], app: &Value) -> Option<Value> {
+    let mut object = Map::new();
+    for Part { key, sub } in parts {
+        let value = app.get(key).map(|value| scim_type(value.clone(), sub.kind));
+        if let Some(value) = value.filter(|value| !is_nothing(value)) {
+            object.entry(sub.name.clone()).or_insert(value);
+        }
+    }
+    (!object.is_empty()).then_some(Value::Object(object))
 }
 
 /// A value in the type SCIM says: apps have numbers where SCIM has texts, and `"true"`.

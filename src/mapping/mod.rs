@@ -8,6 +8,7 @@ mod answer;
 mod attribute;
 mod belonging;
 mod call;
+mod cases;
 mod check;
 mod compile;
 mod condition;
@@ -16,9 +17,11 @@ mod error;
 mod field;
 mod guard;
 mod helpers;
+mod imagine;
 mod inward;
 mod learned;
 mod lint;
+mod login;
 mod matching;
 mod model;
 mod names;
@@ -39,6 +42,8 @@ mod tests;
 mod textpath;
 mod value;
 mod wire;
+mod witness;
+mod xml;
 
 pub use answer::Use;
 pub use attribute::{
@@ -47,11 +52,18 @@ pub use attribute::{
 };
 pub use belonging::{GroupName, OnUser, UserGroup, UserGroups};
 pub use call::{Call, CallId, Fan, Pick};
+pub use cases::{
+    Case, Conversation, Coverage, Exercised, ExpectedBody, ExpectedCall, Meaning, Plot, Remembered,
+    Reply, ReplyBody, RoundTrip, ScimRequest, ScimVerb, Spot, Step, StepEvent, Suite, Told,
+    check_suite, read_suite,
+};
 pub use compile::{Given, Loaded, WithoutValue, load};
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
+pub use imagine::{Example, Imagined, lay_over};
+pub use login::{LoggedIn, LoginAnswer, Session};
 pub use learned::Learned;
 pub use matching::FindResult;
 pub use model::{
@@ -78,5 +90,9 @@ pub use textpath::TextPath;
 pub use value::Val;
 pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,
-    PlannedRequest, StepClass,
+    PlacedSecret, PlannedRequest, SecretPlace, StepClass,
 };
+pub use witness::{Difference, Planned, RowPlace, Understood, Verdict, Weighed, Witness};
+pub(crate) use xml::check as check_xml;
+#[cfg(test)]
+pub(crate) use xml::is_character as is_xml_character;

@@ -2,6 +2,7 @@
 //!
 //! Only data and look-ups. A mapping that exists was checked completely when it was loaded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use super::attribute::Row;
 use super::belonging::GroupName;
 use super::call::{Call, CallId};
 use super::learned::Learned;
+use super::login::Session;
 use super::roots::Roots;
 use super::side::Side;
 use super::wire::{Answer, Classified, Kind};
-use crate::scim::{AttrPath, ResourceType, Slot};
+use super::witness::{Understood, Watched};
+use crate::scim::{AttrPath, Catalogue, ResourceType, Slot};
 
 /// A compiled mapping.
 #[derive(Debug, Clone)]
@@ -32,6 +35,7 @@ pub struct Mapping {
     pub(crate) calls: Vec<Call>,
     pub(crate) rules: AnswerRules,
     pub(crate) tables: Vec<Arc<Learned>>,
+    pub(crate) watched: Watched,
 }
 
 /// Where a value of the installation comes from.
@@ -78,6 +82,10 @@ pub struct ScimSettings {
     pub regenerate: Regenerate,
     /// User attributes the bridge itself remembers.
     pub keep: Vec<Slot>,
+    /// Short names of extensions, and the namespaces that are written for them.
+    pub shorts: BTreeMap<String, String>,
+    /// Tables whose values SCIM lists as resources.
+    pub catalogues: Arc<[Catalogue]>,
 }
 
 /// A kind of proof of a client.
@@ -111,7 +119,7 @@ pub enum Reference {
 }
 
 /// How the app is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Connect {
     /// Scheme, host, port and path, without a slash at the end.
     pub base_url: String,
@@ -139,10 +147,12 @@ pub struct Connect {
     pub client_cert: Option<(String, String)>,
     /// URL of a proxy.
     pub proxy: Option<String>,
+    /// XML elements that are always read as lists.
+    pub xml_lists: Vec<String>,
 }
 
 /// How the bridge proves itself to the app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum AppAuth {
     /// Not at all.
     None,
@@ -167,6 +177,8 @@ pub enum AppAuth {
         /// Its value.
         value: Reference,
     },
+    /// A login of its own, whose outcome goes with every other call; OAuth2 too.
+    Session(Arc<Session>),
 }
 
 /// Pauses between tries.
@@ -309,6 +321,9 @@ impl Mapping {
 
     /// What an answer means. `roots` are those the request was built from.
     pub fn classify(&self, call: &Call, answer: &Answer, used: Use, roots: &Roots) -> Classified {
-        self.rules.classify(call, answer, used, roots)
+        let (classified, row) = self.rules.classify(call, answer, used, roots);
+        let class = classified.class;
+        self.watched.tell(|witness| witness.understood(Understood { call, answer, row, class }));
+        classified
     }
 }

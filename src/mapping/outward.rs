@@ -1,8 +1,8 @@
 //! The attribute table on the way out: from a SCIM resource to the app's values.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::attribute::{AppType, DateForm, Pick, Row, ScimSource, is_nothing};
+use super::attribute::{AppType, DateForm, Part, Pick, Row, ScimSource, is_nothing};
 use super::helpers;
 use super::roots::Roots;
 use super::table::Table;
@@ -123,6 +123,9 @@ impl Row {
 
     /// One value through table, date and type; None if the table ignores it.
     fn one_out(&self, scim: &Value, roots: &Roots) -> Result<Option<Value>, Misfit> {
+        if let Some(parts) = &self.each {
+            return Ok(object_out(parts, scim));
+        }
         let value = match &self.table {
             None => scim.clone(),
             Some(table) => match self.by_table(table, scim, roots) {
@@ -171,6 +174,14 @@ impl ScimSource {
             Pick::First | Pick::Primary => candidates.swap_remove(0),
         }
     }
+}
+
+/// An element of a list as the app has it: a part without a value has no key.
+fn object_out(parts: &[Part], scim: &Value) -> Option<Value> {
+    let value = |part: &Part| scim.get(&part.sub.name).filter(|value| !is_nothing(value)).cloned();
+    let object: Map<String, Value> =
+        parts.iter().filter_map(|part| Some((part.key.clone(), value(part)?))).collect();
+    (!object.is_empty()).then_some(Value::Object(object))
 }
 
 /// A value in the app's type; the error says what was expected.

@@ -165,8 +165,11 @@ impl Call {
         }
         if let Some(path) = &rule.more {
             match path.all(roots).first() {
-                Some(Value::Bool(more)) if !more => return Ok(true),
-                Some(Value::Bool(_)) => {}
+                Some(Value::Bool(false)) => return Ok(true),
+                Some(Value::Bool(true)) => {}
+                // XML has texts only.
+                Some(Value::String(more)) if more == "false" => return Ok(true),
+                Some(Value::String(more)) if more == "true" => {}
                 _ => {
                     return Err(self
                         .unreadable("`paging.more` is missing or not true or false")

@@ -137,6 +137,28 @@ impl JsonPath {
         }
     }
 
+    /// Puts values where the path finds them again, as far as it is plain but for one `[*]`.
+    pub(crate) fn place(&self, tree: &mut Value, values: &[Value]) {
+        match &self.plan {
+            Plan::Steps(steps) => {
+                if let Some(value) = values.first() {
+                    put(steps, tree, value.clone());
+                }
+            }
+            Plan::Query(query) => {
+                let before: Vec<Step> = query.segments.iter().map_while(step).collect();
+                let rest = query.segments.iter().skip(before.len() + 1);
+                let after: Vec<Step> = rest.map_while(step).collect();
+                let row = |value: &Value| {
+                    let mut row = Value::Null;
+                    put(&after, &mut row, value.clone());
+                    row
+                };
+                put(&before, tree, values.iter().map(row).collect());
+            }
+        }
+    }
+
     /// For `records`: the path of the list that holds the rows, which must exist
     /// (`$.body.edges` of `$.body.edges[*].node`). None if the path gives no list.
     pub fn list(&self) -> Option<Self> {
@@ -145,6 +167,23 @@ impl JsonPath {
         };
         let steps = query.segments.iter().map_while(step).collect();
         Some(Self { text: self.text.clone(), root: self.root.clone(), plan: Plan::Steps(steps) })
+    }
+}
+
+impl JsonPath {
+    /// What a singular path's last name is looked up in, below the root. None where there is
+    /// no such thing.
+    pub(crate) fn parent(&self) -> Option<Self> {
+        let Plan::Steps(steps) = &self.plan else {
+            return None;
+        };
+        match steps.split_last()? {
+            (Step::Name(_), before) if !before.is_empty() => {
+                let plan = Plan::Steps(before.to_vec());
+                Some(Self { text: self.text.clone(), root: self.root.clone(), plan })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -161,6 +200,36 @@ fn walk<'v>(steps: &[Step], root: &'v Value) -> Option<&'v Value> {
             list.get(at)
         }
     })
+}
+
+fn put(steps: &[Step], at: &mut Value, value: Value) {
+    let Some((step, rest)) = steps.split_first() else {
+        *at = value;
+        return;
+    };
+    match step {
+        Step::Name(name) => {
+            if !at.is_object() {
+                *at = Value::Object(serde_json::Map::new());
+            }
+            if let Value::Object(object) = at {
+                put(rest, object.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+        Step::Index(index) => {
+            // From the end: the only element is the last one too.
+            let index = usize::try_from(*index).unwrap_or(0);
+            if !at.is_array() {
+                *at = Value::Array(Vec::new());
+            }
+            if let Value::Array(list) = at {
+                while list.len() <= index {
+                    list.push(Value::Null);
+                }
+                put(rest, &mut list[index], value);
+            }
+        }
+    }
 }
 
 fn step(segment: &Segment) -> Option<Step> {
@@ -316,6 +385,17 @@ mod tests {
             &format!("$.{}", "a".repeat(300)),
         ] {
             assert!(JsonPath::compile(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_placed_is_found_again() {
+        for path in ["$.body", "$.body.a.b", "$.body.a[0].b", "$.body[-1]", "$.body.e[*].node"] {
+            let path = JsonPath::compile(path).unwrap();
+            let mut body = Value::Null;
+            path.place(&mut body, &[json!(7)]);
+            let roots = Roots::new().with("body", body);
+            assert_eq!(path.all(&roots), [&json!(7)], "{}", path.text());
         }
     }
 

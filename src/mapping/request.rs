@@ -14,7 +14,8 @@ use super::paging::Page;
 use super::roots::Roots;
 use super::template::{Part, scalar_text};
 use super::value::Val;
-use super::wire::{HeaderText, Payload, PlannedRequest};
+use super::wire::{Format, HeaderText, Payload, PlacedSecret, PlannedRequest, SecretPlace};
+use super::xml;
 
 /// What is left as it is in a path segment: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -38,12 +39,14 @@ impl Call {
         if let Some(sent) = &sent {
             roots.set("send", Value::Object(sent.clone()));
         }
+        let mut secrets = self.query_secrets();
         Ok(PlannedRequest {
             call: self.name.clone(),
             method: self.method,
             target: self.target(&roots)?,
             headers: self.headers(&roots)?,
-            body: self.body(&roots, sent)?,
+            body: self.body(&roots, sent, &mut secrets)?,
+            secrets,
             reads: self.reads,
             timeout: self.timeout,
             class: self.class,
@@ -161,10 +164,23 @@ impl Call {
         Ok(headers)
     }
 
+    /// Parameters of the query whose values are secrets.
+    fn query_secrets(&self) -> Vec<PlacedSecret> {
+        let secret = |(name, value): &(String, Val)| match value {
+            Val::Secret(secret) => Some(PlacedSecret {
+                place: SecretPlace::Query(name.clone()),
+                secret: secret.clone(),
+            }),
+            _ => None,
+        };
+        self.query.iter().filter_map(secret).collect()
+    }
+
     fn body(
         &self,
         roots: &Roots,
         sent: Option<Map<String, Value>>,
+        secrets: &mut Vec<PlacedSecret>,
     ) -> Result<Option<Payload>, ValueError> {
         let tree = match (&self.body, sent) {
             (None, None) => return Ok(None),
@@ -172,7 +188,15 @@ impl Call {
             (Some(body), sent) => {
                 let value = match body {
                     Val::Path(_) => body.one(roots, &self.place())?,
-                    other => other.eval(roots),
+                    other => {
+                        let mut found = Vec::new();
+                        let value = other.place(roots, "", &mut found);
+                        secrets.extend(found.into_iter().map(|(at, secret)| PlacedSecret {
+                            place: SecretPlace::Body(at),
+                            secret,
+                        }));
+                        value
+                    }
                 };
                 match (value, sent) {
                     // A body without `$.send` is laid over what `send` picked.
@@ -186,6 +210,9 @@ impl Call {
                 }
             }
         };
+        if self.sends == Format::Xml {
+            xml::check(&tree).map_err(|why| ValueError::Xml { place: self.place(), why })?;
+        }
         Ok(Some(Payload { format: self.sends, tree, bracket_lists: self.bracket_lists }))
     }
 

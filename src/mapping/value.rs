@@ -55,6 +55,40 @@ impl Val {
         }
     }
 
+    /// The value, with null where a secret is to stand; `found` gets where that is (as a JSON
+    /// pointer below `at`) and the secret's name.
+    pub(crate) fn place(
+        &self,
+        roots: &Roots,
+        at: &str,
+        found: &mut Vec<(String, String)>,
+    ) -> Option<Value> {
+        match self {
+            Self::Secret(name) => {
+                found.push((at.to_owned(), name.clone()));
+                Some(Value::Null)
+            }
+            Self::List(items) => {
+                let mut list = Vec::new();
+                for item in items {
+                    list.extend(item.place(roots, &format!("{at}/{}", list.len()), found));
+                }
+                Some(Value::Array(list))
+            }
+            Self::Map(entries) => {
+                let mut map = Map::new();
+                for (key, value) in entries {
+                    let step = key.replace('~', "~0").replace('/', "~1");
+                    if let Some(value) = value.place(roots, &format!("{at}/{step}"), found) {
+                        map.insert(key.clone(), value);
+                    }
+                }
+                Some(Value::Object(map))
+            }
+            other => other.eval(roots),
+        }
+    }
+
     /// The value where one is needed: of a path that gives a list, a list of one counts as it
     /// and of none as missing.
     ///

@@ -110,6 +110,24 @@ pub struct Payload {
     pub bracket_lists: bool,
 }
 
+/// Where a secret is put in when the request leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// A parameter of the query, by its name.
+    Query(String),
+    /// A value of the body's tree, as a JSON pointer (RFC 6901); null stands there until then.
+    Body(String),
+}
+
+/// A secret that a request carries outside its headers; only a login has any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedSecret {
+    /// Where it goes.
+    pub place: SecretPlace,
+    /// Its name in the mapping's `secrets:`.
+    pub secret: String,
+}
+
 /// One request to the app, completely decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedRequest {
@@ -123,6 +141,8 @@ pub struct PlannedRequest {
     pub headers: Vec<(String, HeaderText)>,
     /// The body, if there is one.
     pub body: Option<Payload>,
+    /// Secrets that are put into query and body when it leaves.
+    pub secrets: Vec<PlacedSecret>,
     /// How the answer is read.
     pub reads: Format,
     /// Longest time from connect to the last byte.
@@ -157,6 +177,8 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Body,
+    /// The number of the session that the request was made in; 0 without one.
+    pub session: u64,
 }
 
 impl Answer {

@@ -6,6 +6,7 @@ mod attribute;
 mod body;
 pub mod bulk;
 mod cast;
+mod catalogue;
 mod compare;
 pub mod core;
 mod discovery;
@@ -32,6 +33,7 @@ mod testing;
 
 pub use attribute::{Attribute, AttributeType, Mutability, Returned, Uniqueness};
 pub use body::parse_body;
+pub use catalogue::{Catalogue, CatalogueEntry, CatalogueKind, LONGEST_DESCRIPTION};
 pub use compare::values_equal;
 pub use discovery::{
     Authentication, CursorFeatures, Features, resource_type_document, schema_document,

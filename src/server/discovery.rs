@@ -8,14 +8,17 @@ use serde_json::Value;
 use super::reply::Answer;
 use super::resources::At;
 use super::route::Route;
-use crate::scim::{self, CursorFeatures, Extension, Features, ResourceType, Schema, ScimError};
+use crate::scim::{
+    self, Catalogue, CursorFeatures, Extension, Features, ResourceType, Schema, ScimError,
+};
 
 /// `maxResults` of filters: no page of the engine's has more rows.
 const LONGEST_PAGE: u64 = 1000;
 
 /// Answers a discovery route; `None` for every other one. Never asks the app.
 pub(super) fn answer(at: &At<'_>, route: &Route) -> Option<Result<Answer, ScimError>> {
-    let types = &at.door.resource_types;
+    let catalogues = at.door.catalogues.iter().map(Catalogue::resource_type);
+    let types: Vec<&ResourceType> = at.door.resource_types.iter().chain(catalogues).collect();
     let base = &at.base;
     if at.query.filter.is_some() && is_discovery(route) {
         // RFC 7644 section 4: a filter is refused, so that nobody believes it was heeded;
@@ -29,11 +32,11 @@ pub(super) fn answer(at: &At<'_>, route: &Route) -> Option<Result<Answer, ScimEr
             let found = types.iter().find(|rt| rt.id == *id)?;
             Some(resource_type(found, base))
         }),
-        Route::Schemas => Ok(all(schemas(types).map(|s| schema(s, base)).collect())),
+        Route::Schemas => Ok(all(schemas(&types).map(|s| schema(s, base)).collect())),
         Route::Schema(id) => one("Schema", id, || {
             // URNs are compared without case (RFC 8141 section 3.1 for the part before the
             // name; the schemas of one app never differ by case alone).
-            let found = schemas(types).find(|s| s.id.eq_ignore_ascii_case(id))?;
+            let found = schemas(&types).find(|s| s.id.eq_ignore_ascii_case(id))?;
             Some(schema(found, base))
         }),
         _ => return None,
@@ -61,7 +64,7 @@ fn one(what: &str, id: &str, find: impl FnOnce() -> Option<Value>) -> Result<Val
 }
 
 /// Each schema once, in the order of the resource types.
-fn schemas(types: &[ResourceType]) -> impl Iterator<Item = &Schema> {
+fn schemas<'t>(types: &[&'t ResourceType]) -> impl Iterator<Item = &'t Schema> {
     let mut seen: Vec<&str> = Vec::new();
     types
         .iter()

@@ -12,6 +12,7 @@ mod address;
 mod admin;
 mod body;
 mod bulk;
+mod catalogue;
 mod cidr;
 mod config;
 mod conversation;

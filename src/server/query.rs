@@ -33,6 +33,22 @@ impl From<SearchRequest> for Query {
     }
 }
 
+impl From<&Query> for SearchRequest {
+    fn from(query: &Query) -> Self {
+        let query = query.clone();
+        Self {
+            filter: query.filter,
+            start_index: query.start_index,
+            count: query.count,
+            cursor: query.cursor,
+            sort_by: query.sort_by,
+            sort_order: query.sort_order,
+            attributes: query.attributes,
+            excluded_attributes: query.excluded_attributes,
+        }
+    }
+}
+
 impl Query {
     /// From the part of a URL after `?`. Spaces come as `%20` or `+` (Okta's older clients).
     pub(super) fn parse(text: Option<&str>) -> Self {

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::body::{self, Taken};
-use super::bulk;
 use super::engine::Kind;
 use super::query::Query;
 use super::reply::Answer;
 use super::route::{Route, endpoint};
 use super::search;
 use super::serve::{Notes, Site};
+use super::{bulk, catalogue};
 use crate::scim::{
     self, EntityTags, Paging, Patch, Precondition, Projection, ResourceType, ScimError, ScimType,
     SearchRequest,
@@ -36,7 +36,8 @@ const MARGIN: Duration = Duration::from_secs(1);
 const MEMBERS_SHOWN: usize = 1000;
 
 /// RFC 3986 section 2.3: these stay as they are.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where a request has come to when its route is known.
 pub(super) struct At<'r> {
@@ -70,6 +71,12 @@ where
             let Taken { value, share: _held } = at.take(headers, body).await?;
             return search::everything(at, &SearchRequest::parse(&value)?.into()).await;
         }
+        Route::Entries(kind) => return catalogue::page(at, kind, &at.query),
+        Route::SearchEntries(kind) => {
+            let Taken { value, share: _held } = at.take(headers, body).await?;
+            return catalogue::page(at, kind, &SearchRequest::parse(&value)?.into());
+        }
+        Route::Entry(kind, id) => return catalogue::entry(at, kind, &id),
         Route::Bulk => return bulk::answer(at, headers, body).await,
         _ => {}
     }

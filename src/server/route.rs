@@ -7,6 +7,7 @@ use hyper::Method;
 use percent_encoding::percent_decode_str;
 
 use super::engine::Kind;
+use crate::scim::{Catalogue, CatalogueKind};
 use crate::sync::Door;
 
 /// What a request wants of an app.
@@ -31,6 +32,12 @@ pub(super) enum Route {
     Delete(Kind, String),
     /// POST `/Bulk`.
     Bulk,
+    /// GET of a catalogue.
+    Entries(CatalogueKind),
+    /// POST `/Roles/.search`.
+    SearchEntries(CatalogueKind),
+    /// One entry of a catalogue.
+    Entry(CatalogueKind, String),
     /// `/Me`, which RFC 7644 section 3.11 lets a provider answer with 501.
     Me,
 }
@@ -76,7 +83,13 @@ pub(super) fn find_door<'d, 's>(
         .min_by_key(|(_, rest)| rest.len())
 }
 
-/// What a request below an app's root wants.
+/// What a request below an app's root wants. A catalogue has endpoints only where the app has
+/// that catalogue.
+pub(super) fn route_at(door: &Door, method: &Method, segments: &[String]) -> Result<Route, Miss> {
+    of_catalogue(door, method, segments).unwrap_or_else(|| route(method, segments))
+}
+
+/// What a request below an app's root wants of users, groups and discovery.
 pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     // The same answer without its body (RFC 9110 section 9.3.2), which hyper leaves out.
@@ -117,6 +130,19 @@ pub(super) fn route(method: &Method, segments: &[String]) -> Result<Route, Miss>
     }
 }
 
+fn of_catalogue(door: &Door, method: &Method, segments: &[String]) -> Option<Result<Route, Miss>> {
+    let (endpoint, rest) = segments.split_first()?;
+    let mut kinds = door.catalogues.iter().map(Catalogue::kind);
+    let kind = kinds.find(|kind| kind.endpoint() == endpoint)?;
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    Some(match rest {
+        [] => only_get(method, Route::Entries(kind)),
+        [search] if search == ".search" => only_post(method, Route::SearchEntries(kind)),
+        [id] => only_get(method, Route::Entry(kind, id.clone())),
+        _ => Err(Miss::Unknown),
+    })
+}
+
 fn kind(endpoint: &str) -> Result<Kind, Miss> {
     match endpoint {
         "Users" => Ok(Kind::User),
@@ -145,6 +171,9 @@ impl Route {
             Self::Get(kind, _) | Self::Replace(kind, _) => endpoint(*kind),
             Self::Patch(kind, _) | Self::Delete(kind, _) => endpoint(*kind),
             Self::Bulk => "Bulk",
+            Self::Entries(kind) | Self::SearchEntries(kind) | Self::Entry(kind, _) => {
+                kind.endpoint()
+            }
             Self::Me => "Me",
         }
     }
@@ -161,13 +190,17 @@ pub(super) fn endpoint(kind: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
     use super::*;
+    use crate::scim::CatalogueEntry;
 
     fn door(app: &str, root: &str) -> Door {
         Door {
             app: app.into(),
             root: root.into(),
             resource_types: Vec::new(),
+            catalogues: Arc::default(),
             authentication: Vec::new(),
         }
     }
@@ -223,7 +256,10 @@ mod tests {
     }
 
     fn at(method: Method, path: &str) -> Result<Route, Miss> {
-        route(&method, &segments(path).unwrap())
+        let mut door = door("altr", "/altr/scim/v2");
+        let entry = CatalogueEntry { id: "a".into(), display: "A".into(), description: None };
+        door.catalogues = [Catalogue::new(CatalogueKind::Role, vec![entry])].into();
+        route_at(&door, &method, &segments(path).unwrap())
     }
 
     #[test]
@@ -242,6 +278,9 @@ mod tests {
             (Method::GET, "/Schemas", Route::Schemas),
             (Method::GET, "/Schemas/7", Route::Schema(id())),
             (Method::PATCH, "/Me", Route::Me),
+            (Method::GET, "/Roles", Route::Entries(CatalogueKind::Role)),
+            (Method::POST, "/Roles/.search", Route::SearchEntries(CatalogueKind::Role)),
+            (Method::GET, "/Roles/7", Route::Entry(CatalogueKind::Role, id())),
             (Method::HEAD, "/Users/7", Route::Get(Kind::User, id())),
             (Method::HEAD, "/Schemas", Route::Schemas),
             (Method::GET, "/", Route::ListAll),
@@ -267,12 +306,24 @@ mod tests {
         assert_eq!(allow(Method::GET, "/.search"), "POST");
         assert_eq!(allow(Method::PUT, "/Groups/.search"), "POST");
         assert_eq!(allow(Method::POST, "/"), "GET, HEAD");
+        assert_eq!(allow(Method::POST, "/Roles"), "GET, HEAD");
+        assert_eq!(allow(Method::DELETE, "/Roles/7"), "GET, HEAD");
+        assert_eq!(allow(Method::GET, "/Roles/.search"), "POST");
         assert_eq!(allow(Method::GET, "/Bulk"), "POST");
     }
 
     #[test]
     fn what_is_not_there_is_unknown_whatever_the_method() {
-        for path in ["/users", "/Users/7/x", "/users/.search", "/Bulk/7", "/Schemas/7/x"] {
+        for path in [
+            "/users",
+            "/Users/7/x",
+            "/users/.search",
+            "/Bulk/7",
+            "/Schemas/7/x",
+            "/Entitlements",
+            "/Entitlements/7",
+            "/Roles/7/x",
+        ] {
             assert_eq!(at(Method::GET, path), Err(Miss::Unknown), "{path}");
             assert_eq!(at(Method::POST, path), Err(Miss::Unknown), "{path}");
         }

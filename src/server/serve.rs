@@ -185,7 +185,7 @@ where
     let header = |name: &str| only_header(&parts.headers, name);
     let caller = site.engine.authenticate(&door.app, &header).await?;
     let _ = notes.known.set(());
-    let route = route::route(&parts.method, rest)?;
+    let route = route::route_at(door, &parts.method, rest)?;
     let _ = notes.resource.set(route.resource());
     let base = site.address.base(peer, &parts.headers);
     let at = At {

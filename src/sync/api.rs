@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::engine::lock;
 use crate::change::{ChangeId, Kind};
-use crate::scim::{Authentication, Patch, Precondition, ResourceType};
+use crate::scim::{Authentication, Catalogue, Patch, Precondition, ResourceType};
 
 /// One app's entrance.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Door {
     pub root: String,
     /// Its resource types, in the order of `/ResourceTypes`.
     pub resource_types: Vec<ResourceType>,
+    /// Fixed lists that can only be read, such as roles.
+    pub catalogues: Arc<[Catalogue]>,
     /// How identity providers may prove themselves here.
     pub authentication: Vec<Authentication>,
 }

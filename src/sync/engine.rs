@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
 
 use super::clock::Clock;
+use super::ids::Ids;
 use super::secrets::Secrets;
 use super::wait::Waiters;
 use crate::app::{AppClient, Redactor};
@@ -71,6 +72,14 @@ impl App {
         self.work.notify_one();
     }
 
+    /// The app said that the bridge has to log in again, in an answer of that session. `true`:
+    /// trying once more makes sense, in a new session or with a new credential.
+    pub fn log_in_again(&self, session: u64) -> bool {
+        // Both: a session that ends is also when a new credential is looked for.
+        let new_credential = self.secrets.reread();
+        self.client.session_over(session) || new_credential
+    }
+
     /// What takes the app's known secrets out of a text.
     pub fn redactor(&self) -> Redactor {
         let mut redactor = self.client.redactor();
@@ -91,6 +100,8 @@ pub struct Engine {
     pub keys: Keys,
     /// The time of day.
     pub clock: Clock,
+    /// Where new SCIM ids come from.
+    pub ids: Ids,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// What happens, for those who look on.
@@ -120,6 +131,7 @@ impl Engine {
         journal: Journal,
         keys: Keys,
         clock: Clock,
+        ids: Ids,
         metrics: Arc<Metrics>,
         feed: Feed,
     ) -> Self {
@@ -128,6 +140,7 @@ impl Engine {
             journal,
             keys,
             clock,
+            ids,
             metrics,
             feed,
             readings: super::readings::Readings::default(),

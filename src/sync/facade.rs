@@ -42,6 +42,7 @@ impl Bridge {
                 .into_iter()
                 .filter_map(|kind| app.mapping.resource_type(kind).cloned())
                 .collect(),
+            catalogues: Arc::clone(&app.mapping.scim().catalogues),
             authentication: app.mapping.scim().auth.iter().map(scheme_of).collect(),
         };
         self.engine.apps.values().map(door).collect()
@@ -177,6 +178,12 @@ impl Bridge {
         if let Some(mut schedulers) = schedulers {
             while schedulers.join_next().await.is_some() {}
         }
+        let mut logouts = JoinSet::new();
+        for app in self.engine.apps.values() {
+            let client = app.client.clone();
+            logouts.spawn(async move { client.log_out().await });
+        }
+        while logouts.join_next().await.is_some() {}
         if let Err(error) = self.engine.journal.close().await {
             tracing::error!(code = "journal-failed", "closing the journal: {error}");
         }

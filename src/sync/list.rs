@@ -9,7 +9,7 @@ use super::cursor::{self, Cursor};
 use super::engine::{App, Engine};
 use super::keys::keys_of;
 use super::outcome::journal_failed;
-use super::read::{RESERVE, ReadFailure};
+use super::read::{Again, RESERVE, ReadFailure};
 use super::round::link_to;
 use super::snapshot::Choice;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view};
@@ -106,6 +106,7 @@ impl Engine {
         plan: &mut ListPlan,
         until: Instant,
     ) -> Result<bool, ReadFailure> {
+        let mut again = Again::default();
         loop {
             let request = match plan.next(&app.mapping).map_err(ReadFailure::Unplannable)? {
                 Ask::Done(()) => return Ok(true),
@@ -115,7 +116,7 @@ impl Engine {
             match plan.take(&app.mapping, &answer) {
                 Taken::Went => return Ok(plan.is_complete(&app.mapping)),
                 Taken::Stopped(said) => {
-                    if let Some(failure) = self.stopped(app, &said) {
+                    if let Some(failure) = self.stopped(app, &said, &answer, &mut again) {
                         return Err(failure);
                     }
                 }
@@ -171,7 +172,7 @@ impl Engine {
                     link: link_to(&row.id),
                     keys: keys_of(kind, &actual),
                     actual,
-                    new_id: ResourceId(uuid::Uuid::now_v7().to_string()),
+                    new_id: self.ids.next(),
                 }
             })
             .collect();

@@ -33,6 +33,9 @@ pub enum LoadError {
     /// There is nothing to load.
     #[error("{0} has no mapping file (a file that ends in .yaml and not in .test.yaml)")]
     NothingThere(String),
+    /// There is nothing to test.
+    #[error("{0} has no test file (APP.test.yaml beside APP.yaml)")]
+    NoTests(String),
     /// A file has mistakes; each with its place.
     #[error("{0}")]
     Mistakes(String),
@@ -121,7 +124,8 @@ fn collect(folder: &Path, deeper: u32, files: &mut Vec<PathBuf>) -> Result<(), L
     Ok(())
 }
 
-fn is_test_file(name: &str) -> bool {
+/// Whether a file of that name holds tests of a mapping.
+pub(super) fn is_test_file(name: &str) -> bool {
     name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }
 

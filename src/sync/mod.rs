@@ -19,6 +19,7 @@ mod exchange;
 mod facade;
 mod filter;
 mod goal;
+mod ids;
 mod keys;
 mod lane;
 mod list;
@@ -28,6 +29,7 @@ mod membership;
 mod outcome;
 mod read;
 mod readings;
+mod rehearsal;
 mod round;
 mod secrets;
 mod snapshot;
@@ -45,7 +47,12 @@ pub use api::{
 pub use clock::Clock;
 pub use command::{Command, CommandError, carry_out};
 pub use facade::{Bridge, Readiness};
+pub use ids::Ids;
 pub use mappings::{BaseUrls, LoadError, Loaded, find_files, load, read_source, var_value};
+pub use rehearsal::{
+    CaseReport, ExplainError, Explained, Explanation, Failure, MadeCall, Rehearsal, RehearsalError,
+    Said, SuiteReport, Unlike, explain, find_suites, run_suite, virtual_runtime,
+};
 pub use secrets::{Environment, MissingSecret};
 pub use start::{BridgeConfig, StartError};
 pub use tokens::new_control_key;

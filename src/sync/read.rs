@@ -12,7 +12,7 @@ use super::keys::keys_of;
 use super::outcome::journal_failed;
 use super::view;
 use super::{Caller, Certainty, Deadline, Members, Shown};
-use crate::app::Exchange;
+use crate::app::{Exchange, Phase};
 use crate::change::Kind;
 use crate::journal::{By, Resource};
 use crate::mapping::{Answer, Ask, Classified, GetPlan, PlanError, PlannedRequest, Taken};
@@ -31,6 +31,14 @@ pub(super) enum ReadFailure {
     BridgeRefused(String),
     /// A value does not fit into the call.
     Unplannable(PlanError),
+}
+
+/// Whether the bridge has logged in again since the last answer that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Again {
+    #[default]
+    NotYet,
+    Done,
 }
 
 /// A plan that only reads.
@@ -197,14 +205,16 @@ impl Engine {
         mut plan: P,
         until: Instant,
     ) -> Result<P::Out, ReadFailure> {
+        let mut again = Again::default();
         loop {
             match plan.next(&app.mapping).map_err(ReadFailure::Unplannable)? {
                 Ask::Done(out) => return Ok(out),
                 Ask::Read(request) => {
                     let answer = self.read_answer(app, &request, until).await?;
                     match plan.take(&app.mapping, &answer) {
-                        Taken::Went => {}
-                        Taken::Stopped(said) => match self.stopped(app, &said) {
+                        Taken::Went => again = Again::default(),
+                        Taken::Stopped(said) => match self.stopped(app, &said, &answer, &mut again)
+                        {
                             Some(failure) => return Err(failure),
                             None => continue,
                         },
@@ -232,25 +242,40 @@ impl Engine {
         }
         match self.exchange(app, request, None, until).await {
             Exchange::Answered(answer) => Ok(answer),
+            Exchange::NotSent(why) if why.phase == Phase::Refused => {
+                Err(self.bridge_is_refused(app, why.to_string()))
+            }
             Exchange::NotSent(why) => Err(ReadFailure::Silent(why.to_string())),
             Exchange::InDoubt(doubt) => Err(ReadFailure::Silent(doubt.to_string())),
         }
     }
 
-    /// What an answer that stopped a read means; `None`: a new credential was found, ask again.
-    pub(super) fn stopped(&self, app: &App, said: &Classified) -> Option<ReadFailure> {
+    /// What an answer that stopped a read means; `None`: the bridge has a new session or
+    /// credential, ask again.
+    pub(super) fn stopped(
+        &self,
+        app: &App,
+        said: &Classified,
+        answer: &Answer,
+        again: &mut Again,
+    ) -> Option<ReadFailure> {
         use crate::change::AnswerClass as Class;
         let words = app.redactor().text(&said.say, SHOWN_DETAIL);
         match said.class {
-            Class::LoginAgain if app.secrets.reread() => None,
-            Class::LoginAgain | Class::Stop => {
-                let name = app.name();
-                let line = format!("{name} refuses the bridge's own credential: {words}");
-                alarm("app-refuses-bridge", &self.metrics, &line);
-                Some(ReadFailure::BridgeRefused(words))
+            Class::LoginAgain if app.log_in_again(answer.session) && *again == Again::NotYet => {
+                *again = Again::Done;
+                None
             }
+            Class::LoginAgain | Class::Stop => Some(self.bridge_is_refused(app, words)),
             _ => Some(ReadFailure::Silent(words)),
         }
+    }
+
+    fn bridge_is_refused(&self, app: &App, words: String) -> ReadFailure {
+        let name = app.name();
+        let line = format!("{name} refuses the bridge's own credential: {words}");
+        alarm("app-refuses-bridge", &self.metrics, &line);
+        ReadFailure::BridgeRefused(words)
     }
 
     /// The attributes of a resource with what hangs on others: a group's members, a user's

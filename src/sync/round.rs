@@ -54,6 +54,15 @@ pub(super) enum RoundEnd {
     JournalLost(JournalError),
 }
 
+/// What a step came to.
+struct Came {
+    decision: Decision,
+    /// What happened, for people.
+    words: String,
+    /// The session of its answer; 0 without one.
+    session: u64,
+}
+
 /// What a round works on.
 pub(super) struct Round<'w> {
     pub(super) app: &'w Arc<App>,
@@ -119,9 +128,10 @@ impl Engine {
 
     async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {
         let mapping = round.app.mapping.clone();
+        // Since the last step that worked: long rounds may outlive several sessions.
         let mut logged_in_again = false;
         loop {
-            let decision = match plan.next(&mapping) {
+            let came = match plan.next(&mapping) {
                 Err(error) => return RoundEnd::Unplannable(error),
                 Ok(Next::Done(reached)) => {
                     self.tables.read(round.app, plan.tables_read());
@@ -137,18 +147,20 @@ impl Engine {
                 Ok(Next::Read(request)) => self.read_step(round, &mut plan, &request).await,
                 Ok(Next::Write(request)) => {
                     match self.write_step(round, &mut plan, &request).await {
-                        Ok(decision) => decision,
+                        Ok(came) => came,
                         Err(error) => return RoundEnd::JournalLost(error),
                     }
                 }
             };
-            match decision {
-                (Decision::Continue, _) => {}
-                (Decision::LoginAgain, _) if !logged_in_again && round.app.secrets.reread() => {
-                    // A rotated credential was found: the same plan asks for the same step again.
+            match came.decision {
+                Decision::Continue => logged_in_again = false,
+                Decision::LoginAgain
+                    if round.app.log_in_again(came.session) && !logged_in_again =>
+                {
+                    // The same plan asks for the same step again.
                     logged_in_again = true;
                 }
-                (decision, words) => return self.end_of(round, decision, words),
+                decision => return self.end_of(round, decision, came.words),
             }
         }
     }
@@ -180,7 +192,7 @@ impl Engine {
         round: &Round<'_>,
         plan: &mut Converge,
         request: &PlannedRequest,
-    ) -> (Decision, String) {
+    ) -> Came {
         let app = round.app;
         let started_at = self.clock.now();
         let change = round.changes.last().map(|c| c.change);
@@ -189,7 +201,7 @@ impl Engine {
         let facts = facts_of(round, request);
         let (_, words) = outcome_words(&exchange);
         let mut class = AnswerClass::Ok;
-        let decided = match &exchange {
+        let (decision, words) = match &exchange {
             Exchange::Answered(answer) => match plan.take(&app.mapping, answer) {
                 Taken::Went => (Decision::Continue, words),
                 Taken::Stopped(classified) => {
@@ -205,6 +217,7 @@ impl Engine {
             Exchange::NotSent(why) if why.phase == Phase::Prepare => {
                 (Decision::Refuse(RefusedAs::Rejected), words)
             }
+            Exchange::NotSent(why) if why.phase == Phase::Refused => (Decision::PauseApp, words),
             Exchange::NotSent(_) => (after_read(&facts, Seen::NotSent), words),
             Exchange::InDoubt(_) => (after_read(&facts, Seen::InDoubt), words),
         };
@@ -216,7 +229,7 @@ impl Engine {
                 tracing::warn!(app = app.name(), "a read could not be recorded: {error}");
             }
         }
-        decided
+        Came { decision, words, session: session_of(&exchange) }
     }
 
     /// A write of the plan: intent on disk, call, outcome on disk.
@@ -225,7 +238,7 @@ impl Engine {
         round: &Round<'_>,
         plan: &mut Converge,
         request: &PlannedRequest,
-    ) -> Result<(Decision, String), JournalError> {
+    ) -> Result<Came, JournalError> {
         let app = round.app;
         let Some((last, others)) = round.changes.split_last() else {
             // Memberships that became possible: they belong to changes that have ended.
@@ -267,9 +280,9 @@ impl Engine {
         let ended = self.journal.end_step(step, end).await?;
         if let Some(other) = ended.link_taken_by {
             let words = format!("the app gave an id that belongs to {other} already");
-            return Ok((Decision::Park, words));
+            return Ok(Came { decision: Decision::Park, words, session: 0 });
         }
-        Ok((decision, words))
+        Ok(Came { decision, words, session: session_of(&exchange) })
     }
 
     async fn edge_step(
@@ -277,7 +290,7 @@ impl Engine {
         round: &Round<'_>,
         plan: &mut Converge,
         request: &PlannedRequest,
-    ) -> Result<(Decision, String), JournalError> {
+    ) -> Result<Came, JournalError> {
         let limit = Instant::now() + ROUND_LIMIT;
         let started_at = self.clock.now();
         // The change that wished it has ended; its list of calls shows this one too.
@@ -294,7 +307,7 @@ impl Engine {
             let read = read_of(round, change, request, &exchange, class, started_at);
             self.journal.record_read(ReadStep { ended_at: self.clock.now(), ..read }).await?;
         }
-        Ok((decision, words))
+        Ok(Came { decision, words, session: session_of(&exchange) })
     }
 
     fn weigh_write(
@@ -310,6 +323,9 @@ impl Engine {
             // A request that cannot be built today cannot be built tomorrow.
             Exchange::NotSent(why) if why.phase == Phase::Prepare => {
                 (Decision::Refuse(RefusedAs::Rejected), words, None)
+            }
+            Exchange::NotSent(why) if why.phase == Phase::Refused => {
+                (Decision::PauseApp, words, None)
             }
             Exchange::NotSent(_) => (after_write(&facts, Seen::NotSent), words, None),
             Exchange::InDoubt(_) => (after_write(&facts, Seen::InDoubt), words, None),
@@ -382,6 +398,13 @@ fn facts_of(round: &Round<'_>, request: &PlannedRequest) -> StepFacts {
 fn schedule_of(app: &App) -> Schedule {
     let retries = app.mapping.connect().retries;
     Schedule { first: retries.first_wait, longest: retries.longest_wait }
+}
+
+fn session_of(exchange: &Exchange) -> u64 {
+    match exchange {
+        Exchange::Answered(answer) => answer.session,
+        Exchange::NotSent(_) | Exchange::InDoubt(_) => 0,
+    }
 }
 
 fn seen(classified: &Classified) -> Seen {

@@ -27,14 +27,65 @@ const LONGEST_SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
 /// A list that must be sorted is put in order in memory; a longer one is refused.
 const LONGEST_SORTED: usize = 200_000;
 
+/// A list that was ready when nobody waited for it any more is given to who asks again within that
+/// time: the client was told to come back.
+const UNHEARD: std::time::Duration = std::time::Duration::from_secs(600);
+
 const MEMBERS: &str = "members";
 
 type Outcome = Option<Result<(), ScimError>>;
 
-/// Walks under way, by what is asked; those who ask the same wait for the same walk.
+/// Walks by what is asked; those who ask the same wait for the same walk.
 #[derive(Debug, Default)]
 pub struct Walks {
-    under_way: Mutex<HashMap<SnapshotKey, watch::Receiver<Outcome>>>,
+    by_key: Mutex<HashMap<SnapshotKey, Walk>>,
+}
+
+#[derive(Debug)]
+enum Walk {
+    /// Reading.
+    UnderWay(watch::Receiver<Outcome>),
+    /// Read to the end after the last of those who waited had been told to ask again.
+    Unheard { outcome: watch::Receiver<Outcome>, since: Instant },
+}
+
+impl Walks {
+    /// The walk to wait for, and whether it must be begun: then with what ends it. One that ended
+    /// unheard is given once.
+    fn join(
+        &self,
+        key: &SnapshotKey,
+    ) -> (watch::Receiver<Outcome>, Option<watch::Sender<Outcome>>) {
+        let mut walks = lock(&self.by_key);
+        walks.retain(|_, walk| match walk {
+            Walk::UnderWay(_) => true,
+            Walk::Unheard { since, .. } => since.elapsed() < UNHEARD,
+        });
+        match walks.remove(key) {
+            Some(Walk::Unheard { outcome, .. }) => (outcome, None),
+            Some(Walk::UnderWay(walk)) => {
+                walks.insert(key.clone(), Walk::UnderWay(walk.clone()));
+                (walk, None)
+            }
+            None => {
+                let (done, walk) = watch::channel(None);
+                walks.insert(key.clone(), Walk::UnderWay(walk.clone()));
+                (walk, Some(done))
+            }
+        }
+    }
+
+    /// Ends a walk: those who wait are told, else whoever asks next.
+    fn end(&self, key: &SnapshotKey, done: &watch::Sender<Outcome>, end: Result<(), ScimError>) {
+        let mut walks = lock(&self.by_key);
+        let Some(Walk::UnderWay(outcome)) = walks.remove(key) else { return };
+        // The one that was kept here is no listener.
+        let is_unheard = done.receiver_count() == 1 && end.is_ok();
+        done.send_replace(Some(end));
+        if is_unheard {
+            walks.insert(key.clone(), Walk::Unheard { outcome, since: Instant::now() });
+        }
+    }
 }
 
 /// What a walk picks, and its order; none for the app's own.
@@ -134,21 +185,15 @@ impl Engine {
         key: &SnapshotKey,
         choice: Choice,
     ) -> watch::Receiver<Outcome> {
-        let mut under_way = lock(&self.walks.under_way);
-        if let Some(walk) = under_way.get(key) {
-            return walk.clone();
-        }
-        let (done, walk) = watch::channel(None);
-        under_way.insert(key.clone(), walk.clone());
-        drop(under_way);
+        let (walk, begun) = self.walks.join(key);
+        let Some(done) = begun else { return walk };
         let (engine, app, key) = (self.clone(), app.clone(), key.clone());
         tokio::spawn(async move {
             let outcome = engine.walk_to_end(&app, &key, choice).await;
             if let Err(error) = &outcome {
                 tracing::warn!(app = app.name(), "the list could not be read: {error}");
             }
-            lock(&engine.walks.under_way).remove(&key);
-            let _ = done.send(Some(outcome));
+            engine.walks.end(&key, &done, outcome);
         });
         walk
     }
@@ -159,10 +204,8 @@ impl Engine {
         key: &SnapshotKey,
         choice: Choice,
     ) -> Result<(), ScimError> {
-        let now = self.clock.now();
-        self.journal.snapshot_prune(now).await.map_err(journal_failed)?;
-        let snapshot =
-            self.journal.snapshot_begin(key.clone(), now).await.map_err(journal_failed)?;
+        let begun = self.journal.snapshot_begin(key.clone(), self.clock.now()).await;
+        let snapshot = begun.map_err(journal_failed)?;
         let until = Instant::now() + LONGEST_SILENCE;
         self.fresh_tables(app, until).await.map_err(|why| list_failed(app, why))?;
         let mut plan = ListPlan::new(&app.mapping, key.kind);

@@ -12,8 +12,9 @@ use super::clock::Clock;
 use super::command::AppCard;
 use super::engine::{App, Engine};
 use super::facade::Bridge;
+use super::ids::Ids;
 use super::mappings::Loaded;
-use crate::app::{AppClient, AppError, ClientCert, Connection};
+use crate::app::{AppClient, AppError, Carrier, ClientCert, Connection};
 use crate::change::Kind;
 use crate::journal::{Journal, JournalError, Keys};
 use crate::mapping::{ClientAuth, Connect, Mapping, Regenerate};
@@ -29,6 +30,10 @@ pub struct BridgeConfig {
     pub mappings: Vec<Loaded>,
     /// The time of day.
     pub clock: Clock,
+    /// Where new SCIM ids come from.
+    pub ids: Ids,
+    /// What carries the calls in place of HTTP, if anything does.
+    pub carrier: Option<Arc<dyn Carrier>>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// What happens, for those who look on.
@@ -79,7 +84,7 @@ impl Bridge {
         let counts = config.journal.counts().await?;
         let mut apps = BTreeMap::new();
         for loaded in &config.mappings {
-            let app = open_app(loaded)?;
+            let app = open_app(loaded, config.carrier.as_ref())?;
             introduce(&config.journal, loaded).await?;
             // Stored times are hints: a restart may be what was waited for (a credential, a
             // network). A create in doubt still rests, counted from this start.
@@ -93,6 +98,7 @@ impl Bridge {
             config.journal,
             config.keys,
             config.clock,
+            config.ids,
             config.metrics,
             config.feed,
         ));
@@ -104,11 +110,15 @@ impl Bridge {
     }
 }
 
-fn open_app(loaded: &Loaded) -> Result<App, StartError> {
+fn open_app(loaded: &Loaded, carrier: Option<&Arc<dyn Carrier>>) -> Result<App, StartError> {
     let mapping = loaded.mapping.clone();
     let connection = connection_of(mapping.connect());
-    let client = AppClient::new(connection, loaded.secrets.clone())
-        .map_err(|error| StartError::App { app: mapping.app().to_owned(), error })?;
+    let secrets = loaded.secrets.clone();
+    let client = match carrier {
+        None => AppClient::new(connection, secrets),
+        Some(carrier) => AppClient::over(connection, secrets, carrier),
+    }
+    .map_err(|error| StartError::App { app: mapping.app().to_owned(), error })?;
     Ok(App::new(mapping, client, loaded.secrets.clone()))
 }
 
@@ -162,6 +172,7 @@ fn connection_of(connect: &Connect) -> Connection {
         at_once: usize::try_from(connect.at_once).unwrap_or(usize::MAX),
         per_second: connect.per_second.map(f64::from),
         max_answer: usize::try_from(connect.max_answer).unwrap_or(usize::MAX),
+        xml_lists: connect.xml_lists.clone(),
         ca: connect.ca.as_ref().map(PathBuf::from),
         client_cert: connect
             .client_cert

@@ -140,7 +140,7 @@ impl Engine {
             kind,
             verb: Verb::Create,
             target: match &existing {
-                None => Target::New { id: ResourceId(uuid::Uuid::now_v7().to_string()) },
+                None => Target::New { id: self.ids.next() },
                 Some(resource) if !resource.is_live() => Target::Revive { id: resource.id.clone() },
                 Some(resource) => draft::existing_target(resource),
             },

@@ -84,7 +84,7 @@ async fn altr_06_there_are_no_groups() {
     world.patch("/Groups/1", &patch(json!([]))).await.expect_error(501);
     let types = world.get("/ResourceTypes").await.expect(200);
     let names: Vec<_> = types["Resources"].as_array().unwrap().iter().map(|t| &t["id"]).collect();
-    assert_eq!(names, [&json!("User")]);
+    assert!(names.contains(&&json!("User")) && !names.contains(&&json!("Group")), "{names:?}");
     assert!(world.app().calls().is_empty());
 }
 

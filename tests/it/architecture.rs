@@ -32,6 +32,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("http_body_util", &["server", "app"]),
     ("tokio_rustls", &["server", "app"]),
     ("rustls_native_certs", &["app"]),
+    ("quick_xml", &["app"]),
+    ("cookie", &["app"]),
     ("jsonpath_rust", &["mapping"]),
     ("handlebars", &["mapping"]),
     ("annotate_snippets", &["mapping"]),

@@ -92,5 +92,8 @@ async fn discovery_describes_what_is_there() {
         assert_eq!(world.get(&format!("/Schemas/{id}")).await.expect(200)["id"], id);
     }
     let shown = schemas.to_string();
+    assert!(shown.contains("\"userName\"") && shown.contains("\"nickName\""));
+    let world = World::of("altr").await;
+    let shown = world.get("/Schemas").await.expect(200).to_string();
     assert!(shown.contains("\"userName\"") && !shown.contains("\"nickName\""), "mapped ones only");
 }

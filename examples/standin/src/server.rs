@@ -226,6 +226,7 @@ async fn read(incoming: hyper::Request<Incoming>, base: &str) -> Option<(Request
 
 fn response(reply: Reply) -> Option<Response<Full<Bytes>>> {
     let mut builder = Response::builder().status(reply.status);
+    let has_kind = reply.headers.iter().any(|(name, _)| *name == "content-type");
     for (name, value) in reply.headers {
         builder = builder.header(name, value);
     }
@@ -235,5 +236,7 @@ fn response(reply: Reply) -> Option<Response<Full<Bytes>>> {
         Value::String(text) => ("text/plain", text),
         tree => ("application/json", tree.to_string()),
     };
-    builder.header(header::CONTENT_TYPE, kind).body(Full::from(text)).ok()
+    // An app that says the type itself knows better.
+    let builder = if has_kind { builder } else { builder.header(header::CONTENT_TYPE, kind) };
+    builder.body(Full::from(text)).ok()
 }

@@ -115,7 +115,8 @@ pub struct Reply {
     pub status: u16,
     /// Further headers.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON; `Null` is no body; a text is sent as it is (as HTML if it begins with `<`).
+    /// JSON; `Null` is no body; a text is sent as it is (as HTML if it begins with `<`, unless
+    /// `headers` has another `content-type`).
     pub body: Value,
 }
 

@@ -8,6 +8,7 @@ mod lists;
 mod membership;
 mod opening;
 mod order;
+mod work;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -60,7 +60,7 @@ pub struct Resource {
     pub desired: Option<Value>,
     /// What the app was last seen to hold.
     pub actual: Option<Value>,
-    /// When `actual` was read.
+    /// When `actual` was first read as it is.
     pub actual_at: Option<Timestamp>,
     /// It was written through SCIM at least once (not only imported).
     pub written: bool,

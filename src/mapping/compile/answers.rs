@@ -177,6 +177,7 @@ pub(super) fn error_row(
     };
     Some(ErrorRow {
         members,
+        line: cx.report.line_of(raw.span.start),
         status,
         content_type: raw.content_type.as_ref().map(|kind| kind.value.clone()),
         when,

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::scope::Scope;
 use super::{Cx, row, settings};
-use crate::mapping::attribute::{FieldId, Row, ScimSource};
+use crate::mapping::attribute::{FieldId, Part, Row, ScimSource};
 use crate::mapping::field::FieldPath;
 use crate::mapping::names;
-use crate::mapping::raw::{RawAttributeEntry, RawShows, Spanned};
+use crate::mapping::raw::{Pairs, RawAttributeEntry, RawShows, Spanned};
 use crate::mapping::value::Val;
 use crate::mapping::wire::Kind;
 use crate::scim::{AttrPath, Attribute, ResourceType};
@@ -17,9 +17,13 @@ use crate::scim::{AttrPath, Attribute, ResourceType};
 /// A SCIM path as the file writes it, in SCIM's own spelling: short names become namespaces.
 pub(super) fn expand(shorts: &BTreeMap<String, String>, text: &str) -> String {
     match text {
-        "email" | "emails" => return "emails.value".to_owned(),
-        _ => {}
+        "email" | "emails" => "emails.value".to_owned(),
+        _ => expand_whole(shorts, text),
     }
+}
+
+/// The same for a list as a whole: `emails` is not its values.
+fn expand_whole(shorts: &BTreeMap<String, String>, text: &str) -> String {
     let (first, rest) = text.split_once(['.', ':']).unwrap_or((text, ""));
     match shorts.get(first) {
         Some(namespace) if rest.is_empty() => namespace.clone(),
@@ -51,6 +55,71 @@ pub(super) fn source(
     rt: &ResourceType,
 ) -> Option<ScimSource> {
     let path = settings::attr_path(cx, text, rt)?;
+    let source = resolved(cx, text, path, rt)?;
+    if source.path.sub.is_none() && source.top.is_complex() {
+        let parts = parts_of(&source.top);
+        let message = format!("`{}` has parts; a field takes one of them", text.value);
+        let help = match source.path.multi_valued {
+            true => format!("write one of: {parts}; or take the list whole: pick: all and each:"),
+            false => format!("write one of: {parts}"),
+        };
+        cx.report.error_help("M0604", text.span.clone(), message, help);
+        return None;
+    }
+    Some(source)
+}
+
+/// The SCIM path of a row with `each`: a list with parts, as a whole.
+pub(super) fn whole_source(
+    cx: &mut Cx<'_, '_>,
+    text: &Spanned<String>,
+    rt: &ResourceType,
+) -> Option<ScimSource> {
+    let expanded = expand_whole(&cx.shorts, text);
+    let path = settings::attr_path_as(cx, text, &expanded, rt)?;
+    let source = resolved(cx, text, path, rt)?;
+    if !source.path.multi_valued || source.path.sub.is_some() || !source.top.is_complex() {
+        let message = format!("`{}` is no list of objects, as `each` needs one", text.value);
+        let help = "write the list alone, like emails or addresses; leave `each` out for one value";
+        cx.report.error_help("M0604", text.span.clone(), message, help);
+        return None;
+    }
+    Some(source)
+}
+
+/// `each:`, the app's keys and what they are in SCIM.
+pub(super) fn each(
+    cx: &mut Cx<'_, '_>,
+    raw: &Pairs<Spanned<String>>,
+    top: &Attribute,
+) -> Option<Vec<Part>> {
+    let mut parts = Vec::new();
+    for (key, sub) in &raw.0 {
+        if key.is_empty() || key.contains(['.', '[', ']']) {
+            let message = format!("`{}` is no plain key of the app's objects", key.value);
+            cx.report.error("M0603", key.span.clone(), message);
+        } else if let Some(sub) = top.sub(sub) {
+            parts.push(Part { key: key.value.clone(), sub: sub.clone() });
+        } else {
+            let message = format!("`{}` has no part `{}`", top.name, sub.value);
+            let known = top.sub_attributes.iter().map(|sub| sub.name.as_str());
+            cx.report.error_help("M0306", sub.span.clone(), message, names::help(sub, known));
+        }
+    }
+    (parts.len() == raw.0.len()).then_some(parts)
+}
+
+fn parts_of(top: &Attribute) -> String {
+    let parts: Vec<&str> = top.sub_attributes.iter().map(|sub| sub.name.as_str()).collect();
+    parts.join(", ")
+}
+
+fn resolved(
+    cx: &mut Cx<'_, '_>,
+    text: &Spanned<String>,
+    path: AttrPath,
+    rt: &ResourceType,
+) -> Option<ScimSource> {
     let (top, leaf) = (top(&path, rt)?, leaf(&path, rt)?);
     let equalities = match path.filter.as_ref().map(|filter| filter.as_equalities()) {
         None => Vec::new(),
@@ -68,17 +137,6 @@ pub(super) fn source(
             return None;
         }
     };
-    if path.sub.is_none() && top.is_complex() {
-        let parts: Vec<&str> = top.sub_attributes.iter().map(|sub| sub.name.as_str()).collect();
-        let message = format!("`{}` has parts; a field takes one of them", text.value);
-        cx.report.error_help(
-            "M0604",
-            text.span.clone(),
-            message,
-            format!("write one of: {}", parts.join(", ")),
-        );
-        return None;
-    }
     let slot = path.slot();
     Some(ScimSource { text: text.value.clone(), path, slot, top, leaf, equalities })
 }

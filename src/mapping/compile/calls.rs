@@ -8,11 +8,12 @@ use super::class::{class, fan, fields_of};
 use super::line::{Line, headers_of, line_of, query_of};
 use super::scope::Scope;
 use super::uses::CallUse;
-use super::{Cx, attributes, connect};
+use super::{Cx, attributes, connect, xml};
 use crate::mapping::attribute::{FieldId, Row, SendRule};
 use crate::mapping::call::{Call, Fan, SentField};
 use crate::mapping::raw::{
-    Pairs, RawCall, RawFormLists, RawOnly, RawReadFormat, RawSendFormat, Spanned,
+    Pairs, RawCall, RawFormLists, RawLogin, RawLogout, RawOnly, RawReadFormat, RawSendFormat,
+    Spanned,
 };
 use crate::mapping::side::Side;
 use crate::mapping::source::Node;
@@ -109,6 +110,9 @@ fn call(cx: &mut Cx<'_, '_>, name: &Spanned<String>, raw: &RawCall, own: &OwnCal
     call.kind = position.side.map(|side| side.kind);
     what_it_sends(cx, raw, &position, &mut call);
     what_it_reads(cx, raw, &position.scope, &mut call);
+    if raw.body.is_some() || raw.send.is_some() {
+        xml::sent(cx, &call, &raw.body.as_ref().map_or(&name.span, |body| &body.span).clone());
+    }
     call.fan = fan(&call);
     class(cx, name, raw, &position, &mut call);
     call
@@ -141,6 +145,7 @@ fn what_it_reads(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope, call: &mut C
     let answer = scope.clone().with(&["body", "headers", "status"]);
     call.record = record(cx, raw, &answer);
     call.records = raw.records.as_ref().and_then(|records| records_of(cx, records, &answer));
+    xml::rows(cx, raw.records.as_ref(), call);
     call.keep_where = pairs(cx, raw.keep_where.as_ref(), &scope.named("`where`").single());
     call.paging = raw.paging.as_ref().and_then(|paging| paging_of(cx, paging));
     call.save = saves(cx, raw, &answer);
@@ -165,8 +170,16 @@ impl Settings {
         let reads = raw.reads.or_else(|| connect.and_then(|c| c.reads));
         Self {
             timeout: timeout.map_or(connect::TIMEOUT, |timeout| timeout.value),
-            sends: if sends == Some(RawSendFormat::Form) { Format::Form } else { Format::Json },
-            reads: if reads == Some(RawReadFormat::Text) { Format::Text } else { Format::Json },
+            sends: match sends {
+                Some(RawSendFormat::Form) => Format::Form,
+                Some(RawSendFormat::Xml) => Format::Xml,
+                Some(RawSendFormat::Json) | None => Format::Json,
+            },
+            reads: match reads {
+                Some(RawReadFormat::Text) => Format::Text,
+                Some(RawReadFormat::Xml) => Format::Xml,
+                Some(RawReadFormat::Json) | None => Format::Json,
+            },
             bracket_lists: connect.is_some_and(|c| c.form_lists == Some(RawFormLists::Brackets)),
         }
     }
@@ -180,12 +193,81 @@ pub(super) fn probe(cx: &mut Cx<'_, '_>, line: &Spanned<String>) -> Option<Call>
     Some(bare(cx, "connect.probe".to_owned(), &raw, line))
 }
 
+/// The login of `connect.auth`: a call that may hold secrets, and reads what `save` says.
+pub(super) fn login(cx: &mut Cx<'_, '_>, name: &str, raw: RawLogin) -> Option<Call> {
+    let line = raw.call.clone()?;
+    let mut scope = Scope::new("the login", &["vars"]);
+    (scope.secrets, scope.secrets_inside) = (true, true);
+    let raw = RawCall {
+        span: raw.span,
+        call: raw.call,
+        query: raw.query,
+        headers: raw.headers,
+        body: raw.body,
+        save: raw.save,
+        errors: raw.errors,
+        timeout: raw.timeout,
+        sends: raw.sends,
+        reads: raw.reads,
+        ..RawCall::default()
+    };
+    let mut call = outside(cx, name, &raw, &line, &scope);
+    let answer = Scope::new("the login", &["vars", "body", "headers", "status"]);
+    call.save = saves(cx, &raw, &answer);
+    let errors = raw.errors.iter().flatten();
+    call.errors = errors.filter_map(|row| error_row(cx, row, Some(&answer))).collect();
+    Some(call)
+}
+
+/// The logout of `connect.auth.session`; its answer says nothing.
+pub(super) fn logout(cx: &mut Cx<'_, '_>, raw: RawLogout, saved: Vec<String>) -> Option<Call> {
+    let line = raw.call.clone()?;
+    let scope = Scope { session: saved, ..Scope::new("the logout", &["vars", "session"]) };
+    let raw = RawCall {
+        span: raw.span,
+        call: raw.call,
+        query: raw.query,
+        headers: raw.headers,
+        body: raw.body,
+        timeout: raw.timeout,
+        sends: raw.sends,
+        reads: Some(RawReadFormat::Text),
+        ..RawCall::default()
+    };
+    Some(outside(cx, "connect.auth.session.logout", &raw, &line, &scope))
+}
+
+/// A call that stands outside `calls`.
+fn outside(
+    cx: &mut Cx<'_, '_>,
+    name: &str,
+    raw: &RawCall,
+    line: &Spanned<String>,
+    scope: &Scope,
+) -> Call {
+    let parts = line_of(cx, line, scope);
+    let mut call = bare(cx, name.to_owned(), raw, parts);
+    call.query = raw.query.as_ref().map(|query| query_of(cx, query, scope)).unwrap_or_default();
+    call.headers =
+        raw.headers.as_ref().map(|headers| headers_of(cx, headers, scope)).unwrap_or_default();
+    call.body = raw.body.as_ref().and_then(|body| cx.value(body, scope));
+    if call.method == Method::Get && call.body.is_some() {
+        let help = "use `query:`, or another method";
+        cx.report.error_help("M0513", line.span.clone(), "a GET has no body", help);
+    }
+    if let Some(body) = &raw.body {
+        xml::sent(cx, &call, &body.span);
+    }
+    call
+}
+
 /// A call that sends nothing but its line and reads nothing.
 fn bare(cx: &Cx<'_, '_>, name: String, raw: &RawCall, line: Line) -> Call {
     let (method, path, fixed_query) = line;
     let settings = Settings::of(cx, raw);
     Call {
         name,
+        line: cx.report.line_of(raw.call.as_ref().map_or(0, |call| call.span.start)),
         method,
         class: StepClass::Read,
         in_doubt: InDoubtRule::Resend,

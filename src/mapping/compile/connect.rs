@@ -1,11 +1,13 @@
 //! `connect:` (docs/mapping.md section 6).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::scope::Scope;
-use super::{Cx, WithoutValue, calls, line};
+use super::{Cx, WithoutValue, calls, line, session};
+use crate::mapping::answer::AnswerRules;
 use crate::mapping::call::{Call, CallId};
 use crate::mapping::model::{AppAuth, Connect, Reference, Retries};
 use crate::mapping::names;
@@ -20,9 +22,9 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 const NOT_SET: &str = "https://not-set.invalid";
 
 /// The settings.
-pub(super) fn connect(cx: &mut Cx<'_, '_>, app: &str) -> Connect {
+pub(super) fn connect(cx: &mut Cx<'_, '_>, app: &str, rules: &AnswerRules) -> Connect {
     let raw = &cx.raw.connect.clone().unwrap_or_default();
-    let auth = raw.auth.as_ref().map(|auth| app_auth(cx, auth));
+    let auth = raw.auth.as_ref().map(|auth| app_auth(cx, auth, rules));
     let base_url = base_url(cx, raw, app);
     let limits = raw.limits.clone().unwrap_or_default();
     let retries = raw.retries.clone().unwrap_or_default();
@@ -56,6 +58,7 @@ pub(super) fn connect(cx: &mut Cx<'_, '_>, app: &str) -> Connect {
             Some((pair.cert.as_ref()?.value.clone(), pair.key.as_ref()?.value.clone()))
         }),
         proxy: raw.proxy.as_ref().map(|proxy| proxy.value.clone()),
+        xml_lists: raw.xml_lists.iter().flatten().map(|name| name.value.clone()).collect(),
         base_url: base_url.unwrap_or_else(|| NOT_SET.to_owned()),
     }
 }
@@ -85,7 +88,7 @@ fn base_url(cx: &mut Cx<'_, '_>, raw: &RawConnect, app: &str) -> Option<String> 
         .then_some(url)
 }
 
-fn check_url(cx: &mut Cx<'_, '_>, url: &str, at: &Span, insecure: bool) -> bool {
+pub(super) fn check_url(cx: &mut Cx<'_, '_>, url: &str, at: &Span, insecure: bool) -> bool {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {
@@ -121,11 +124,18 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn app_auth(cx: &mut Cx<'_, '_>, raw: &RawAuth) -> Option<AppAuth> {
-    let given = [raw.basic.is_some(), raw.bearer.is_some(), raw.header.is_some()];
+fn app_auth(cx: &mut Cx<'_, '_>, raw: &RawAuth, rules: &AnswerRules) -> Option<AppAuth> {
+    let given = [
+        raw.basic.is_some(),
+        raw.bearer.is_some(),
+        raw.header.is_some(),
+        raw.oauth2.is_some(),
+        raw.session.is_some(),
+    ];
     if given.iter().filter(|is| **is).count() != 1 {
-        let help =
-            "write one of basic: { user, password }, bearer: VALUE, header: NAME with value: VALUE";
+        let help = "write one of basic: { user, password }, bearer: VALUE, header: NAME with \
+                    value: VALUE, oauth2: { token_url, client_id, client_secret }, \
+                    session: { login, headers }";
         cx.report.error_help("M0703", raw.span.clone(), "`auth` takes one kind of proof", help);
         return None;
     }
@@ -138,6 +148,13 @@ fn app_auth(cx: &mut Cx<'_, '_>, raw: &RawAuth) -> Option<AppAuth> {
     if let Some(bearer) = &raw.bearer {
         let word = raw.word.as_ref().map_or_else(|| "Bearer".to_owned(), |word| word.value.clone());
         return Some(AppAuth::Bearer { value: reference(cx, bearer)?, word });
+    }
+    if let Some(oauth2) = &raw.oauth2 {
+        return session::oauth2(cx, oauth2).map(|session| AppAuth::Session(Arc::new(session)));
+    }
+    if let Some(raw) = &raw.session {
+        let session = session::session(cx, raw, rules);
+        return session.map(|session| AppAuth::Session(Arc::new(session)));
     }
     let name = raw.header.as_ref()?;
     let Some(value) = &raw.value else {

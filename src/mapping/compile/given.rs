@@ -52,6 +52,11 @@ fn value(cx: &mut Cx<'_, '_>, name: &Spanned<String>, var: &RawVar) -> Option<Va
         let source = VarSource { name: name.value.clone(), origin: origin.clone() };
         (cx.given.vars)(&source).map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
     });
+    let stands_in = cx.given.without_value == WithoutValue::StandIn;
+    if given.is_none() && constant.is_none() && stands_in {
+        let first = var.one_of.as_ref().and_then(|one_of| one_of.0.first());
+        return Some(Value::String(first.map_or(&name.value, |(_, value)| value).clone()));
+    }
     let Some(found) = given.map(Value::String).or(constant) else {
         if cx.given.without_value == WithoutValue::Refuse {
             let message = format!("variable `{}` has no value", name.value);

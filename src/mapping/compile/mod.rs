@@ -6,6 +6,7 @@
 mod answers;
 mod attributes;
 mod calls;
+mod catalogues;
 mod class;
 mod conditions;
 mod connect;
@@ -17,10 +18,12 @@ mod readable;
 mod resource_types;
 mod row;
 mod scope;
+mod session;
 mod settings;
 mod sides;
 mod tables;
 mod uses;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +40,7 @@ use super::names;
 use super::raw::{RawMapping, Read, Span, Spanned};
 use super::source::{self, Source};
 use super::wire::Kind;
+use super::witness::Watched;
 use crate::scim::ResourceType;
 
 pub(crate) use calls::OwnCalls;
@@ -62,6 +66,9 @@ pub enum WithoutValue {
     Refuse,
     /// It is checked as far as it can be (`check`); `base_url` is then not usable.
     Allow,
+    /// Something harmless stands in its place: what `one_of` names first, else its own name
+    /// (offline tests).
+    StandIn,
 }
 
 impl Default for Given<'_> {
@@ -157,7 +164,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
             .collect(),
         error_text: connect::error_text(cx),
     };
-    let mut connect = connect::connect(cx, &app);
+    let mut connect = connect::connect(cx, &app, &rules);
     let sync = settings::sync(cx);
     let own = OwnCalls { users: &users, groups: groups.as_ref() };
     let mut compiled: Vec<Call> = calls::calls(cx, &own);
@@ -187,7 +194,9 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         calls: compiled,
         rules,
         tables: cx.learned.values().map(Arc::clone).collect(),
+        watched: Watched::default(),
     };
+    xml::lists(cx);
     lint::lint(cx, &mapping);
     Some(mapping)
 }

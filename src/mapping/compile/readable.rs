@@ -8,7 +8,7 @@ use super::attributes::expand;
 use super::resource_types::{named, restricted};
 use super::sides::entries;
 use crate::mapping::names;
-use crate::mapping::raw::{Span, Spanned};
+use crate::mapping::raw::{RawAttribute, Span};
 use crate::mapping::source::{Node, NodeKind};
 use crate::mapping::wire::Kind;
 use crate::scim::{AttrPath, ResourceType};
@@ -28,7 +28,7 @@ pub(super) fn readable(
             Kind::Group => BTreeSet::from(["displayName".to_owned()]),
         };
         for text in paths(cx, *kind) {
-            let path = AttrPath::parse(&expand(&cx.shorts, text), rt).ok()?;
+            let path = AttrPath::parse(&expand(&cx.shorts, &text), rt).ok()?;
             used.insert(named(path.schema.as_deref(), &path.attribute, path.sub.as_deref()));
         }
         Some((*kind, restricted(rt, &used)))
@@ -37,7 +37,7 @@ pub(super) fn readable(
 }
 
 /// Every SCIM path that a side maps, keeps or shows.
-fn paths<'r>(cx: &Cx<'r, '_>, kind: Kind) -> Vec<&'r Spanned<String>> {
+fn paths(cx: &Cx<'_, '_>, kind: Kind) -> Vec<String> {
     let raw = cx.raw;
     let (attributes, shows, keep) = match kind {
         Kind::User => {
@@ -52,10 +52,21 @@ fn paths<'r>(cx: &Cx<'r, '_>, kind: Kind) -> Vec<&'r Spanned<String>> {
             (attributes, groups.and_then(|groups| groups.shows.as_ref()), None)
         }
     };
-    let rows = entries(attributes).iter().filter_map(|(_, entry)| entry.0.scim.as_ref());
-    let rows = rows.flat_map(|scim| scim.0.iter());
+    let rows = entries(attributes).iter().flat_map(|(_, entry)| paths_of(&entry.0));
     let shows = shows.into_iter().flat_map(|shows| shows.0.iter().map(|(path, _)| path));
-    rows.chain(shows).chain(keep.into_iter().flatten()).collect()
+    let others = shows.chain(keep.into_iter().flatten()).map(|path| path.value.clone());
+    rows.chain(others).collect()
+}
+
+/// The paths of a row; with `each` those of the parts it names.
+fn paths_of(raw: &RawAttribute) -> Vec<String> {
+    let lists = raw.scim.iter().flat_map(|scim| scim.0.iter());
+    lists
+        .flat_map(|path| match &raw.each {
+            None => vec![path.value.clone()],
+            Some(each) => each.0.iter().map(|(_, sub)| format!("{}.{}", **path, **sub)).collect(),
+        })
+        .collect()
 }
 
 impl Cx<'_, '_> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Cx;
 use super::attributes::is_boolean;
-use crate::mapping::attribute::Immutable;
+use crate::mapping::attribute::{Immutable, ScimSource};
 use crate::mapping::raw::{RawAttribute, RawMapping, RawPick, RawTable, RawTableBody, RawType};
 use crate::mapping::side::Side;
 use crate::mapping::source::NodeKind;
@@ -167,13 +167,19 @@ fn table_values(raw: &RawMapping, from: &RawAttribute) -> Vec<Value> {
 /// What SCIM shows: mapped, kept and shown attributes, and with groups those of a user; no others.
 pub(super) fn shown(side: &Side, full: &ResourceType, has_groups: bool) -> ResourceType {
     let mut used: BTreeSet<String> = BTreeSet::new();
-    let rows = side.attributes.iter().flat_map(|row| row.sources.iter());
-    for source in rows.chain(side.shows.iter().map(|(source, _)| source)) {
-        used.insert(named(
-            source.path.schema.as_deref(),
-            &source.path.attribute,
-            source.path.sub.as_deref(),
-        ));
+    let mut add = |source: &ScimSource, sub: Option<&str>| {
+        used.insert(named(source.path.schema.as_deref(), &source.path.attribute, sub));
+    };
+    for row in &side.attributes {
+        for source in &row.sources {
+            match &row.each {
+                Some(parts) => parts.iter().for_each(|part| add(source, Some(&part.sub.name))),
+                None => add(source, source.path.sub.as_deref()),
+            }
+        }
+    }
+    for (source, _) in &side.shows {
+        add(source, source.path.sub.as_deref());
     }
     for slot in &side.keep {
         used.insert(slot_name(slot, full));

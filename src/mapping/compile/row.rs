@@ -1,15 +1,16 @@
 //! One row of `attributes:` (docs/mapping.md section 10).
 
-use super::attributes::source;
+use super::attributes::{each, source, whole_source};
 use super::scope::Scope;
 use super::{Cx, tables};
 use crate::mapping::attribute::{
-    AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick, Row, ScimSource, SendRule,
+    AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Part, Pick, Row, ScimSource,
+    SendRule,
 };
 use crate::mapping::field::FieldPath;
 use crate::mapping::raw::{
-    RawAbsent, RawAttribute, RawCase, RawEmpty, RawImmutable, RawPick, RawSend, RawType, Span,
-    Spanned,
+    Pairs, RawAbsent, RawAttribute, RawCase, RawEmpty, RawImmutable, RawPick, RawSend, RawType,
+    Span, Spanned,
 };
 use crate::mapping::value::Val;
 use crate::mapping::wire::Kind;
@@ -36,7 +37,11 @@ pub(super) fn row(
         );
         return None;
     }
-    let sources = sources(cx, kind, raw, rt)?;
+    let mut sources = sources(cx, kind, raw, rt)?;
+    let each = match &raw.each {
+        Some(written) => Some(parts(cx, name, raw, &field, &mut sources, written)?),
+        None => None,
+    };
     let (to_app, default) = values(cx, kind, name, raw)?;
     let table = match &raw.table {
         Some(table) => Some(tables::table(cx, kind, table, rt)?),
@@ -56,6 +61,7 @@ pub(super) fn row(
         to_app,
         table,
         pick,
+        each,
         ordered: is(raw.ordered.as_ref(), false),
         join: raw.join.as_ref().map(|join| join.value.clone()),
         kind: app_type(raw),
@@ -180,9 +186,51 @@ fn sources(
         if text.starts_with("groups") {
             groups_source(cx, kind, text, raw)?;
         }
+        let source = if raw.each.is_some() { whole_source } else { source };
         sources.push(source(cx, text, rt));
     }
     sources.into_iter().collect()
+}
+
+/// `each`, and that nothing stands beside it which could not be meant.
+fn parts(
+    cx: &mut Cx<'_, '_>,
+    name: &Spanned<String>,
+    raw: &RawAttribute,
+    field: &FieldPath,
+    sources: &mut [ScimSource],
+    written: &Pairs<Spanned<String>>,
+) -> Option<Vec<Part>> {
+    let beside = [
+        ("to_app", raw.to_app.is_some()),
+        ("table", raw.table.is_some()),
+        ("join", raw.join.is_some()),
+        ("type", raw.kind.is_some()),
+        ("date", raw.date.is_some()),
+    ];
+    let mut wrong = |message: String, help: &str| {
+        cx.report.error_help("M0606", name.span.clone(), message, help);
+    };
+    for (key, _) in beside.into_iter().filter(|(_, is_there)| *is_there) {
+        wrong(format!("`{key}` and `each` exclude each other"), "leave one of them out");
+    }
+    if field.is_each() {
+        let help = "name the list alone: the keys of its objects stand in `each`";
+        wrong(format!("`{}` has `[]` and `each`", name.value), help);
+    }
+    if written.0.is_empty() {
+        wrong("`each` names no key".to_owned(), "write each: { key: value }");
+    }
+    if raw.pick.as_ref().is_none_or(|pick| pick.value != RawPick::All) {
+        let help = "add `pick: all`, or leave `each` out";
+        let message = format!("`each` in `{}` is about all values", name.value);
+        cx.report.error_help("M0605", name.span.clone(), message, help);
+    }
+    if let Some(case) = &raw.case {
+        let parts = sources.iter_mut().flat_map(|source| source.leaf.sub_attributes.iter_mut());
+        parts.for_each(|part| part.case_exact = case.value == RawCase::Exact);
+    }
+    each(cx, written, &sources.first()?.top)
 }
 
 fn pick(
@@ -193,6 +241,9 @@ fn pick(
     sources: &[ScimSource],
     to_app: Option<&Val>,
 ) -> Pick {
+    if raw.each.is_some() {
+        return Pick::All;
+    }
     let several = sources.iter().find(|source| source.path.multi_valued);
     match raw.pick.as_ref() {
         Some(pick) if pick.value == RawPick::All => return Pick::All,

@@ -23,8 +23,12 @@ pub(crate) struct Scope {
     pub fields: Option<Vec<String>>,
     /// What `saved` may hold.
     pub saved: Vec<String>,
+    /// What `session` holds.
+    pub session: Vec<String>,
     /// `{ secret: NAME }` may stand here.
     pub secrets: bool,
+    /// It may also stand inside a structure.
+    pub secrets_inside: bool,
     /// Only one value can be taken: no paths that always give lists.
     pub single: bool,
 }
@@ -32,6 +36,11 @@ pub(crate) struct Scope {
 impl Scope {
     pub fn new(what: impl Into<String>, roots: &[&'static str]) -> Self {
         Self { what: what.into(), roots: roots.to_vec(), ..Self::default() }
+    }
+
+    /// What holds for the values inside a structure.
+    fn inner(&self) -> Self {
+        Self { single: false, secrets: self.secrets_inside, ..self.clone() }
     }
 
     pub fn single(mut self) -> Self {
@@ -56,7 +65,7 @@ impl Cx<'_, '_> {
             NodeKind::Scalar(Value::String(text)) => self.text_value(text, &node.span, scope),
             NodeKind::Scalar(constant) => Some(Val::Constant(constant.clone())),
             NodeKind::List(items) => {
-                let inner = Scope { single: false, secrets: false, ..scope.clone() };
+                let inner = scope.inner();
                 let items: Vec<Option<Val>> =
                     items.iter().map(|item| self.value(item, &inner)).collect();
                 items
@@ -71,7 +80,7 @@ impl Cx<'_, '_> {
                 {
                     return special;
                 }
-                let inner = Scope { single: false, secrets: false, ..scope.clone() };
+                let inner = scope.inner();
                 let pairs: Vec<Option<(String, Val)>> = entries
                     .iter()
                     .map(|entry| Some((entry.key.clone(), self.value(&entry.value, &inner)?)))
@@ -97,7 +106,7 @@ impl Cx<'_, '_> {
                         "M0405",
                         at.clone(),
                         format!("a secret may not stand in {}", scope.what),
-                        "secrets are allowed as values in `connect` and in `headers`",
+                        "secrets are allowed as values in `connect`, in `headers` and in the login",
                     );
                     return Some(None);
                 }
@@ -105,7 +114,7 @@ impl Cx<'_, '_> {
                 Some(self.secret(&spanned).map(Val::Secret))
             }
             "json_text" => {
-                let inner = Scope { single: false, secrets: false, ..scope.clone() };
+                let inner = Scope { secrets: false, secrets_inside: false, ..scope.inner() };
                 Some(self.value(value, &inner).map(|value| Val::JsonText(Box::new(value))))
             }
             "random" if matches!(value.kind, NodeKind::Scalar(Value::Number(_))) => {
@@ -230,6 +239,7 @@ impl Cx<'_, '_> {
             },
             "saved" => ("saved value", scope.saved.clone()),
             "member" => return self.member_has(name, at),
+            "session" => ("value that the login saves", scope.session.clone()),
             "user" => return self.resource_has(Kind::User, root, names, at),
             "group" => return self.resource_has(Kind::Group, root, names, at),
             _ => return true,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Cx;
 use super::attributes::{self, expand};
+use super::catalogues;
 use crate::mapping::model::{ClientAuth, Late, Missing, Regenerate, ScimSettings, SyncSettings};
 use crate::mapping::names;
 use crate::mapping::raw::{
@@ -44,6 +45,7 @@ pub(super) fn scim(
         .map(|path| path.slot())
         .collect();
     let tokens = raw.tokens.clone().unwrap_or_default();
+    let catalogues = catalogues::catalogues(cx).into();
     ScimSettings {
         path: path(cx, &raw, app),
         auth: client_auth(cx, &raw),
@@ -53,6 +55,8 @@ pub(super) fn scim(
             Some(RawRegenerate::Allowed) | None => Regenerate::Allowed,
         },
         keep,
+        shorts: cx.shorts.clone(),
+        catalogues,
     }
 }
 
@@ -105,7 +109,17 @@ pub(super) fn attr_path(
     rt: &ResourceType,
 ) -> Option<AttrPath> {
     let expanded = expand(&cx.shorts, text);
-    match AttrPath::parse(&expanded, rt) {
+    attr_path_as(cx, text, &expanded, rt)
+}
+
+/// The same for a path that stands in SCIM's own spelling already.
+pub(super) fn attr_path_as(
+    cx: &mut Cx<'_, '_>,
+    text: &Spanned<String>,
+    expanded: &str,
+    rt: &ResourceType,
+) -> Option<AttrPath> {
+    match AttrPath::parse(expanded, rt) {
         Ok(path) => Some(path),
         Err(error) => {
             let attributes = rt.schema.attributes.iter();

@@ -29,6 +29,8 @@ use super::{AnswerClass, Classified, PlannedRequest};
 
 /// What a plan that only reads wants next.
 #[derive(Debug)]
+// There is one at a time; a box for each request would only cost an allocation.
+#[allow(clippy::large_enum_variant)]
 pub enum Ask<T> {
     /// A request that changes nothing.
     Read(PlannedRequest),

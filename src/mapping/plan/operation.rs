@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::mapping::attribute::FieldId;
 use crate::mapping::call::CallId;
 use crate::mapping::model::Mapping;
+use crate::mapping::witness::Verdict;
 
 /// The operation a call runs in; decides how its fields are weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,7 @@ impl Operation {
         differs: &dyn Fn(FieldId) -> bool,
         wanted: &dyn Fn(CallId) -> bool,
     ) -> Option<CallId> {
+        let word = self.word();
         loop {
             if let Some(call) = self.due.pop_front() {
                 self.ran = true;
@@ -89,25 +91,42 @@ impl Operation {
             }
             let Some(call) = self.calls.pop_front() else {
                 // At the end of the list a call without fields runs if an earlier one did.
+                let verdict =
+                    if self.ran { Verdict::BesidesAnother } else { Verdict::NothingElseRuns };
+                self.guards.iter().for_each(|guard| mapping.weighed(word, *guard, verdict));
                 if self.ran && !self.guards.is_empty() {
                     self.due.extend(self.guards.drain(..));
                     continue;
                 }
+                self.guards.clear();
                 return None;
             };
             if !wanted(call) {
+                mapping.weighed(word, call, Verdict::WhenFalse);
                 continue;
             }
             let fields = mapping.call(call).fields();
             if !self.name.weighs_fields() {
+                mapping.weighed(word, call, Verdict::Always);
                 self.due.push_back(call);
             } else if fields.is_empty() {
                 self.guards.push(call);
             } else if fields.iter().any(|f| !self.sent.contains(f) && differs(*f)) {
-                self.due.extend(self.guards.drain(..));
+                for guard in self.guards.drain(..) {
+                    mapping.weighed(word, guard, Verdict::BesidesAnother);
+                    self.due.push_back(guard);
+                }
+                mapping.weighed(word, call, Verdict::Differs);
                 self.due.push_back(call);
+            } else {
+                mapping.weighed(word, call, Verdict::NothingDiffers);
             }
         }
+    }
+
+    /// A call that was not carried out is due again.
+    pub fn not_made(&mut self, call: CallId) {
+        self.due.push_front(call);
     }
 
     /// What a call sent counts as current for the next one.

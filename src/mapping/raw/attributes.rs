@@ -21,6 +21,8 @@ block! {
         "table" => table: RawTable,
         /// Which of several values: `first`, `primary` or `all`.
         "pick" => pick: Spanned<RawPick>,
+        /// The app has a list of objects: its keys and the parts of the SCIM attribute.
+        "each" => each: Pairs<Spanned<String>>,
         /// Whether the order of a list matters. Default false.
         "ordered" => ordered: Spanned<bool>,
         /// The app keeps the list in one text, with this between the values.
@@ -46,7 +48,7 @@ block! {
         /// `false`: never shown in SCIM.
         "read" => read: Spanned<bool>,
     }
-    later ["each", "not_in_list"]
+    later ["not_in_list"]
 }
 
 words! {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::read::{Spanned, block, words};
+use super::calls::{RawErrorRow, RawSave};
+use super::read::{Pairs, Spanned, block, words};
 use super::scalars::Bytes;
 use crate::mapping::source::Node;
 
@@ -19,12 +20,14 @@ block! {
         "probe" => probe: Spanned<String>,
         /// Longest time of one call, from connect to last byte. Default 15s.
         "timeout" => timeout: Spanned<Duration>,
-        /// How bodies are written: json (default) or form.
+        /// How bodies are written: json (default), form or xml.
         "sends" => sends: RawSendFormat,
-        /// How answers are read: json (default) or text.
+        /// How answers are read: json (default), xml or text.
         "reads" => reads: RawReadFormat,
         /// How a list is written in a form: `repeat` (default) its key, or `brackets` (`a[]`).
         "form_lists" => form_lists: RawFormLists,
+        /// XML elements that may repeat: they are always read as lists.
+        "xml_lists" => xml_lists: Vec<Spanned<String>>,
         /// Paths of the app's own words in an answer; the first that has a text counts.
         "error_text" => error_text: Vec<Node>,
         /// File with the certificates that the app's certificate may be signed by.
@@ -41,7 +44,6 @@ block! {
         "retries" => retries: RawRetries,
     }
     required ["base_url"]
-    later ["xml_lists"]
 }
 
 block! {
@@ -57,8 +59,95 @@ block! {
         "header" => header: Spanned<String>,
         /// The value of that header.
         "value" => value: Node,
+        /// OAuth2 client credentials.
+        "oauth2" => oauth2: RawOAuth2,
+        /// A login call, whose outcome goes with every other call.
+        "session" => session: RawSession,
     }
-    later ["oauth2", "session"]
+}
+
+block! {
+    /// OAuth2 client credentials (RFC 6749 section 4.4).
+    pub struct RawOAuth2 in "`connect.auth.oauth2`" {
+        /// Where tokens are given: a whole URL, constant or over `vars`.
+        "token_url" => token_url: Node,
+        /// The client: a constant or `{ secret: NAME }`.
+        "client_id" => client_id: Node,
+        /// Its password: `{ secret: NAME }`.
+        "client_secret" => client_secret: Node,
+        /// The scopes asked for, with blanks between them.
+        "scope" => scope: Node,
+        /// More parameters of the form, such as `audience`.
+        "params" => params: Pairs<Node>,
+        /// How long a token lasts: a time, or a path in seconds. Default `$.body.expires_in`.
+        "lasts" => lasts: Node,
+        /// A new token is fetched that long before the end. Default 60s.
+        "early" => early: Spanned<Duration>,
+    }
+    required ["token_url", "client_id", "client_secret"]
+}
+
+block! {
+    /// A session that a login call opens.
+    pub struct RawSession in "`connect.auth.session`" {
+        /// The call that logs in.
+        "login" => login: RawLogin,
+        /// What goes with every other call: names and VALUES over `session`.
+        "headers" => headers: Pairs<Node>,
+        /// `true`: cookies that the app sets are kept and sent back.
+        "keep_cookies" => keep_cookies: Spanned<bool>,
+        /// How long it lasts: a time, or a path into the login's answer, in seconds.
+        "lasts" => lasts: Node,
+        /// A new login is made that long before the end. Default 60s.
+        "early" => early: Spanned<Duration>,
+        /// The call that logs out when the bridge ends.
+        "logout" => logout: RawLogout,
+    }
+    required ["login"]
+}
+
+block! {
+    /// The call that logs in.
+    pub struct RawLogin in "`connect.auth.session.login`" {
+        /// `METHOD /path`.
+        "call" => call: Spanned<String>,
+        /// Names and values of the query; `{ secret: NAME }` is allowed.
+        "query" => query: Pairs<Node>,
+        /// Names and values of headers.
+        "headers" => headers: Pairs<Node>,
+        /// The body; `{ secret: NAME }` is allowed.
+        "body" => body: Node,
+        /// What is kept from the answer, as `session.NAME`.
+        "save" => save: Pairs<RawSave>,
+        /// What the answers mean; before the mapping's rows.
+        "errors" => errors: Vec<RawErrorRow>,
+        /// Overrides `connect.timeout`.
+        "timeout" => timeout: Spanned<Duration>,
+        /// Overrides `connect.sends`.
+        "sends" => sends: RawSendFormat,
+        /// Overrides `connect.reads`.
+        "reads" => reads: RawReadFormat,
+    }
+    required ["call"]
+}
+
+block! {
+    /// The call that logs out.
+    pub struct RawLogout in "`connect.auth.session.logout`" {
+        /// `METHOD /path`; the path may hold `{{session.NAME}}`.
+        "call" => call: Spanned<String>,
+        /// Names and values of the query.
+        "query" => query: Pairs<Node>,
+        /// Names and values of headers.
+        "headers" => headers: Pairs<Node>,
+        /// The body.
+        "body" => body: Node,
+        /// Overrides `connect.timeout`; never more than 5s.
+        "timeout" => timeout: Spanned<Duration>,
+        /// Overrides `connect.sends`.
+        "sends" => sends: RawSendFormat,
+    }
+    required ["call"]
 }
 
 block! {
@@ -108,14 +197,12 @@ block! {
 
 words! {
     /// How a body is written.
-    pub enum RawSendFormat { "json" => Json, "form" => Form, }
-    later ["xml"]
+    pub enum RawSendFormat { "json" => Json, "form" => Form, "xml" => Xml, }
 }
 
 words! {
     /// How an answer is read.
-    pub enum RawReadFormat { "json" => Json, "text" => Text, }
-    later ["xml"]
+    pub enum RawReadFormat { "json" => Json, "xml" => Xml, "text" => Text, }
 }
 
 words! {

@@ -7,7 +7,7 @@ mod attributes;
 mod calls;
 mod connect;
 mod groups;
-mod read;
+pub(crate) mod read;
 mod scalars;
 mod scim;
 mod sync;
@@ -22,12 +22,15 @@ pub(crate) use attributes::{
 pub(crate) use calls::{
     RawCall, RawErrorRow, RawInDoubt, RawIs, RawOnly, RawPaging, RawPagingBy, RawSave,
 };
-pub(crate) use connect::{RawAuth, RawConnect, RawFormLists, RawReadFormat, RawSendFormat};
+pub(crate) use connect::{
+    RawAuth, RawConnect, RawFormLists, RawLogin, RawLogout, RawOAuth2, RawReadFormat,
+    RawSendFormat, RawSession,
+};
 pub(crate) use groups::{
     RawFallBack, RawGroups, RawOnUser, RawPolicyCreate, RawPolicyDelete, RawPolicyExists,
     RawUnknownMembers,
 };
-pub(crate) use read::{Block, OneOrMany, Pairs, Read, Span, Spanned};
+pub(crate) use read::{Block, OneOrMany, Pairs, Read, Span, Spanned, block, words};
 pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
 pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};

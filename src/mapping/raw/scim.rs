@@ -19,6 +19,10 @@ block! {
         "tokens" => tokens: RawTokens,
         /// SCIM attributes the app cannot hold; the bridge remembers and shows them.
         "keep" => keep: Vec<Spanned<String>>,
+        /// Names of tables whose SCIM values are listed at `/Roles`.
+        "roles" => roles: Vec<Spanned<String>>,
+        /// Names of tables whose SCIM values are listed at `/Entitlements`.
+        "entitlements" => entitlements: Vec<Spanned<String>>,
     }
 }
 

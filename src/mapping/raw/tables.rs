@@ -39,6 +39,10 @@ block! {
         "when" => when: Spanned<String>,
         /// A member of the group of that name fits too.
         "group" => group: Spanned<String>,
+        /// The value's name for people, where SCIM lists the table.
+        "display" => display: Spanned<String>,
+        /// What the value means, for people, where SCIM lists the table.
+        "description" => description: Spanned<String>,
     }
     required ["app"]
 }

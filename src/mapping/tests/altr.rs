@@ -358,10 +358,10 @@ fn the_settings_are_those_of_the_file() {
     );
     assert_eq!(altr.connect().base_url, "https://app.example/api");
     let secret = |name: &str| Reference::Secret(name.to_owned());
-    assert_eq!(
-        altr.connect().auth,
-        AppAuth::Basic { user: secret("key_name"), password: secret("key_secret") }
-    );
+    let AppAuth::Basic { user, password } = &altr.connect().auth else {
+        panic!("{:?}", altr.connect().auth);
+    };
+    assert_eq!((user, password), (&secret("key_name"), &secret("key_secret")));
     assert!(altr.connect().probe.is_none(), "the first page of the list tries the credential");
     assert_eq!(altr.sync().unique, ["username"]);
     assert_eq!(altr.secrets().len(), 2);

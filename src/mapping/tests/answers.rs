@@ -30,7 +30,9 @@ fn a_missing_list_is_never_an_empty_one() {
         assert!(of(broken.clone()).is_err(), "{broken}");
     }
     for body in [Body::Empty, Body::Text("x".into()), Body::Unreadable("HTML".into())] {
-        assert!(records(keys, &Answer { status: 200, headers: Vec::new(), body }).is_err());
+        assert!(
+            records(keys, &Answer { status: 200, headers: Vec::new(), body, session: 0 }).is_err()
+        );
     }
     let total = "records: \"$.body.items[*]\", paging: { by: none, total: $.body.total }";
     assert_eq!(records(total, &answer(200, json!({ "total": 0 }))), Ok(Vec::new()));
@@ -60,7 +62,7 @@ fn one_record_is_a_path_or_a_structure() {
     assert_eq!(of("record: { n: $.id, x: $.body.nobody }", &reply), Ok(Some(json!({ "n": 9 }))));
     assert_eq!(of("record: \"$.body.list[?@.k == 'b']\"", &reply), Ok(Some(json!({ "k": "b" }))));
     assert!(of("record: \"$.body.list[?@.k != 'c']\"", &reply).is_err());
-    let empty = |status| Answer { status, headers: Vec::new(), body: Body::Empty };
+    let empty = |status| Answer { status, headers: Vec::new(), body: Body::Empty, session: 0 };
     assert_eq!(of("record: $.body", &empty(204)), Ok(None));
     assert!(of("record: $.body", &empty(200)).is_err());
 }
@@ -72,6 +74,7 @@ fn values_are_saved_from_body_and_headers() {
         status: 201,
         headers: vec![("location".to_owned(), location.to_owned())],
         body: Body::Tree(body),
+        session: 0,
     };
     with_call(keys, |_, call| {
         let saved =
@@ -218,7 +221,7 @@ fn rows_of_the_call_come_before_those_of_the_table() {
 fn say_is_one_clean_line() {
     with_call("body: { a: 1 }", |mapping, call| {
         let say = |body: Body| {
-            let reply = Answer { status: 400, headers: Vec::new(), body };
+            let reply = Answer { status: 400, headers: Vec::new(), body, session: 0 };
             mapping.classify(call, &reply, Use::Write, &Roots::new()).say
         };
         assert_eq!(

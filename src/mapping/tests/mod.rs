@@ -4,7 +4,10 @@
 mod altr;
 mod answers;
 mod broken;
+mod catalogues;
+mod connect;
 mod directory;
+mod each;
 mod groups;
 mod hostile;
 mod refused;
@@ -85,7 +88,7 @@ pub(super) fn small_with(part: &str, instead: &str) -> String {
 
 /// An answer with a JSON body.
 pub(super) fn answer(status: u16, body: Value) -> Answer {
-    Answer { status, headers: Vec::new(), body: Body::Tree(body) }
+    Answer { status, headers: Vec::new(), body: Body::Tree(body), session: 0 }
 }
 
 #[test]

@@ -196,7 +196,12 @@ impl State<'_> {
         let derived = of.sub_attributes.iter().filter(|s| s.name == "$ref" || !s.is_writable());
         for sub in derived {
             let slot = Slot::new(top.iter().chain([&sub.name]).cloned());
-            slot.remove(&mut self.written.desired);
+            match slot.get(&self.written.desired) {
+                // The app holds it too, and must not keep it.
+                Some(_) if sub.is_writable() => self.put(slot, None),
+                Some(_) => slot.remove(&mut self.written.desired),
+                None => {}
+            }
         }
     }
 

@@ -178,7 +178,7 @@ fn entra_sets_and_takes_away_the_manager() {
     let add = json!([{"op": "Replace", "path": urn, "value": "m2"}]);
     let written = patched(&base, add).unwrap();
     assert_eq!(written.desired[E]["manager"], json!({"value": "m2"}));
-    assert_eq!(names(&written), [value.as_str()]);
+    assert_eq!(names(&written), [format!("{E}.manager.$ref"), value.clone()]);
     for operation in [
         json!({"op": "Remove", "path": urn}),
         json!({"op": "Replace", "path": urn, "value": ""}),

@@ -103,6 +103,7 @@ impl Engine for Scripted {
             app: app.into(),
             root: format!("/{app}/scim/v2"),
             resource_types,
+            catalogues: Arc::default(),
             authentication: vec![scim::Authentication::BearerToken],
         };
         let user = || resource_type("User", scim::core::user());

@@ -12,7 +12,7 @@ use scim_bridge::journal::{Journal, Keys};
 use scim_bridge::mapping::Source;
 use scim_bridge::observe::{Feed, Metrics};
 use scim_bridge::server::{self, ServerConfig};
-use scim_bridge::sync::{BaseUrls, Bridge, BridgeConfig, Clock, Command, load};
+use scim_bridge::sync::{BaseUrls, Bridge, BridgeConfig, Clock, Command, Ids, load};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -107,6 +107,8 @@ impl Inside {
             keys: Keys::from_bytes(&[7; 32]).expect("a key"),
             mappings: mappings.unwrap_or_else(|error| panic!("{error}")),
             clock: Clock::System,
+            ids: Ids::Random,
+            carrier: None,
             metrics: metrics.clone(),
             feed: feed.clone(),
             drain: Duration::ZERO,
@@ -167,7 +169,7 @@ impl Inside {
             }
         };
         let listen = async {
-            let mut space = [0; 16 << 10];
+            let mut space = vec![0; 16 << 10];
             loop {
                 match read.read(&mut space).await {
                     Ok(0) => return closed = Some(true),

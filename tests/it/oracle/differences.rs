@@ -60,11 +60,25 @@ pub const GRAMMAR: &[Difference] = &[
         texts: &["a eq 1E2", "a eq -0.5e3", "a eq 1.50", "a eq -0", "a eq 18446744073709551621"],
     },
     Difference {
+        name: "blank before a bracket",
+        why: "the ABNF has none there; scim_v2 skips it",
+        verdict: Verdict::OnlyTheyRead,
+        pattern: r"[^ (\[]\s+\[",
+        texts: &["emails [type pr]", r#"a pr and emails [type eq "x"]"#],
+    },
+    Difference {
+        name: "blank left out beside a bracket or quote",
+        why: "the ABNF wants one; what is meant is clear without",
+        verdict: Verdict::OnlyWeRead,
+        pattern: r#"(?i)[)\]"](and|or)\b|\b(and|or|eq|ne|co|sw|ew|gt|ge|lt|le)[("]"#,
+        texts: &[r#"a eq"x""#, r#"a eq "x"and b pr"#, "(a pr)or b pr", "a pr and(b pr)"],
+    },
+    Difference {
         name: "attribute called like a word of the grammar",
         why: "the ABNF allows it as an ATTRNAME; scim_v2's lexer does not",
         verdict: Verdict::OnlyWeRead,
-        pattern: r"(^|[ (\[])(?i:not|true|false|null) ",
-        texts: &["not pr", "true eq 1", "null pr"],
+        pattern: r"(^|[ (\[])(?i:not|true|false|null)[ \[]",
+        texts: &["not pr", "true eq 1", "null pr", "true[a pr]"],
     },
 ];
 

@@ -34,9 +34,10 @@ impl Tree {
                 && chars.all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
         };
         let name = |path: &str| {
+            let begins = path.starts_with(|c: char| c.is_ascii_alphabetic() || c == '$');
             let name = path.rsplit_once(':').map_or(path, |(_, name)| name);
             let (name, sub) = name.split_once('.').map_or((name, None), |(n, s)| (n, Some(s)));
-            word(name) && sub.is_none_or(word)
+            begins && word(name) && sub.is_none_or(word)
         };
         match self {
             Self::And(terms) | Self::Or(terms) => terms.iter().all(Self::has_names),

@@ -1,6 +1,7 @@
 //! What the tests share: an app that is played, the whole bridge before it, a client.
 
 pub mod http;
+pub mod payroll;
 pub mod people;
 pub mod player;
 pub mod program;

@@ -78,6 +78,13 @@ impl World {
         Self::of_app(name, app, mapping).await
     }
 
+    /// An app that a test brings, with its mapping.
+    pub async fn played(name: &'static str, app: standin::App, mapping: &str) -> Self {
+        let mut world = Self::of_app(name, app, mapping.to_owned()).await;
+        world.start_bridge().await;
+        world
+    }
+
     async fn of_app(name: &'static str, app: standin::App, mapping: String) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let app = standin::start(app, address).await.expect("a free port");

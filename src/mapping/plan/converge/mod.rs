@@ -24,7 +24,7 @@ use crate::mapping::call::{CallId, Pick};
 use crate::mapping::model::Mapping;
 use crate::mapping::record::{Asserted, Carried};
 use crate::mapping::side::{DeleteRule, GroupDelete};
-use crate::mapping::{Answer, Classified, Kind, PlannedRequest};
+use crate::mapping::{Answer, Classified, Kind, PlannedRequest, Roots};
 use crate::scim::Slot;
 use belonging::GrantRun;
 pub use belonging::RefusedGroup;
@@ -177,6 +177,8 @@ pub struct Converge {
     carried: Carried,
     saved: Map<String, Value>,
     at: Option<CallId>,
+    /// What the call under way was built from: its answer may be read with it.
+    built_from: Roots,
     /// After the deactivation: what else differs, which may fail with a warning.
     then_update: bool,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
@@ -219,6 +221,7 @@ impl Converge {
             carried,
             saved: Map::new(),
             at: None,
+            built_from: Roots::new(),
             then_update: false,
             proven: Vec::new(),
             stale: false,

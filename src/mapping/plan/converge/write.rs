@@ -125,10 +125,13 @@ impl Converge {
             let differing: Vec<FieldId> = fields.filter(|field| differs(*field)).collect();
             let pick = if creating { Pick::Create } else { Pick::Update { differing: &differing } };
             let request = request(mapping, call, &roots, pick, None)?;
+            mapping.planned(side, call, &record, current, &differing);
             if mapping.call(call).read_back() {
+                self.proven.retain(|field| !differing.contains(field));
                 self.proven.extend(&differing);
             }
             self.at = Some(call);
+            self.built_from = roots;
             self.operations.push_front(operation);
             return Ok(Some(request));
         }
@@ -158,7 +161,7 @@ impl Converge {
 
     pub(super) fn take_write(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
         let Some(call) = self.at else { return Taken::Went };
-        let roots = self.roots();
+        let roots = std::mem::take(&mut self.built_from);
         let named = mapping.call(call);
         let classified = mapping.classify(named, answer, Use::Write, &roots);
         match classified.class {
@@ -172,7 +175,13 @@ impl Converge {
                 self.stale = true;
                 return Taken::Went;
             }
-            _ => return Taken::Stopped(classified),
+            _ => {
+                // Whoever goes on with this plan (in a new session) asks for the same call again.
+                if let Some(operation) = self.operations.front_mut() {
+                    operation.not_made(call);
+                }
+                return Taken::Stopped(classified);
+            }
         }
         match named.saved(answer, &roots) {
             Ok(saved) => self.saved.extend(saved),

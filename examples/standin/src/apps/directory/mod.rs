@@ -3,8 +3,11 @@
 //! The tidy counterpart of the other apps: 201 and 204 where they belong, 409 for what is
 //! taken, null clears, adding a member twice is no error.
 
+mod by_hand;
+mod fields;
 mod records;
 mod rules;
+mod seeds;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +17,7 @@ use serde_json::{Value, json};
 
 use self::{
     records::{Group, User},
-    rules::{error, group_name, id, listed, page, user_body},
+    rules::{error, group_body, id, listed, page, user_body},
 };
 use crate::{
     application::Application,
@@ -56,19 +59,21 @@ impl Directory {
                     let found = self.logins.get(&login.to_lowercase());
                     let found: Vec<Value> = found
                         .and_then(|id| self.users.get(id))
-                        .map(User::shown)
+                        .map(|user| self.shown(user))
                         .into_iter()
                         .collect();
                     let total = found.len();
                     return listed(found.into_iter().skip(offset).take(limit).collect(), total);
                 }
-                let rows = self.users.values().skip(offset).take(limit).map(User::shown);
+                let rows =
+                    self.users.values().skip(offset).take(limit).map(|user| self.shown(user));
                 listed(rows.collect(), self.users.len())
             }
             ("POST", []) => self.create_user(request),
             ("GET", [text]) => {
                 let found = self.users.get(&id(text, "user")?);
-                found.map(|u| Reply::json(200, u.shown())).ok_or_else(|| error(404, "no such user"))
+                let shown = found.map(|user| Reply::json(200, self.shown(user)));
+                shown.ok_or_else(|| error(404, "no such user"))
             }
             ("PATCH", [text]) => self.change_user(id(text, "user")?, request),
             ("DELETE", [text]) => {
@@ -77,6 +82,13 @@ impl Directory {
             }
             _ => Err(error(404, "no such resource")),
         }
+    }
+
+    /// The record, with the name of whom `manager` names by login.
+    fn shown(&self, user: &User) -> Value {
+        let manager = user.texts.get("manager").map(|login| login.to_lowercase());
+        let manager = manager.and_then(|login| self.users.get(self.logins.get(&login)?));
+        user.shown(manager.and_then(User::called))
     }
 
     fn create_user(&mut self, request: &Request) -> Result<Reply, Reply> {
@@ -89,8 +101,8 @@ impl Directory {
         self.last_id += 1;
         let mut made = User { id: self.last_id, active: true, ..User::default() };
         made.take(body);
-        let shown = made.shown();
         self.logins.insert(login, made.id);
+        let shown = self.shown(&made);
         self.users.insert(made.id, made);
         Ok(Reply::json(201, shown))
     }
@@ -106,7 +118,8 @@ impl Directory {
             self.logins.insert(login, id);
         }
         found.take(body);
-        Ok(Reply::json(200, found.shown()))
+        let after = found.clone();
+        Ok(Reply::json(200, self.shown(&after)))
     }
 
     fn drop_user(&mut self, id: u64) -> Option<()> {
@@ -133,7 +146,7 @@ impl Directory {
             }
             ("POST", []) => self.create_group(request),
             ("GET", [text]) => Ok(Reply::json(200, self.group(text)?.shown())),
-            ("PATCH", [text]) => self.rename_group(text, request),
+            ("PATCH", [text]) => self.change_group(text, request),
             ("DELETE", [text]) => {
                 let id = self.group(text)?.id;
                 self.drop_group(id);
@@ -171,28 +184,37 @@ impl Directory {
     }
 
     fn create_group(&mut self, request: &Request) -> Result<Reply, Reply> {
-        let name = group_name(request)?.to_owned();
+        let body = group_body(request, true)?;
+        let text = |key| body.get(key).and_then(Value::as_str).map(str::to_owned);
+        let name = text("name").unwrap_or_default();
         if self.names.contains_key(&name) {
             return Err(error(409, "the name is taken"));
         }
         self.last_id += 1;
-        let made = Group { id: self.last_id, name: name.clone(), members: BTreeSet::new() };
+        let members = BTreeSet::new();
+        let made =
+            Group { id: self.last_id, name: name.clone(), external: text("external"), members };
         let shown = made.shown();
         self.names.insert(name, made.id);
         self.groups.insert(made.id, made);
         Ok(Reply::json(201, shown))
     }
 
-    fn rename_group(&mut self, text: &str, request: &Request) -> Result<Reply, Reply> {
-        let name = group_name(request)?.to_owned();
-        let holder = self.names.get(&name).copied();
+    fn change_group(&mut self, text: &str, request: &Request) -> Result<Reply, Reply> {
+        let body = group_body(request, false)?;
+        let name = body.get("name").and_then(Value::as_str);
+        let holder = name.and_then(|name| self.names.get(name)).copied();
         let group = self.group(text)?;
         let id = group.id;
         if holder.is_some_and(|holder| holder != id) {
             return Err(error(409, "the name is taken"));
         }
-        let old = std::mem::replace(&mut group.name, name.clone());
-        let shown = group.shown();
+        if let Some(external) = body.get("external") {
+            group.external = external.as_str().map(str::to_owned);
+        }
+        let old = group.name.clone();
+        group.name = name.unwrap_or(&old).to_owned();
+        let (name, shown) = (group.name.clone(), group.shown());
         self.names.remove(&old);
         self.names.insert(name, id);
         Ok(Reply::json(200, shown))
@@ -202,54 +224,6 @@ impl Directory {
         let gone = self.groups.remove(&id)?;
         self.names.remove(&gone.name);
         Some(())
-    }
-
-    /// A record with given values laid over what is there, or over a fresh one.
-    fn laid_over<T>(there: Option<Value>, fresh: Value, given: &Value) -> Result<T, String>
-    where
-        T: serde::de::DeserializeOwned,
-    {
-        let mut whole = there.unwrap_or(fresh);
-        for (key, value) in given.as_object().ok_or("the record is not an object")? {
-            whole[key] = value.clone();
-        }
-        serde_json::from_value(whole).map_err(|error| error.to_string())
-    }
-
-    fn put_user(&mut self, id: u64, record: &Value) -> Result<(), String> {
-        let fresh = json!(User { id, active: true, ..User::default() });
-        let there = self.users.get(&id);
-        let old_login = there.map(|user| user.login.to_lowercase());
-        let made: User = Self::laid_over(there.map(|user| json!(user)), fresh, record)?;
-        let login = made.login.to_lowercase();
-        if self.logins.get(&login).is_some_and(|holder| *holder != id) {
-            return Err(format!("the login '{}' is taken", made.login));
-        }
-        if let Some(old) = old_login {
-            self.logins.remove(&old);
-        }
-        self.logins.insert(login, id);
-        self.users.insert(id, made);
-        Ok(())
-    }
-
-    fn put_group(&mut self, id: u64, record: &Value) -> Result<(), String> {
-        let there = self.groups.get(&id);
-        let old_name = there.map(|group| group.name.clone());
-        let fresh = json!(Group { id, ..Group::default() });
-        let made: Group = Self::laid_over(there.map(|group| json!(group)), fresh, record)?;
-        if self.names.get(&made.name).is_some_and(|holder| *holder != id) {
-            return Err(format!("the name '{}' is taken", made.name));
-        }
-        if let Some(nobody) = made.members.iter().find(|user| !self.users.contains_key(*user)) {
-            return Err(format!("no user {nobody}"));
-        }
-        if let Some(old) = old_name {
-            self.names.remove(&old);
-        }
-        self.names.insert(made.name.clone(), id);
-        self.groups.insert(id, made);
-        Ok(())
     }
 }
 
@@ -271,8 +245,13 @@ impl Application for Directory {
     }
 
     fn state(&self) -> Value {
+        let record = |user: &User| {
+            let mut record = self.shown(user);
+            record["has_password"] = user.has_password.into();
+            record
+        };
         json!({
-            "users": self.users.values().collect::<Vec<_>>(),
+            "users": self.users.values().map(record).collect::<Vec<_>>(),
             "groups": self.groups.values().collect::<Vec<_>>(),
             "last_id": self.last_id,
         })
@@ -327,21 +306,9 @@ impl Application for Directory {
     }
 
     fn populate(&mut self) {
-        let user = |id: u64, given: &str, family: &str| {
-            let login = format!("{}@corp.example", given.to_lowercase());
-            json!({
-                "id": id, "login": login, "given": given, "family": family,
-                "mail": login, "mail_type": "work",
-            })
-        };
-        let records = [
-            ("users", user(1, "Ada", "Byron")),
-            ("users", user(2, "Grace", "Hopper")),
-            ("groups", json!({ "id": 3, "name": "Engineers", "members": [1, 2] })),
-        ];
-        for (collection, record) in &records {
+        for (collection, record) in seeds::all() {
             // The records are right; a test puts them in.
-            let _ = self.put(collection, record);
+            let _ = self.put(collection, &record);
         }
     }
 }

@@ -1,40 +1,69 @@
 //! Users and groups: as the directory holds, shows and changes them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// One user; the order of the fields is the order of the record.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+use super::fields::{LISTS, MAIN, TEXTS, list_field, text_field};
+
+/// One user. Only what has a value is kept, so that a directory of a million stays small.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct User {
     pub(super) id: u64,
     pub(super) login: String,
     pub(super) active: bool,
-    pub(super) given: Option<String>,
-    pub(super) family: Option<String>,
-    pub(super) display: Option<String>,
-    pub(super) title: Option<String>,
-    pub(super) mail: Option<String>,
-    pub(super) mail_type: Option<String>,
-    pub(super) mobile: Option<String>,
-    pub(super) department: Option<String>,
-    pub(super) employee_no: Option<String>,
-    pub(super) manager: Option<String>,
-    pub(super) locale: Option<String>,
-    pub(super) external: Option<String>,
+    /// By the names of [`TEXTS`].
+    pub(super) texts: BTreeMap<&'static str, String>,
+    /// By the names of [`LISTS`]; never empty.
+    pub(super) lists: BTreeMap<&'static str, Vec<Value>>,
     /// The password itself is not kept.
     pub(super) has_password: bool,
 }
 
 impl User {
-    pub(super) fn shown(&self) -> Value {
-        let mut record = json!(self);
-        if let Some(fields) = record.as_object_mut() {
-            fields.shift_remove("has_password");
+    /// The record as the API gives it: every field, null or empty where there is no value.
+    /// `manager_name` is what the directory knows about whom `manager` names.
+    pub(super) fn shown(&self, manager_name: Option<String>) -> Value {
+        let mut record = Map::new();
+        record.insert("id".into(), self.id.into());
+        record.insert("login".into(), self.login.as_str().into());
+        record.insert("active".into(), self.active.into());
+        for name in TEXTS {
+            record.insert(name.into(), json!(self.texts.get(name)));
         }
-        record
+        record.insert("manager_name".into(), json!(manager_name));
+        record.insert("mail".into(), json!(self.mail()));
+        for (name, _) in LISTS {
+            record.insert(name.into(), json!(self.lists.get(name).map_or(&[][..], Vec::as_slice)));
+        }
+        Value::Object(record)
+    }
+
+    /// The name to show for the user: the display name, else the parts of the name.
+    pub(super) fn called(&self) -> Option<String> {
+        let text = |name| self.texts.get(name).map(String::as_str);
+        let parts = [text("given"), text("family")];
+        let parts: Vec<&str> = parts.into_iter().flatten().collect();
+        let parts = (!parts.is_empty()).then(|| parts.join(" "));
+        text("display").map(str::to_owned).or(parts)
+    }
+
+    /// `mail` stands for the address of the main entry of `emails`, else of the first.
+    fn mail(&self) -> Option<&Value> {
+        let list = self.lists.get("emails")?;
+        list.get(main(list)?)?.get("address")
+    }
+
+    fn set_mail(&mut self, address: Option<String>) {
+        let list = self.lists.entry("emails").or_default();
+        match (address, main(list)) {
+            (Some(address), Some(at)) => list[at]["address"] = address.into(),
+            (Some(address), None) => list.push(json!({ "address": address, MAIN: true })),
+            (None, Some(at)) => drop(list.remove(at)),
+            (None, None) => {}
+        }
+        self.lists.retain(|_, list| !list.is_empty());
     }
 
     /// Lays checked values of a body over the record.
@@ -45,22 +74,31 @@ impl User {
                 "login" => self.login = text.unwrap_or_default(),
                 "active" => self.active = value == &Value::Bool(true),
                 "password" => self.has_password = text.is_some(),
-                "given" => self.given = text,
-                "family" => self.family = text,
-                "display" => self.display = text,
-                "title" => self.title = text,
-                "mail" => self.mail = text,
-                "mail_type" => self.mail_type = text,
-                "mobile" => self.mobile = text,
-                "department" => self.department = text,
-                "employee_no" => self.employee_no = text,
-                "manager" => self.manager = text,
-                "locale" => self.locale = text,
-                "external" => self.external = text,
-                _ => {}
+                "mail" => self.set_mail(text),
+                key => self.take_field(key, value),
             }
         }
     }
+
+    fn take_field(&mut self, key: &str, value: &Value) {
+        if let Some(name) = text_field(key) {
+            match value.as_str() {
+                Some(text) => drop(self.texts.insert(name, text.to_owned())),
+                None => drop(self.texts.remove(name)),
+            }
+        } else if let Some((name, _)) = list_field(key) {
+            match value.as_array().filter(|list| !list.is_empty()) {
+                Some(list) => drop(self.lists.insert(name, list.clone())),
+                None => drop(self.lists.remove(name)),
+            }
+        }
+    }
+}
+
+/// Where the main element of a list is.
+fn main(list: &[Value]) -> Option<usize> {
+    let marked = list.iter().position(|element| element[MAIN] == Value::Bool(true));
+    marked.or((!list.is_empty()).then_some(0))
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -68,11 +106,12 @@ impl User {
 pub(super) struct Group {
     pub(super) id: u64,
     pub(super) name: String,
+    pub(super) external: Option<String>,
     pub(super) members: BTreeSet<u64>,
 }
 
 impl Group {
     pub(super) fn shown(&self) -> Value {
-        json!({ "id": self.id, "name": self.name })
+        json!({ "id": self.id, "name": self.name, "external": self.external })
     }
 }

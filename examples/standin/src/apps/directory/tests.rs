@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::Directory;
+use super::{
+    Directory,
+    fields::{LISTS, TEXTS},
+};
 use crate::{application::Application, wire::Request};
 
 fn call(app: &mut Directory, line: &str, body: Value) -> (u16, Value) {
@@ -34,12 +37,13 @@ fn a_user_is_a_full_record_without_password() {
     let mut app = Directory::default();
     let body = json!({ "login": "ada", "given": "Ada", "password": "secret" });
     let (status, made) = call(&mut app, "POST /users", body);
-    let record = json!({
-        "id": 1, "login": "ada", "active": true, "given": "Ada", "family": null,
-        "display": null, "title": null, "mail": null, "mail_type": null, "mobile": null,
-        "department": null, "employee_no": null, "manager": null, "locale": null,
-        "external": null,
-    });
+    let mut record = json!({ "id": 1, "login": "ada", "active": true, "given": "Ada" });
+    for name in ["manager_name", "mail"].into_iter().chain(TEXTS).filter(|name| *name != "given") {
+        record[name] = Value::Null;
+    }
+    for (name, _) in LISTS {
+        record[name] = json!([]);
+    }
     assert_eq!((status, &made), (201, &record));
     assert_eq!(get(&mut app, "/users/1"), record);
     assert_eq!(app.state()["users"][0]["has_password"], true);
@@ -49,13 +53,77 @@ fn a_user_is_a_full_record_without_password() {
 #[test]
 fn patch_changes_given_keys_and_null_clears() {
     let mut app = three_users();
-    let body = json!({ "title": "Boss", "mail": "a@corp.example", "active": false });
+    let body = json!({ "title": "Boss", "nick": "A", "active": false });
     call(&mut app, "PATCH /users/1", body);
     let (status, after) = call(&mut app, "PATCH /users/1", json!({ "title": null }));
     assert_eq!(status, 200);
     assert_eq!(after["title"], Value::Null);
-    assert_eq!(after["mail"], "a@corp.example");
+    assert_eq!(after["nick"], "A");
     assert_eq!(after["active"], false);
+}
+
+#[test]
+fn lists_are_replaced_whole_and_keep_their_order() {
+    let mut app = three_users();
+    let phones = json!([
+        { "number": "2", "type": "work" }, { "number": "1", "type": "work", "main": false },
+        { "label": "nothing else" },
+    ]);
+    let (_, after) = call(&mut app, "PATCH /users/1", json!({ "phones": phones, "roles": [] }));
+    assert_eq!((&after["phones"], &after["roles"]), (&phones, &json!([])));
+    for nothing in [json!(null), json!([])] {
+        call(&mut app, "PATCH /users/1", json!({ "phones": [{ "number": "3" }] }));
+        let (_, after) = call(&mut app, "PATCH /users/1", json!({ "phones": nothing }));
+        assert_eq!(after["phones"], json!([]));
+    }
+}
+
+#[test]
+fn mail_stands_for_the_main_address() {
+    let mut app = three_users();
+    let mut mail = |body: Value| {
+        let (status, after) = call(&mut app, "PATCH /users/1", body);
+        assert_eq!(status, 200);
+        (after["mail"].clone(), after["emails"].clone())
+    };
+    assert_eq!(
+        mail(json!({ "mail": "a@x" })),
+        (json!("a@x"), json!([{ "address": "a@x", "main": true }]))
+    );
+    let two = json!([{ "address": "b@x" }, { "address": "c@x", "type": "work", "main": true }]);
+    assert_eq!(mail(json!({ "emails": two })).0, "c@x");
+    let after = json!([{ "address": "b@x" }, { "address": "d@x", "type": "work", "main": true }]);
+    assert_eq!(mail(json!({ "mail": "d@x" })), (json!("d@x"), after));
+    assert_eq!(mail(json!({ "mail": null })), (json!("b@x"), json!([{ "address": "b@x" }])));
+    assert_eq!(mail(json!({ "mail": null })), (json!(null), json!([])));
+}
+
+#[test]
+fn a_manager_who_is_here_has_a_name() {
+    let mut app = three_users();
+    call(&mut app, "PATCH /users/2", json!({ "manager": "ADA@corp.example" }));
+    assert_eq!(get(&mut app, "/users/2")["manager_name"], Value::Null);
+    call(&mut app, "PATCH /users/1", json!({ "given": "Ada", "family": "Byron" }));
+    assert_eq!(get(&mut app, "/users/2")["manager_name"], "Ada Byron");
+    call(&mut app, "PATCH /users/1", json!({ "display": "The Countess" }));
+    assert_eq!(get(&mut app, "/users?login=bob")["items"][0]["manager_name"], "The Countess");
+    call(&mut app, "PATCH /users/2", json!({ "manager": "somebody" }));
+    assert_eq!(get(&mut app, "/users/2")["manager_name"], Value::Null);
+}
+
+#[test]
+fn the_demonstration_has_a_value_in_every_field() {
+    let mut app = Directory::default();
+    app.populate();
+    assert_eq!((get(&mut app, "/users")["total"].clone(), app.groups.len()), (json!(5), 2));
+    let record = get(&mut app, "/users/4");
+    for (field, value) in record.as_object().unwrap() {
+        assert!(!value.is_null() && value != &json!([]), "{field}");
+    }
+    for (name, texts) in LISTS {
+        let some = record[name].as_array().unwrap().iter();
+        assert!(some.flat_map(|e| e.as_object().unwrap().keys()).count() > 1, "{name} {texts:?}");
+    }
 }
 
 #[test]
@@ -75,9 +143,20 @@ fn logins_are_taken_whatever_their_case() {
 fn what_is_unknown_or_of_another_type_is_refused() {
     let mut app = three_users();
     let bodies = [
-        json!({ "login": "x", "nick": "y" }),
+        json!({ "login": "x", "nickname": "y" }),
         json!({ "login": "x", "id": 9 }),
         json!({ "login": "x", "title": 7 }),
+        json!({ "login": "x", "manager_name": "Y" }),
+        json!({ "login": "x", "mail": "" }),
+        json!({ "login": "x", "mail": "a@x", "emails": [] }),
+        json!({ "login": "x", "emails": "a@x" }),
+        json!({ "login": "x", "emails": ["a@x"] }),
+        json!({ "login": "x", "emails": [{}] }),
+        json!({ "login": "x", "emails": [{ "value": "a@x" }] }),
+        json!({ "login": "x", "emails": [{ "address": null }] }),
+        json!({ "login": "x", "emails": [{ "address": "a@x", "main": 1 }] }),
+        json!({ "login": "x", "emails": [{ "main": true }, { "main": true }] }),
+        json!({ "login": "x", "addresses": [{ "label": "y" }] }),
         json!({ "login": "x", "active": null }),
         json!({ "login": " " }),
         json!({ "given": "X" }),
@@ -111,14 +190,16 @@ fn lists_are_paged_in_the_order_of_ids() {
 fn groups_live_and_die() {
     let mut app = three_users();
     let made = call(&mut app, "POST /groups", json!({ "name": "Engineers" }));
-    assert_eq!(made, (201, json!({ "id": 4, "name": "Engineers" })));
+    assert_eq!(made, (201, json!({ "id": 4, "name": "Engineers", "external": null })));
     assert_eq!(call(&mut app, "POST /groups", json!({ "name": "Engineers" })).0, 409);
     call(&mut app, "POST /groups", json!({ "name": "Sales" }));
     assert_eq!(call(&mut app, "PATCH /groups/5", json!({ "name": "Engineers" })).0, 409);
     assert_eq!(call(&mut app, "PATCH /groups/4", json!({ "name": "Makers" })).0, 200);
+    assert_eq!(call(&mut app, "PATCH /groups/4", json!({ "external": "g-4" })).0, 200);
+    assert_eq!(call(&mut app, "PATCH /groups/4", json!({ "external": 4 })).0, 400);
     assert_eq!(
         get(&mut app, "/groups?name=Makers")["items"],
-        json!([{ "id": 4, "name": "Makers" }])
+        json!([{ "id": 4, "name": "Makers", "external": "g-4" }])
     );
     assert_eq!(get(&mut app, "/groups?name=Engineers")["total"], 0);
     assert_eq!(call(&mut app, "DELETE /groups/4", Value::Null), (204, Value::Null));
@@ -168,6 +249,6 @@ fn a_state_can_be_restored() {
     let mut again = Directory::default();
     again.restore(&state).unwrap();
     assert_eq!(again.state(), state);
-    assert_eq!(call(&mut again, "POST /users", json!({ "login": "new" })).1["id"], 4);
+    assert_eq!(call(&mut again, "POST /users", json!({ "login": "new" })).1["id"], 8);
     assert!(again.restore(&json!({})).is_err());
 }

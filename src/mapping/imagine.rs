@@ -1,0 +1,202 @@
+//! What an app might hold and say: example resources, the app's record of them, and the smallest
+//! answer that a call reads. For explanations, which have no app to ask.
+
+use serde_json::{Map, Value, json};
+
+use super::answer::Save;
+use super::attribute::{Immutable, Pick, Row, ScimSource};
+use super::call::Call;
+use super::record::Carried;
+use super::roots::Roots;
+use super::side::Side;
+use super::value::Val;
+use crate::scim::AttributeType;
+
+/// Which example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Example {
+    /// The first.
+    First,
+    /// The same resource with everything changed that may change.
+    Changed,
+}
+
+/// An answer nobody gave.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Imagined {
+    /// Headers; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, if the call reads any.
+    pub body: Option<Value>,
+}
+
+impl Side {
+    /// An example of a SCIM resource, made of the attributes of the table.
+    pub fn example(&self, which: Example) -> Value {
+        let mut resource = Value::Object(Map::new());
+        for row in &self.attributes {
+            let Some(source) = row.sources.first() else { continue };
+            let fixed = row.immutable != Immutable::No
+                || self.find.iter().any(|entry| entry.by == source.slot);
+            let value = sample(row, source, which == Example::Changed && !fixed);
+            let value = if row.pick == Pick::All { json!([value]) } else { value };
+            source.write(value, row.pick, &mut resource);
+        }
+        resource
+    }
+
+    /// The app's record of a resource, under that id.
+    ///
+    /// # Errors
+    /// Why the table refuses the resource.
+    pub fn record_of(&self, resource: &Value, id: &Value) -> Result<Value, String> {
+        let roots = Roots::new().with(self.resource_root(), resource.clone());
+        let carried = Carried::everything(false);
+        let record =
+            self.app_record(&roots, true, &carried).map_err(|refusal| refusal.to_string())?;
+        let mut tree = record.tree().clone();
+        for row in self.attributes.iter().filter(|row| row.is_password()) {
+            row.field.put(&mut tree, Value::Null, &Value::Null);
+        }
+        place(&self.id, "record", &mut tree, id);
+        Ok(tree)
+    }
+
+    /// A row of the members call for a user of that key.
+    pub fn member_row(&self, user: &Value) -> Value {
+        let mut row = Value::Object(Map::new());
+        if let Some(rule) = &self.members.read {
+            place(&rule.id, "record", &mut row, user);
+            place(&rule.user, "record", &mut row, user);
+        }
+        row
+    }
+}
+
+impl Call {
+    /// The smallest answer with these records. `id` is the app's key of a record that this call
+    /// makes or names.
+    pub fn imagined(&self, records: &[Value], id: &Value) -> Imagined {
+        let mut imagined = Imagined::default();
+        let mut body = Value::Null;
+        let first = records.first().cloned().unwrap_or_default();
+        match &self.record {
+            Some(Val::Path(path)) if path.root() == "body" => path.place(&mut body, &[first]),
+            Some(Val::Map(entries)) => {
+                for (name, value) in entries {
+                    if let Some(found) = first.get(name) {
+                        place(value, "body", &mut body, found);
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Some(rows) = &self.records {
+            rows.path.place(&mut body, records);
+        }
+        if let Some(paging) = &self.paging {
+            let total = json!(records.len());
+            paging
+                .total
+                .iter()
+                .for_each(|path| path.place(&mut body, std::slice::from_ref(&total)));
+            paging.more.iter().for_each(|path| path.place(&mut body, &[json!(false)]));
+        }
+        for (name, save) in &self.save {
+            let value = if name == "id" { id.clone() } else { json!(name.to_uppercase()) };
+            match save {
+                Save::Value(path) if path.mentions("body") => {
+                    place(path, "body", &mut body, &value);
+                }
+                Save::Value(_) => {}
+                Save::Header { name, pattern } => {
+                    let text = super::plan::id_text(&value);
+                    let fits = pattern.as_ref().map(|pattern| fitting(pattern, &text));
+                    imagined.headers.push((name.clone(), fits.unwrap_or(text)));
+                }
+            }
+        }
+        imagined.body = Some(body).filter(|body| !body.is_null());
+        imagined
+    }
+}
+
+/// Puts a value where a VALUE would find it, if that is a path from this root.
+fn place(at: &Val, root: &str, tree: &mut Value, value: &Value) {
+    if let Val::Path(path) = at
+        && path.root() == root
+    {
+        path.place(tree, std::slice::from_ref(value));
+    }
+}
+
+/// A text whose first group in a pattern is `wanted`: the pattern's own letters around it.
+fn fitting(pattern: &regex::Regex, wanted: &str) -> String {
+    let text = pattern.as_str();
+    let (before, rest) = text.split_once('(').unwrap_or((text, ""));
+    let after = rest.split_once(')').map_or("", |(_, after)| after);
+    let plain = |text: &str| text.replace(['\\', '^', '$', '?'], "");
+    format!("{}{wanted}{}", plain(before), plain(after))
+}
+
+/// A value for a row, as a client might send it.
+fn sample(row: &Row, source: &ScimSource, changed: bool) -> Value {
+    let values = row.table.as_ref().map(super::table::Table::scim_values).unwrap_or_default();
+    let kind = source.leaf.kind;
+    // Switching off is an operation of its own.
+    if kind == AttributeType::Boolean {
+        return json!(true);
+    }
+    let chosen = if changed { values.last() } else { values.first() };
+    if let Some(value) = chosen {
+        return value.clone();
+    }
+    let pick = |first: &str, other: &str| json!(if changed { other } else { first });
+    let sub = source.path.sub.as_deref().unwrap_or_default();
+    match (source.path.attribute.as_str(), sub) {
+        ("userName", _) => pick("iris.okafor", "iris.berg"),
+        ("displayName", _) | ("name", "formatted") => pick("Iris Okafor", "Iris Berg"),
+        ("name", "givenName") => pick("Iris", "Irina"),
+        ("name", "familyName") => pick("Okafor", "Berg"),
+        ("emails", "value") => pick("iris.okafor@example.com", "iris.berg@example.com"),
+        ("phoneNumbers", "value") => pick("+1 (555) 010-0199", "+1 (555) 010-0123"),
+        (_, "type") => json!("work"),
+        ("password", _) => json!("an example"),
+        ("locale" | "preferredLanguage", _) => pick("en-US", "en-GB"),
+        ("timezone", _) => pick("Europe/Berlin", "Europe/Rome"),
+        ("externalId", _) => json!("00u1example"),
+        (_, "employeeNumber") => pick("0042", "0043"),
+        (attribute, sub) => {
+            let name = if sub.is_empty() { attribute } else { sub };
+            match kind {
+                AttributeType::Integer | AttributeType::Decimal => json!(i32::from(changed) + 1),
+                AttributeType::DateTime => pick("2026-01-05T09:00:00Z", "2026-02-05T09:00:00Z"),
+                _ if changed => json!(format!("another {name}")),
+                _ => json!(format!("some {name}")),
+            }
+        }
+    }
+}
+
+/// Lays the fields of one record over another.
+pub fn lay_over(record: &mut Value, over: &Value) {
+    match (record, over) {
+        (Value::Object(record), Value::Object(over)) => {
+            record.extend(over.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+        (record, over) => *record = over.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_pattern_gets_a_text_that_it_fits() {
+        let pattern = regex::Regex::new("/agents/([^/]+)$").unwrap();
+        let text = fitting(&pattern, "ID");
+        assert_eq!(pattern.captures(&text).unwrap().get(1).unwrap().as_str(), "ID");
+    }
+}

@@ -1,0 +1,114 @@
+//! What the bridge remembers when a conversation begins: written by the journal's own ways, as if
+//! the client had sent it a day ago.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Rehearsal, RehearsalError};
+use crate::change::{Kind, ResourceId, Verb};
+use crate::journal::{
+    Accept, Accepted, EdgeEnd, EdgeOutcome, End, MemberEdge, MemberOps, Settlement, Target,
+};
+use crate::mapping::{Remembered, id_text};
+use crate::scim::{self, Absent};
+use crate::sync::keys::keys_of;
+use crate::sync::round::link_to;
+use crate::sync::view::Asserted;
+
+/// Long enough ago that nothing of it is still under way.
+const AGO: SignedDuration = SignedDuration::from_hours(24);
+
+impl Rehearsal {
+    /// Makes people and groups known. Before the engine starts.
+    ///
+    /// # Errors
+    /// [`RehearsalError::Remembered`] for a resource that SCIM refuses.
+    pub async fn remember(&self, remembered: &Remembered) -> Result<(), RehearsalError> {
+        let then = self.clock.now().checked_sub(AGO).unwrap_or_else(|_| self.clock.now());
+        for (key, user) in &remembered.users {
+            self.remember_one(Kind::User, key, user, Vec::new(), then).await?;
+        }
+        for (key, group) in &remembered.groups {
+            let text = id_text(key);
+            let members = remembered.members.iter().filter(|(group, _)| *group == text);
+            let members = members.flat_map(|(_, members)| members).cloned().collect();
+            self.remember_one(Kind::Group, key, group, members, then).await?;
+        }
+        let unnamed =
+            |key: &String| !remembered.groups.iter().any(|(known, _)| id_text(known) == *key);
+        for (key, members) in remembered.members.iter().filter(|(key, _)| unnamed(key)) {
+            let group = json!({ "displayName": key });
+            let key = Value::String(key.clone());
+            self.remember_one(Kind::Group, &key, &group, members.clone(), then).await?;
+        }
+        Ok(())
+    }
+
+    async fn remember_one(
+        &self,
+        kind: Kind,
+        key: &Value,
+        resource: &Value,
+        members: Vec<String>,
+        then: Timestamp,
+    ) -> Result<(), RehearsalError> {
+        let mapping = &self.loaded.mapping;
+        let what = kind.resource_type();
+        let wrong = |why: String| RehearsalError::Remembered { what, key: id_text(key), why };
+        let rt = mapping
+            .resource_type(kind)
+            .ok_or_else(|| wrong(format!("the mapping has no {what}s")))?;
+        let body = mapping.with_namespaces(resource.clone());
+        let incoming = scim::normalise(body, rt, None).map_err(|error| wrong(error.detail))?;
+        let written = scim::replace(&json!({}), &incoming, rt, &|_| Absent::Keep);
+        let id = self.ids.next();
+        let mut edges = Vec::with_capacity(members.len());
+        for member in members {
+            let user = ResourceId(self.names().await?.scim_id(Kind::User, &member));
+            edges.push(MemberEdge { user, wanted: true });
+        }
+        let accept = Accept {
+            app: mapping.app().to_owned(),
+            kind,
+            target: Target::New { id: id.clone() },
+            verb: Verb::Create,
+            keys: keys_of(kind, &written.desired),
+            desired: Some(written.desired.clone()),
+            asserted: Asserted { slots: written.asserted, ..Asserted::default() }.store(),
+            request: None,
+            members: MemberOps::Edges(edges.clone()),
+            secret: None,
+            fingerprint: id.0.clone().into_bytes(),
+            actor: "test".to_owned(),
+            ends_access: false,
+            milestone: true,
+            mapping_digest: mapping.digest().to_owned(),
+            now: then,
+        };
+        let change = match self.journal.accept(accept).await? {
+            Accepted::New(committed) => committed.change,
+            Accepted::NoSuchMember { id } => {
+                return Err(wrong(format!("its member '{id}' is not remembered as a user")));
+            }
+            _ => return Err(wrong("somebody else has this name already".to_owned())),
+        };
+        let link = link_to(key);
+        // Claimed, as by the engine: only a lane under work can be settled.
+        self.journal.claim(mapping.app(), u32::MAX, then).await?;
+        if self.journal.relink(&id, link, then).await?.is_some() {
+            return Err(wrong("another one has this key already".to_owned()));
+        }
+        let mut settlement = Settlement::of(id.clone(), then);
+        settlement.ends.push((change, End::Applied { warning: None }));
+        settlement.actual = Some(written.desired);
+        settlement.edges = edges.into_iter().map(|edge| applied(&id, edge)).collect();
+        self.journal.settle(settlement).await?;
+        self.journal.answered(change, 201).await?;
+        Ok(())
+    }
+}
+
+fn applied(group: &ResourceId, edge: MemberEdge) -> EdgeEnd {
+    let MemberEdge { user, wanted } = edge;
+    EdgeEnd { group: group.clone(), user, wanted, outcome: EdgeOutcome::Applied }
+}

@@ -54,6 +54,11 @@ impl Learned {
         self.keep_for
     }
 
+    /// The rows were read once.
+    pub fn is_known(&self) -> bool {
+        self.rows().is_some()
+    }
+
     /// The rows, if they were read.
     pub(crate) fn rows(&self) -> Option<Arc<Vec<TableRow>>> {
         // A poisoned lock only means that another task panicked; the rows are set as a whole.

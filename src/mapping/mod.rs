@@ -63,8 +63,8 @@ pub use diagnostic::{Diagnostic, Severity, render};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
 pub use imagine::{Example, Imagined, lay_over};
-pub use login::{LoggedIn, LoginAnswer, Session};
 pub use learned::Learned;
+pub use login::{LoggedIn, LoginAnswer, Session};
 pub use matching::FindResult;
 pub use model::{
     AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,

@@ -293,9 +293,14 @@ impl Mapping {
         self.calls.iter().position(|call| call.name() == name).map(CallId)
     }
 
-    /// The tables whose rows come from the app.
-    pub fn tables(&self) -> &[Arc<Learned>] {
-        &self.tables
+    /// The tables whose rows come from the app, and that fields of that kind use; each once.
+    pub fn tables_of(&self, kind: Kind) -> Vec<&Arc<Learned>> {
+        let rows = self.side(kind).map(|side| side.attributes.as_slice()).unwrap_or_default();
+        let used = |table: &&Arc<Learned>| {
+            let mut names = rows.iter().filter_map(|row| row.table.as_ref()?.learned.as_ref());
+            names.any(|learned| learned.name() == table.name())
+        };
+        self.tables.iter().filter(used).collect()
     }
 
     /// A table of the app by its name.

@@ -112,7 +112,7 @@ impl Engine {
         deadline: Deadline,
     ) -> Result<Vec<Resource>, ScimError> {
         let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().wait);
-        let read = match self.fresh_tables(app, until).await {
+        let read = match self.fresh_tables(app, kind, until).await {
             Ok(()) => self.carry_read(app, plan, until).await,
             Err(failure) => Err(failure),
         };

@@ -40,7 +40,7 @@ impl Engine {
             reading: self.reading(round),
             may_create: rests.is_none_or(|until| until <= now),
             groups: Self::user_groups(round),
-            tables: self.tables.stale(round.app),
+            tables: self.tables.stale(round.app, resource.kind),
         })
     }
 

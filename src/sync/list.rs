@@ -79,7 +79,7 @@ impl Engine {
             // What Okta's credential test is meant to try, if the mapping names it.
             self.carry_read(app, probe, until).await.map_err(|why| list_failed(app, why))?;
         }
-        self.fresh_tables(app, until).await.map_err(|why| list_failed(app, why))?;
+        self.fresh_tables(app, kind, until).await.map_err(|why| list_failed(app, why))?;
         let mut rows: Vec<ListedRow> = Vec::new();
         let mut complete = false;
         while !complete && (rows.len() as u64) < count.max(1) {

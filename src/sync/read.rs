@@ -108,7 +108,7 @@ impl Engine {
         let Some(link) = resource.link.clone() else { return Ok(Heard::All) };
         let plan = GetPlan::new(kind, link.app_id.clone());
         let begun = self.readings.begin();
-        let read = match self.fresh_tables(app, until).await {
+        let read = match self.fresh_tables(app, kind, until).await {
             Ok(()) => self.carry_read(app, plan, until).await,
             Err(failure) => Err(failure),
         };

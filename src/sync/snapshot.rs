@@ -207,7 +207,7 @@ impl Engine {
         let begun = self.journal.snapshot_begin(key.clone(), self.clock.now()).await;
         let snapshot = begun.map_err(journal_failed)?;
         let until = Instant::now() + LONGEST_SILENCE;
-        self.fresh_tables(app, until).await.map_err(|why| list_failed(app, why))?;
+        self.fresh_tables(app, key.kind, until).await.map_err(|why| list_failed(app, why))?;
         let mut plan = ListPlan::new(&app.mapping, key.kind);
         let mut rows = Vec::new();
         let mut sorted: Vec<(SortKey, ResourceId)> = Vec::new();

@@ -7,22 +7,22 @@ use tokio::time::Instant;
 
 use super::engine::{App, Engine, lock};
 use super::read::ReadFailure;
-use crate::mapping::TablesPlan;
+use crate::change::Kind;
+use crate::mapping::{Learned, TablesPlan};
 
 /// When each table of each app was read.
 #[derive(Debug, Default)]
 pub struct Ages(Mutex<HashMap<(String, String), Instant>>);
 
 impl Ages {
-    /// Names of the app's tables that were never read, or are too old.
-    pub(super) fn stale(&self, app: &App) -> Vec<String> {
+    /// Names of the app's tables for that kind that were never read, or are too old.
+    pub(super) fn stale(&self, app: &App, kind: Kind) -> Vec<String> {
         let ages = lock(&self.0);
-        let is_stale = |name: &str, keep_for| {
-            let at = ages.get(&(app.name().to_owned(), name.to_owned()));
-            at.is_none_or(|at| at.elapsed() > keep_for)
+        let is_stale = |table: &&Arc<Learned>| {
+            let at = ages.get(&(app.name().to_owned(), table.name().to_owned()));
+            !table.is_known() || at.is_none_or(|at| at.elapsed() > table.keep_for())
         };
-        let tables = app.mapping.tables().iter();
-        let stale = tables.filter(|table| is_stale(table.name(), table.keep_for()));
+        let stale = app.mapping.tables_of(kind).into_iter().filter(is_stale);
         stale.map(|table| table.name().to_owned()).collect()
     }
 
@@ -40,9 +40,10 @@ impl Engine {
     pub(super) async fn fresh_tables(
         &self,
         app: &Arc<App>,
+        kind: Kind,
         until: Instant,
     ) -> Result<(), ReadFailure> {
-        let stale = self.tables.stale(app);
+        let stale = self.tables.stale(app, kind);
         if stale.is_empty() {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use super::{Ask, PlanError, Taken};
 use crate::mapping::answer::Use;
 use crate::mapping::learned::Learned;
 use crate::mapping::model::Mapping;
-use crate::mapping::{Answer, Roots};
+use crate::mapping::{Answer, AnswerClass, Roots};
 
 /// Reads tables one after the other, all pages of each; a table is renewed when its last page is
 /// there, never by a part.
@@ -48,7 +48,12 @@ impl TablesPlan {
         let Some(walk) = &mut self.walk else { return Taken::Went };
         let roots = Roots::new();
         let call = mapping.call(walk.call());
-        match Taken::by_class(mapping.classify(call, answer, Use::Read, &roots)) {
+        let mut classified = mapping.classify(call, answer, Use::Read, &roots);
+        if classified.class == AnswerClass::NotFound {
+            // It is not the user or group of the plan that is not there.
+            classified.class = AnswerClass::Rejected;
+        }
+        match Taken::by_class(classified) {
             Taken::Went => {}
             stopped => return stopped,
         }

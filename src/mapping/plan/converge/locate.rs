@@ -94,6 +94,11 @@ impl Converge {
             self.stage = Stage::End(Box::new(Reached::Protected));
             return;
         }
+        let stays = matches!(self.goal.want, Want::Present { .. });
+        if stays && !self.tables_due.is_empty() && !self.deactivates(side) {
+            self.stage = Stage::Begin;
+            return self.read_tables_due();
+        }
         self.consider_groups(mapping, side);
         // Access is taken away before anything else is asked: a look-up that fails must not
         // delay it.
@@ -116,6 +121,7 @@ impl Converge {
         if let Some(plan) = self.key_change(mapping, side) {
             self.stage = Stage::Guard(Box::new(plan));
         }
+        self.read_tables_due();
         true
     }
 

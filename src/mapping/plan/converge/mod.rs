@@ -141,6 +141,8 @@ enum Stage {
     /// Rows of tables are read; then it goes on where it was.
     Tables(TablesPlan, Box<Self>),
     Locate,
+    /// The record was read, and tables after it.
+    Begin,
     Get(GetPlan),
     Find {
         plan: Box<FindPlan>,
@@ -187,6 +189,8 @@ pub struct Converge {
     stale: bool,
     members: Option<MembersReached>,
     warning: Option<(String, Classified)>,
+    /// Tables that are still to be read: not before access was taken away.
+    tables_due: Vec<String>,
     /// Tables that were read for this goal.
     tables_read: Vec<String>,
     /// The groups that the user's record is to show, if this round is about them.
@@ -204,16 +208,13 @@ impl Converge {
         };
         let slots = Asserted::Slots(slots);
         let carried = Carried { slots, password: goal.password.is_some() };
-        let stage = match goal.tables.is_empty() {
-            true => Stage::Locate,
-            false => Stage::Tables(TablesPlan::new(goal.tables.clone()), Box::new(Stage::Locate)),
-        };
-        Self {
-            tables_read: goal.tables.clone(),
+        let mut plan = Self {
+            tables_due: goal.tables.clone(),
+            tables_read: Vec::new(),
             groups_now: None,
             renewed: false,
             refused_groups: Vec::new(),
-            stage,
+            stage: Stage::Locate,
             id: goal.link.clone(),
             current: None,
             adopted: false,
@@ -228,7 +229,29 @@ impl Converge {
             members: None,
             warning: None,
             goal,
+        };
+        let takes_away = match &plan.goal.want {
+            Want::Gone => true,
+            Want::Present { .. } => plan.wanted_active() == Some(false),
+        };
+        if !takes_away {
+            plan.read_tables_due();
         }
+        plan
+    }
+
+    /// Reads the tables that are due, then goes on where it is.
+    fn read_tables_due(&mut self) {
+        let names = std::mem::take(&mut self.tables_due);
+        if !names.is_empty() {
+            self.read_tables(names);
+        }
+    }
+
+    fn read_tables(&mut self, names: Vec<String>) {
+        self.tables_read.extend(names.iter().cloned());
+        let then = std::mem::replace(&mut self.stage, Stage::Locate);
+        self.stage = Stage::Tables(TablesPlan::new(names), Box::new(then));
     }
 
     /// The app's key of the record, as far as it is known by now.
@@ -248,6 +271,10 @@ impl Converge {
                     Ask::Done(()) => self.stage = std::mem::replace(then, Stage::Locate),
                 },
                 Stage::Locate => self.locate(mapping),
+                Stage::Begin => {
+                    let current = self.current.take();
+                    self.begin(mapping, current);
+                }
                 Stage::Get(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
                     Ask::Done(Some(current)) => self.begin(mapping, Some(current)),
@@ -333,9 +360,11 @@ impl Converge {
             Stage::Operate => self.take_write(mapping, answer),
             Stage::Members(_) => self.take_member_write(mapping, answer),
             Stage::Grants(_) => self.take_grant(mapping, answer),
-            Stage::Locate | Stage::Who { .. } | Stage::ReadBack(None) | Stage::End(_) => {
-                Taken::Went
-            }
+            Stage::Locate
+            | Stage::Begin
+            | Stage::Who { .. }
+            | Stage::ReadBack(None)
+            | Stage::End(_) => Taken::Went,
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::roots::with_app;
-use super::{Converge, Stage, Want};
+use super::{Converge, Want};
 use crate::mapping::answer::Use;
 use crate::mapping::attribute::FieldId;
 use crate::mapping::call::Pick;
@@ -14,7 +14,8 @@ use crate::mapping::error::Refusal;
 use crate::mapping::model::Mapping;
 use crate::mapping::plan::operation::{Name, Operation};
 use crate::mapping::plan::read::lay_over;
-use crate::mapping::plan::{PlanError, TablesPlan, Taken, request};
+use crate::mapping::plan::{PlanError, Taken, request};
+use crate::mapping::record::{Asserted, Carried};
 use crate::mapping::side::{DeleteRule, GroupDelete, Side};
 use crate::mapping::{Answer, AnswerClass, Classified, PlannedRequest};
 use crate::scim::Slot;
@@ -93,12 +94,17 @@ impl Converge {
             let roots = self.roots_for(self.current.as_ref(), side);
             let record = match side.app_record(&roots, creating, &self.carried) {
                 Ok(record) => record,
+                // What takes access away waits for no other field, and no table.
+                Err(_) if operation.ends_access() => {
+                    let nothing = Carried { password: false, slots: Asserted::Slots(Vec::new()) };
+                    side.app_record(&roots, creating, &nothing).map_err(|refusal| PlanError {
+                        call: operation.word().into(),
+                        why: refusal.to_string(),
+                    })?
+                }
                 Err(refusal) if self.may_read_again(&refusal) => {
                     self.operations.push_front(operation);
-                    let names: Vec<String> = refusal.ask.into_iter().collect();
-                    self.tables_read.extend(names.iter().cloned());
-                    let plan = TablesPlan::new(names);
-                    self.stage = Stage::Tables(plan, Box::new(Stage::Operate));
+                    self.read_tables(refusal.ask.into_iter().collect());
                     return Ok(None);
                 }
                 // Taking access away never fails because of another attribute.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod attribute;
+mod belonging;
 mod call;
 mod cases;
 mod check;
@@ -18,6 +19,7 @@ mod guard;
 mod helpers;
 mod imagine;
 mod inward;
+mod learned;
 mod lint;
 mod login;
 mod matching;
@@ -51,6 +53,7 @@ pub use attribute::{
     AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick as PickValue, Row,
     ScimSource, SendRule,
 };
+pub use belonging::{GroupName, OnUser, UserGroup, UserGroups};
 pub use call::{Call, CallId, Fan, Pick};
 pub use cases::{
     Case, Conversation, Coverage, Exercised, ExpectedBody, ExpectedCall, Meaning, Plot, Remembered,
@@ -63,6 +66,7 @@ pub use diagnostic::{Diagnostic, Severity, render};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
 pub use imagine::{Example, Imagined, lay_over};
+pub use learned::Learned;
 pub use login::{LoggedIn, LoginAnswer, Session};
 pub use matching::FindResult;
 pub use missed::{Missed, There};
@@ -74,15 +78,15 @@ pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
     Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, Look,
-    MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached, Taken,
-    Want, id_text,
+    MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached,
+    RefusedGroup, ShownMembers, TablesPlan, Taken, Want, id_text,
 };
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
 pub use schema::{FileKind, KeyTable, json_schema, key_tables};
 pub use side::{
     DeleteRule, FindEntry, GroupCreate, GroupDelete, GroupPolicy, IfExists, Inactive, ListEntry,
-    MembersRule, Membership, Side,
+    MemberIds, MembersRule, Membership, Place, Side,
 };
 pub use source::Source;
 pub use table::Table;

@@ -8,6 +8,7 @@
 
 mod accept;
 mod api;
+mod belongings;
 mod clock;
 mod command;
 mod conclude;
@@ -36,6 +37,7 @@ mod snapshot;
 mod sources;
 mod start;
 mod submit;
+mod tables;
 mod tokens;
 mod trial;
 mod view;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::belongings::Belongs;
 use super::clock::later;
 use super::engine::{App, Engine};
 use super::exchange::{
@@ -22,8 +23,8 @@ use crate::change::{
     WaitReason, Waiting, after_read, after_write, by_one_mapping, settle_of_create,
 };
 use crate::journal::{
-    By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, StepEnd, StepIntent,
-    StepOutcome,
+    By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, Settlement, StepEnd,
+    StepIntent, StepOutcome,
 };
 use crate::mapping::{
     Classified, Converge, Goal, Next, PlanError, PlannedRequest, Reached, Taken, id_text,
@@ -71,6 +72,8 @@ pub(super) struct Round<'w> {
     /// Memberships that are wished and not made yet, as they were when the round began: what
     /// comes later is not part of it.
     pub(super) edges: Vec<Edge>,
+    /// What the user belongs to, where that matters for the user's record.
+    pub(super) belongings: Vec<Belongs>,
 }
 
 impl Engine {
@@ -89,9 +92,11 @@ impl Engine {
         let (count, mapping) = by_one_mapping(&waiting, &began);
         let app = &self.app_by(app, mapping).await;
         let changes = &work.changes[..count];
-        let mut round = Round { app, work: &work, changes, edges: Vec::new() };
+        let mut round =
+            Round { app, work: &work, changes, edges: Vec::new(), belongings: Vec::new() };
         let end = match self.begin_round(&mut round).await {
-            Ok(goal) => self.converge(&round, Converge::new(goal)).await,
+            Ok(Some(goal)) => self.converge(&round, Converge::new(goal)).await,
+            Ok(None) => return,
             Err(error) => RoundEnd::JournalLost(error),
         };
         self.readings.write(&work.resource.id);
@@ -101,14 +106,31 @@ impl Engine {
         }
     }
 
-    async fn begin_round(&self, round: &mut Round<'_>) -> Result<Goal, JournalError> {
+    /// The goal of the round. `None`: there was none, and the lane was let go.
+    async fn begin_round(&self, round: &mut Round<'_>) -> Result<Option<Goal>, JournalError> {
         let resource = &round.work.resource;
-        if resource.kind == Kind::Group {
-            round.edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+        match resource.kind {
+            Kind::Group if round.app.mapping.belongs_on_user() => {
+                if Self::empties_on_users(round) && self.hand_over(round).await? {
+                    let settlement = Settlement::of(resource.id.clone(), self.clock.now());
+                    self.wait_for_members(round, settlement).await?;
+                    return Ok(None);
+                }
+            }
+            Kind::Group => {
+                round.edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+            }
+            Kind::User => {
+                round.belongings = self.belongings(round.app, &resource.id).await?;
+                if Self::is_idle(round) {
+                    self.settle_idle(round).await?;
+                    return Ok(None);
+                }
+            }
         }
         let goal = self.goal(round).await;
         self.readings.write(&resource.id);
-        goal
+        goal.map(Some)
     }
 
     async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {
@@ -118,7 +140,10 @@ impl Engine {
         loop {
             let came = match plan.next(&mapping) {
                 Err(error) => return RoundEnd::Unplannable(error),
-                Ok(Next::Done(reached)) => return RoundEnd::Reached(reached),
+                Ok(Next::Done(reached)) => {
+                    self.tables.read(round.app, plan.tables_read());
+                    return RoundEnd::Reached(reached);
+                }
                 Ok(Next::Who(ids)) => match self.who(round, &ids).await {
                     Ok(known) => {
                         plan.known(&mapping, &known);
@@ -277,7 +302,12 @@ impl Engine {
         let limit = Instant::now() + ROUND_LIMIT;
         let started_at = self.clock.now();
         // The change that wished it has ended; its list of calls shows this one too.
-        let wished_by = round.edges.iter().find_map(|edge| edge.change);
+        let on_user = round.belongings.iter().filter(|belongs| belongs.row.pending);
+        let wished_by = round
+            .edges
+            .iter()
+            .find_map(|edge| edge.change)
+            .or_else(|| on_user.filter_map(|belongs| belongs.row.change).next());
         let exchange = self.exchange(round.app, request, wished_by, limit).await;
         let (decision, words, class) = self.weigh_write(round, plan, request, &exchange);
         if let Some(change) = wished_by {

@@ -16,6 +16,7 @@ mod cli;
 mod corpus;
 mod directory;
 mod doubt;
+mod groups;
 mod journal;
 mod lists;
 mod long_lists;

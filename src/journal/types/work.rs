@@ -267,6 +267,9 @@ pub enum EdgeOutcome {
     Applied,
     /// The app refuses; why. Not tried again until the member or the group's members change.
     Refused(String),
+    /// The app has nothing to put into the group for this member; why. The bridge remembers the
+    /// membership.
+    Remembered(String),
 }
 
 /// The end of one membership call.
@@ -324,6 +327,9 @@ pub struct Settlement {
     pub history: Option<HistoryRow>,
     /// Membership calls that ended.
     pub edges: Vec<EdgeEnd>,
+    /// The user was made anew, taken over or switched on again: what it is to be a member of is
+    /// looked at once more.
+    pub rejoins: bool,
     /// Doubts of changes that have ended stay open. Say so in every settlement while one of
     /// [`LaneWork::open_steps`] may still land, and come back by [`LaneNext::Wait`]; otherwise
     /// such doubts are closed here.
@@ -348,6 +354,7 @@ impl Settlement {
             unlink: false,
             history: None,
             edges: Vec::new(),
+            rejoins: false,
             keep_doubts: false,
             next: LaneNext::Idle,
             now,

@@ -181,9 +181,10 @@ block! {
         /// pauses.
         /// Example: 30s
         "wait" => wait: Spanned<Duration>,
+        /// With `is: ok`: a path to the member ids that were refused; the rest is applied.
+        "members" => members: Spanned<String>,
     }
     required ["is"]
-    later ["members"]
 }
 
 words! {

@@ -1,4 +1,5 @@
-//! `groups:` with groups that are groups in the app (docs/mapping.md section 13).
+//! `groups:`: groups of the app, groups from a table, fixed ones, groups that stand on the user
+//! (docs/mapping.md section 13).
 
 use super::read::{Pairs, Read, Spanned, block, words};
 use super::shape::Shape;
@@ -62,9 +63,48 @@ block! {
         /// (`$.added`, `$.removed`).
         /// Example: [write_members]
         "set_members" => set_members: Vec<Spanned<String>>,
+        /// The call that turns one SCIM member into the app's own member ids.
+        "member_ids" => member_ids: RawMemberIds,
+        /// The app has a level, not groups: the rows of this table that name a `group` are groups.
+        "from_table" => from_table: Spanned<String>,
+        /// A fixed list of groups: `id`, `displayName` and further values for the calls.
+        "fixed" => fixed: Spanned<Vec<Node>>,
+        /// A value of `fixed`: of a person's groups that share it only the topmost counts.
+        "one_per" => one_per: Spanned<String>,
+        /// Membership stands in the user's record.
+        "on_user" => on_user: RawOnUser,
     }
-    required ["id", "attributes"]
-    later ["member_ids", "from_table", "fixed", "one_per", "on_user"]
+}
+
+block! {
+    /// One SCIM member has none, one or several ids in the app.
+    pub struct RawMemberIds in "`groups.member_ids`" {
+        /// The call; `member.id` is the user's key.
+        "use" => call: Spanned<String>,
+        /// The member id in a row: a field name, or a VALUE over `record`.
+        "id" => id: Node,
+    }
+    required ["use", "id"]
+}
+
+block! {
+    /// Membership stands in the user's record.
+    pub struct RawOnUser in "`groups.on_user`" {
+        /// Where: a row of `users.attributes` with a `groups` source, or a path in the record.
+        "field" => field: Spanned<String>,
+        /// A person has one group. Default false.
+        "one_at_a_time" => one_at_a_time: Spanned<bool>,
+        /// The id (or list) that means no group.
+        "empty" => empty: Node,
+        /// Taken out of the group that counts: `latest` other one, or `none` (default).
+        "fall_back" => fall_back: Spanned<RawFallBack>,
+    }
+    required ["field"]
+}
+
+words! {
+    /// What counts after the group that counted.
+    pub enum RawFallBack { "latest" => Latest, "none" => None, }
 }
 
 block! {

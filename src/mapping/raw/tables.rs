@@ -1,5 +1,7 @@
 //! `tables:` (docs/mapping.md section 9).
 
+use std::time::Duration;
+
 use super::read::{Read, Spanned, block, words};
 use super::shape::Shape;
 use crate::mapping::diagnostic::Report;
@@ -18,9 +20,15 @@ block! {
         /// `ignore` it.
         /// Example: ignore
         "unknown" => unknown: RawUnknown,
+        /// The call whose records are the rows, instead of `rows`.
+        "from" => from: Spanned<String>,
+        /// The SCIM side of a record: a field name, or a VALUE over `record`.
+        "key" => key: Node,
+        /// The app side of a record: a field name, or a VALUE over `record`.
+        "gives" => gives: Node,
+        /// How long the rows are good. Default 15m.
+        "keep_for" => keep_for: Spanned<Duration>,
     }
-    required ["rows"]
-    later ["from", "key", "gives", "keep_for"]
 }
 
 block! {
@@ -39,6 +47,8 @@ block! {
         /// A condition over `user`.
         /// Example: user.userType eq "Contractor"
         "when" => when: Spanned<String>,
+        /// A member of the group of that name fits too.
+        "group" => group: Spanned<String>,
         /// The value's name for people, where SCIM lists the table.
         /// Example: Administrator
         "display" => display: Spanned<String>,
@@ -47,7 +57,6 @@ block! {
         "description" => description: Spanned<String>,
     }
     required ["app"]
-    later ["group"]
 }
 
 block! {
@@ -69,7 +78,7 @@ words! {
 #[derive(Debug, Clone)]
 pub(crate) enum RawTable {
     Named(Spanned<String>),
-    Body(Spanned<RawTableBody>),
+    Body(Box<Spanned<RawTableBody>>),
 }
 
 impl Read for RawTable {
@@ -82,7 +91,7 @@ impl Read for RawTable {
             NodeKind::Map(_) => RawTableBody::read(node, report)?,
             NodeKind::Scalar(_) => return Spanned::read(node, report).map(Self::Named),
         };
-        Some(Self::Body(Spanned { value: body, span: node.span.clone() }))
+        Some(Self::Body(Box::new(Spanned { value: body, span: node.span.clone() })))
     }
 
     fn shape() -> Shape {

@@ -21,6 +21,7 @@ mod message;
 mod outcome;
 mod redact;
 mod session;
+mod tap;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use self::{
     exchange::AppClient,
     outcome::{Exchange, InDoubt, NotSent, Phase},
     redact::Redactor,
+    tap::Tap,
 };
 
 /// How the app is reached: a mapping's `connect`, completely resolved.

@@ -20,6 +20,8 @@ mod table;
 mod test;
 mod token;
 mod traffic;
+mod trial;
+mod trial_text;
 
 use std::process::ExitCode;
 
@@ -49,6 +51,8 @@ enum Command {
     Test(test::TestArguments),
     /// Print the JSON Schema of mapping files or test files, for editors
     Schema(schema::SchemaArguments),
+    /// Look at the real app through its mapping, read-only: what works, what to correct
+    Try(trial::TryArguments),
     /// Credentials of identity providers
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -105,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Schema(arguments) => schema::run(arguments),
+        Command::Try(arguments) => trial::run(&arguments),
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
         Command::App(command) => app::run(command),

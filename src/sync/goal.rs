@@ -22,7 +22,7 @@ impl Engine {
                 desired: last
                     .and_then(|change| change.desired.clone())
                     .or_else(|| resource.desired.clone())
-                    .or_else(|| resource.actual.clone())
+                    .or_else(|| Self::as_it_is(round))
                     .unwrap_or_default(),
                 asserted: united(&asserted),
                 members: self.member_goal(round, &asserted).await?,
@@ -30,7 +30,11 @@ impl Engine {
         };
         let now = self.clock.now();
         let rests = self.create_rests_until(round.app, &round.work.open_steps);
-        let ours = rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
+        // Who was known and has no link (any more) is looked up again by name: the one who is
+        // found is no stranger.
+        let creating = round.work.changes.iter().any(|change| change.verb == Verb::Create);
+        let known = resource.link.is_none() && !creating;
+        let ours = known || rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
         Ok(Goal {
             kind: resource.kind,
             want,
@@ -39,7 +43,18 @@ impl Engine {
             claim: if ours { Claim::Ours } else { Claim::AsMapped },
             reading: self.reading(round),
             may_create: rests.is_none_or(|until| until <= now),
+            groups: Self::user_groups(round),
+            tables: self.tables.stale(round.app, resource.kind),
         })
+    }
+
+    /// Of a resource that nobody wrote: what the app shows, but for what may only follow from a
+    /// group there.
+    fn as_it_is(round: &Round<'_>) -> Option<Value> {
+        let mut actual = round.work.resource.actual.clone()?;
+        let side = round.app.mapping.side(round.work.resource.kind)?;
+        side.slots_fed_by_groups().iter().for_each(|slot| slot.remove(&mut actual));
+        Some(actual)
     }
 
     /// What a GET of a moment ago brought; nothing while a call is in doubt.
@@ -67,7 +82,7 @@ impl Engine {
         asserted: &[Asserted],
     ) -> Result<MemberGoal, JournalError> {
         let resource = &round.work.resource;
-        if resource.kind != Kind::Group {
+        if resource.kind != Kind::Group || round.app.mapping.belongs_on_user() {
             return Ok(MemberGoal::default());
         }
         let mut goal = MemberGoal {

@@ -249,3 +249,31 @@ fn explain_takes_a_request_and_a_record_from_files() {
     let ran = run(&["explain", text(&file), "PATCH", "/Users/u7"]).exits(2);
     assert!(ran.err.contains("--body"), "{}", ran.err);
 }
+
+#[test]
+fn explain_follows_a_membership_to_the_members_record() {
+    let told = |app: &str, words: &str| {
+        let file = repository().join(format!("tests/mappings/{app}.yaml"));
+        let ran = run(&["explain", "--format", "json", text(&file), words]).exits(0);
+        let json = ran.json();
+        let steps = json["steps"].as_array().cloned().unwrap_or_default();
+        let made = steps.into_iter().filter(|step| step["target"].is_string());
+        made.map(|step| {
+            let body = step["body"].as_object().map(|_| format!(" {}", step["body"]));
+            let (method, target) = (step["method"].as_str(), step["target"].as_str());
+            format!("{} {}{}", method.unwrap(), target.unwrap(), body.unwrap_or_default())
+        })
+        .collect::<Vec<_>>()
+    };
+    let read = "GET /people/USER-ID";
+    let level = |level: u32| format!("PATCH /people/USER-ID {{\"level\":{level}}}");
+    assert_eq!(told("levels", "add member"), ["GET /departments", read, &level(90)]);
+    assert_eq!(told("levels", "remove member"), ["GET /departments", read, &level(10)]);
+    let grant = "PUT /rights/orders/USER-ID {\"may\":\"write\",\"name\":\"iris.okafor\"}";
+    assert_eq!(told("rights", "add member"), [read, grant, read]);
+    assert_eq!(told("rights", "remove member"), [read, "DELETE /rights/orders/USER-ID", read]);
+    let roles =
+        "PATCH /people/USER-ID {\"roles\":[{\"name\":\"Public\"},{\"name\":\"An example\"}]}";
+    let role = "GET /roles/ID";
+    assert_eq!(told("roles", "add member"), [role, read, roles, role]);
+}

@@ -10,6 +10,8 @@ mod read;
 mod request;
 mod round_trip;
 mod steps;
+mod write;
+mod yaml;
 
 use std::ops::Range;
 
@@ -22,6 +24,8 @@ pub use meanings::Meaning;
 pub use read::{check_suite, read_suite};
 pub use request::{ScimRequest, ScimVerb};
 pub use round_trip::RoundTrip;
+pub use write::write_suite;
+pub use yaml::yaml_text;
 
 pub(crate) use coverage::word_of;
 #[cfg(test)]

@@ -46,7 +46,7 @@ fn answers(cx: &mut Cx<'_, '_>, call: &RawCall, used: CallUse, name: &Spanned<St
         call.save.iter().flat_map(|save| save.0.iter()).any(|(saved, _)| saved.value == "id");
     let (fits, needed) = match used {
         CallUse::List(_) => (records, "`records`"),
-        CallUse::Members => (records, "`records`"),
+        CallUse::Members | CallUse::MemberIds | CallUse::Table => (records, "`records`"),
         CallUse::Find(_) => {
             (records || record || saves_id, "`records`, `record` or `save: { id }`")
         }
@@ -113,7 +113,9 @@ fn gone_already(
         row.is == AnswerClass::AlreadyDone && (row.status.is_empty() || row.status.contains(&404))
     };
     let covered = call.errors.iter().chain(&mapping.rules.errors).any(gone);
-    let removes = uses.iter().any(|u| matches!(u, CallUse::Delete(_) | CallUse::RemoveMembers));
+    let removes = uses
+        .iter()
+        .any(|u| matches!(u, CallUse::Delete(_) | CallUse::RemoveMembers | CallUse::RemoveOnUser));
     if call.method == Method::Delete && removes && !covered {
         let message = format!("call `{}` counts a 404 as a failure", name.value);
         let help =

@@ -181,9 +181,12 @@ block! {
         /// pauses.
         /// Example: 30s
         "wait" => wait: Spanned<Duration>,
+        /// With `is: ok`, in calls that add or remove members: a path to the member ids that were
+        /// refused; the rest is applied.
+        /// Example: "$.body.refused[*]"
+        "members" => members: Spanned<String>,
     }
     required ["is"]
-    later ["members"]
 }
 
 words! {

@@ -1,4 +1,5 @@
-//! `groups:` with groups that are groups in the app (docs/mapping.md section 13).
+//! `groups:`: groups of the app, groups from a table, fixed ones, groups that stand on the user
+//! (docs/mapping.md section 13).
 
 use super::read::{Pairs, Read, Spanned, block, words};
 use super::shape::Shape;
@@ -62,9 +63,65 @@ block! {
         /// (`$.added`, `$.removed`).
         /// Example: [write_members]
         "set_members" => set_members: Vec<Spanned<String>>,
+        /// A person has none, one or several member ids in the app: the call that lists them.
+        /// Example: { use: list_memberships, id: membership_id }
+        "member_ids" => member_ids: RawMemberIds,
+        /// The app has a level, not groups: the rows of this table that name a `group` are the
+        /// groups.
+        /// Example: levels
+        "from_table" => from_table: Spanned<String>,
+        /// A fixed list of groups: `id`, `displayName` and whatever else the calls need.
+        /// Example: [ { id: writers, displayName: Order writers, vhost: orders } ]
+        "fixed" => fixed: Spanned<Vec<Node>>,
+        /// A value of `fixed`: of a person's groups that share it only the topmost counts in the
+        /// app.
+        /// Example: vhost
+        "one_per" => one_per: Spanned<String>,
+        /// Membership stands in the user's record.
+        /// Example: { field: roles }
+        "on_user" => on_user: RawOnUser,
     }
-    required ["id", "attributes"]
-    later ["member_ids", "from_table", "fixed", "one_per", "on_user"]
+}
+
+block! {
+    /// One SCIM member has none, one or several ids in the app.
+    pub struct RawMemberIds in "`groups.member_ids`" {
+        /// The call; `member.id` is the user's key in it.
+        /// Example: list_memberships
+        "use" => call: Spanned<String>,
+        /// The member id in a row: a field name, or a VALUE over `record`.
+        /// Example: membership_id
+        "id" => id: Node,
+    }
+    required ["use", "id"]
+}
+
+block! {
+    /// Membership stands in the user's record.
+    pub struct RawOnUser in "`groups.on_user`" {
+        /// A field of `users.attributes` with a `groups` source: `users.update` writes it; its
+        /// values that are no groups here stay. Or a path in the user's record: then `add_members`
+        /// writes it, with `{{member.id}}` and `$.group.id`, and there is no `remove_members`.
+        /// Example: roles
+        "field" => field: Spanned<String>,
+        /// A person has one group: the one pushed last. Default false.
+        /// Example: true
+        "one_at_a_time" => one_at_a_time: Spanned<bool>,
+        /// The id (or list) that means no group; `add_members` is made with it. Where a row writes
+        /// the field, its `default` says that.
+        /// Example: 0
+        "empty" => empty: Node,
+        /// Taken out of the group that counts: the one pushed before it counts again (`latest`), or
+        /// none does (default).
+        /// Example: latest
+        "fall_back" => fall_back: Spanned<RawFallBack>,
+    }
+    required ["field"]
+}
+
+words! {
+    /// What counts after the group that counted.
+    pub enum RawFallBack { "latest" => Latest, "none" => None, }
 }
 
 block! {

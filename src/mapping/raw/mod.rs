@@ -28,9 +28,10 @@ pub(crate) use connect::{
     RawSendFormat, RawSession,
 };
 pub(crate) use groups::{
-    RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists, RawUnknownMembers,
+    RawFallBack, RawGroups, RawOnUser, RawPolicyCreate, RawPolicyDelete, RawPolicyExists,
+    RawUnknownMembers,
 };
-pub(crate) use read::{Block, Pairs, Read, Span, Spanned, block, words};
+pub(crate) use read::{Block, OneOrMany, Pairs, Read, Span, Spanned, block, words};
 pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
 pub(crate) use shape::{BlockShape, KeyShape, Shape};
 pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};

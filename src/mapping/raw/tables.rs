@@ -1,5 +1,7 @@
 //! `tables:` (docs/mapping.md section 9).
 
+use std::time::Duration;
+
 use super::read::{Read, Spanned, block, words};
 use super::shape::Shape;
 use crate::mapping::diagnostic::Report;
@@ -18,9 +20,19 @@ block! {
         /// `ignore` it.
         /// Example: ignore
         "unknown" => unknown: RawUnknown,
+        /// In place of `rows`: a call with `records` whose rows, of all pages, are the table's.
+        /// Example: list_departments
+        "from" => from: Spanned<String>,
+        /// With `from`: the SCIM side of a row: a field name, or a VALUE over `record`.
+        /// Example: name
+        "key" => key: Node,
+        /// With `from`: the app's side of a row: a field name, or a VALUE over `record`.
+        /// Example: number
+        "gives" => gives: Node,
+        /// With `from`: how long the rows are good. Default 15m.
+        /// Example: 15m
+        "keep_for" => keep_for: Spanned<Duration>,
     }
-    required ["rows"]
-    later ["from", "key", "gives", "keep_for"]
 }
 
 block! {
@@ -39,6 +51,9 @@ block! {
         /// A condition over `user`.
         /// Example: user.userType eq "Contractor"
         "when" => when: Spanned<String>,
+        /// A member of the group of that name fits too.
+        /// Example: Super Admins
+        "group" => group: Spanned<String>,
         /// The value's name for people, where SCIM lists the table.
         /// Example: Administrator
         "display" => display: Spanned<String>,
@@ -47,7 +62,6 @@ block! {
         "description" => description: Spanned<String>,
     }
     required ["app"]
-    later ["group"]
 }
 
 block! {
@@ -69,7 +83,7 @@ words! {
 #[derive(Debug, Clone)]
 pub(crate) enum RawTable {
     Named(Spanned<String>),
-    Body(Spanned<RawTableBody>),
+    Body(Box<Spanned<RawTableBody>>),
 }
 
 impl Read for RawTable {
@@ -82,7 +96,7 @@ impl Read for RawTable {
             NodeKind::Map(_) => RawTableBody::read(node, report)?,
             NodeKind::Scalar(_) => return Spanned::read(node, report).map(Self::Named),
         };
-        Some(Self::Body(Spanned { value: body, span: node.span.clone() }))
+        Some(Self::Body(Box::new(Spanned { value: body, span: node.span.clone() })))
     }
 
     fn shape() -> Shape {

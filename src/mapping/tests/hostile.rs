@@ -234,7 +234,8 @@ fn attack_some(text: &str, of: impl Fn(&str) -> bool) -> Result<usize, String> {
             format!("{file}, call {name}, {shown:?}: {why}")
         };
         let tame = TAME.get_or_init(tame_requests).iter().find(|(known, _)| known == file);
-        for ((name, made), (a, b)) in requests(mapping, text).into_iter().zip(&tame.unwrap().1) {
+        for ((name, made), pair) in requests(mapping, text).into_iter().zip(&tame.unwrap().1) {
+            let Some((a, b)) = pair else { continue };
             match made {
                 Ok(made) => {
                     let seen = read(&leave(&made)).map_err(|why| told(&name, &why))?;
@@ -249,16 +250,20 @@ fn attack_some(text: &str, of: impl Fn(&str) -> bool) -> Result<usize, String> {
     Ok(left)
 }
 
-type Tame = Vec<(String, Vec<(Value, Value)>)>;
+/// For each file and call; none if the call needs what no example has (a value of a fixed group).
+type Tame = Vec<(String, Vec<Option<(Value, Value)>>)>;
 static TAME: OnceLock<Tame> = OnceLock::new();
 
 /// What leaves for two texts without guile: what differs between them is a value's place.
 fn tame_requests() -> Tame {
     let of = |mapping: &Mapping, text| {
         let made = requests(mapping, text).into_iter();
-        made.map(|(_, made)| read(&leave(&made.unwrap())).unwrap()).collect::<Vec<_>>()
+        made.map(|(_, made)| Some(read(&leave(&made.ok()?)).unwrap())).collect::<Vec<_>>()
     };
-    let pairs = |mapping| of(mapping, "tame").into_iter().zip(of(mapping, "Other")).collect();
+    let pairs = |mapping| {
+        let both = of(mapping, "tame").into_iter().zip(of(mapping, "Other"));
+        both.map(|(a, b)| a.zip(b)).collect()
+    };
     MAPPINGS.iter().map(|(file, mapping)| (file.clone(), pairs(mapping))).collect()
 }
 
@@ -280,7 +285,8 @@ fn no_attack_changes_a_request_of_any_mapping() {
         }
     }
     // Most requests leave: it is not by refusing that they are safe.
-    let all: usize = TAME.get().unwrap().iter().map(|(_, requests)| requests.len()).sum();
+    let all: usize =
+        TAME.get().unwrap().iter().map(|(_, requests)| requests.iter().flatten().count()).sum();
     assert!(MAPPINGS.len() >= 8 && all >= 60, "{} mappings, {all} requests", MAPPINGS.len());
     assert!(left * 10 > all * ATTACKS.len() * 4 * 8, "{left} of {}", all * ATTACKS.len() * 4);
 }
@@ -300,7 +306,9 @@ fn a_megabyte_of_attacks_changes_nothing_either() {
 #[test]
 fn values_are_in_what_leaves() {
     for (file, requests) in TAME.get_or_init(tame_requests) {
-        let with_values = requests.iter().filter(|(a, b)| a != b).count();
+        let made = requests.iter().flatten();
+        let with_values = made.clone().filter(|(a, b)| a != b).count();
+        assert!(made.count() * 4 >= requests.len() * 3, "{file}: most calls can be made");
         assert!(with_values >= 3, "{file}: {with_values} of {}", requests.len());
     }
 }
@@ -327,8 +335,8 @@ fn pasting_is_found_out() {
         let tame = &TAME.get_or_init(tame_requests).iter().find(|(f, _)| f == file).unwrap().1;
         // A header refuses such a text: the encoder that pastes puts it in afterwards.
         let put = if encoder == Encoder::Header { "tame" } else { text };
-        let caught = requests(mapping, put).into_iter().zip(tame).any(|((_, made), (a, b))| {
-            let Ok(made) = made else { return false };
+        let caught = requests(mapping, put).into_iter().zip(tame).any(|((_, made), pair)| {
+            let (Ok(made), Some((a, b))) = (made, pair) else { return false };
             let seen = read(&pasted(&made, encoder, text));
             seen.and_then(|seen| compare(&seen, a, b, "")).is_err()
         });

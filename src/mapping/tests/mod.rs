@@ -9,6 +9,7 @@ mod catalogues;
 mod connect;
 mod directory;
 mod each;
+mod groups;
 mod hostile;
 mod leaving;
 mod reference;

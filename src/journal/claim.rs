@@ -245,6 +245,7 @@ fn open_steps(tx: &Tx<'_>, id: &ResourceId) -> Result<Vec<OpenStep>, JournalErro
             attempt: row.get("attempt")?,
             class: word_at(row, "class")?,
             rule: word_at(row, "in_doubt_rule")?,
+            status: status_at(row, "status")?,
             digest: row.get("request_digest")?,
             started_at: time_at(row, "started_at")?,
             doubtful_since,

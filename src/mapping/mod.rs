@@ -18,6 +18,7 @@ mod guard;
 mod helpers;
 mod imagine;
 mod inward;
+mod link;
 mod lint;
 mod login;
 mod matching;
@@ -27,6 +28,7 @@ mod outward;
 mod paging;
 mod path;
 mod plan;
+mod random;
 mod raw;
 mod record;
 mod request;
@@ -69,10 +71,11 @@ pub use model::{
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, Look,
-    MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached, Taken,
-    Want, id_text,
+    Applied, Ask, Awaited, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow,
+    Look, MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached,
+    Taken, Want, id_text,
 };
+pub use random::Seed;
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
 pub use side::{

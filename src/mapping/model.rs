@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{AnswerRules, Use};
-use super::call::{Call, CallId};
+use super::call::{Call, CallId, VersionFrom};
 use super::login::Session;
 use super::roots::Roots;
 use super::side::Side;
@@ -285,6 +285,34 @@ impl Mapping {
     /// A call by its name.
     pub fn call_named(&self, name: &str) -> Option<CallId> {
         self.calls.iter().position(|call| call.name() == name).map(CallId)
+    }
+
+    /// Whether some call takes the version of a record from a header of that (lower-case) name.
+    pub(crate) fn takes_version(&self, header: &str) -> bool {
+        self.version_headers().any(|name| name == header)
+    }
+
+    /// The headers, in lower case, that versions of records are taken from.
+    pub(crate) fn version_headers(&self) -> impl Iterator<Item = &str> {
+        self.calls.iter().filter_map(|call| match &call.version.as_ref()?.from {
+            VersionFrom::Header(name) => Some(name.as_str()),
+            VersionFrom::Path(_) => None,
+        })
+    }
+
+    /// Whether some call waits for this one: in `until` or `save.id_from`.
+    pub(crate) fn follows_a_call(&self, id: CallId) -> bool {
+        let name = self.call(id).name();
+        let follows = self.calls.iter().flat_map(|call| &call.follow);
+        follows.into_iter().any(|follow| self.call(follow.call()).name() == name)
+    }
+
+    /// Longest time in which a call of that name may still take effect after no answer came. A call
+    /// that is waited for may do so that much later.
+    pub fn settle_of(&self, call: &str) -> Duration {
+        let call = self.call_named(call).map(|id| self.call(id));
+        let own = call.and_then(Call::settle).unwrap_or(self.sync.settle);
+        own.saturating_add(call.map_or(Duration::ZERO, Call::followed_for))
     }
 
     /// What an answer means. `roots` are those the request was built from.

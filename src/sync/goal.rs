@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::engine::Engine;
+use super::rest::rest_of_create;
 use super::round::Round;
 use super::view::Asserted;
-use crate::change::{Kind, Verb};
+use crate::change::{Kind, StepClass, Verb};
 use crate::journal::JournalError;
-use crate::mapping::{Claim, Goal, Look, MemberGoal, Person, Want};
+use crate::mapping::{CallId, Claim, Goal, Look, MemberGoal, Person, Seed, Want};
 use crate::scim::Slot;
 
 impl Engine {
@@ -29,7 +30,7 @@ impl Engine {
             },
         };
         let now = self.clock.now();
-        let rests = self.create_rests_until(round.app, &round.work.open_steps);
+        let rests = rest_of_create(round.app, &round.work.open_steps);
         let ours = rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
         Ok(Goal {
             kind: resource.kind,
@@ -38,8 +39,20 @@ impl Engine {
             password: self.password(round),
             claim: if ours { Claim::Ours } else { Claim::AsMapped },
             reading: self.reading(round),
-            may_create: rests.is_none_or(|until| until <= now),
+            may_create: rests.is_none_or(|rest| rest.is_over(now)),
+            awaited: awaited(round),
+            seed: self.seed(round),
         })
+    }
+
+    /// What random values of this goal are made from: the same after a crash, so that a call that is
+    /// sent again carries the same ones, though none is written down.
+    fn seed(&self, round: &Round<'_>) -> Seed {
+        if round.app.secrets.are_stand_ins() {
+            return Seed::shown();
+        }
+        let change = round.changes.last().map_or(0, |change| change.change.0);
+        Seed::of(self.keys.seed(format!("{} {change}", round.work.resource.id).as_bytes()))
     }
 
     /// What a GET of a moment ago brought; nothing while a call is in doubt.
@@ -116,6 +129,14 @@ impl Engine {
             }
         }
     }
+}
+
+/// The call of a create in doubt that says how its record is looked for.
+fn awaited(round: &Round<'_>) -> Option<CallId> {
+    let mapping = &round.app.mapping;
+    let creates = round.work.open_steps.iter().filter(|step| step.class == StepClass::Create);
+    let calls = creates.filter_map(|step| mapping.call_named(&step.call));
+    calls.filter(|call| mapping.call(*call).looks_for_id()).last()
 }
 
 /// All slots that any of the changes asserts.

@@ -14,7 +14,7 @@ use super::round::link_to;
 use super::snapshot::Choice;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view};
 use crate::change::{Kind, ResourceId};
-use crate::journal::{AdoptedAs, Resource, Seen, SnapshotKey, SnapshotPage};
+use crate::journal::{AdoptedAs, By, Resource, Seen, SnapshotKey, SnapshotPage};
 use crate::mapping::{Ask, ListPlan, ListedRow, ProbePlan, Taken};
 use crate::scim::{Filter, ScimError, Sort};
 
@@ -135,21 +135,21 @@ impl Engine {
         rows: Vec<ListedRow>,
     ) -> Result<Vec<ResourceId>, ScimError> {
         let Some(side) = app.mapping.side(kind) else { return Ok(Vec::new()) };
-        let seen: Vec<_> = rows
-            .into_iter()
-            .filter(|row| {
-                !side.is_hidden(&row.current, &row.id) && !side.is_protected(&row.current, &row.id)
-            })
-            .map(|row| {
-                let actual = side.read_back(&row.current, &row.id);
-                Seen {
-                    link: link_to(&row.id),
-                    keys: keys_of(kind, &actual),
-                    actual,
-                    new_id: self.ids.next(),
-                }
-            })
-            .collect();
+        let mut seen = Vec::with_capacity(rows.len());
+        for row in rows {
+            if side.is_hidden(&row.current, &row.id) || side.is_protected(&row.current, &row.id) {
+                continue;
+            }
+            let mut actual = side.read_back(&row.current, &row.id);
+            let link = link_to(&row.id);
+            if side.lacks_in_lists() {
+                let known = self.find(app, kind, By::AppKey, &link.app_key).await?.pop();
+                let last_read = known.and_then(|known| known.actual).unwrap_or_default();
+                side.complete(&mut actual, &row.current, &last_read);
+            }
+            let keys = keys_of(kind, &actual);
+            seen.push(Seen { link, keys, actual, new_id: self.ids.next() });
+        }
         let now = self.clock.now();
         let adopted = self.journal.adopt(app.name(), kind, seen, now).await;
         let adopted = adopted.map_err(journal_failed)?;

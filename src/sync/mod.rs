@@ -29,6 +29,7 @@ mod outcome;
 mod read;
 mod readings;
 mod rehearsal;
+mod rest;
 mod round;
 mod secrets;
 mod snapshot;

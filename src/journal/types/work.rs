@@ -58,6 +58,8 @@ pub struct OpenStep {
     pub class: StepClass,
     /// What the mapping says to do.
     pub rule: InDoubtRule,
+    /// The HTTP status of its answer, if one came.
+    pub status: Option<u16>,
     /// Keyed or plain hash of the request, as [`StepIntent::digest`] gave it.
     pub digest: Option<Vec<u8>>,
     /// When the call began.

@@ -4,6 +4,7 @@ use crate::mapping::answer::ErrorRow;
 use crate::mapping::call::Call;
 use crate::mapping::compile::{CallUse, Cx};
 use crate::mapping::model::Mapping;
+use crate::mapping::paging::PagingBy;
 use crate::mapping::raw::{RawCall, Spanned};
 use crate::mapping::value::Val;
 use crate::mapping::wire::{AnswerClass, Kind, Method};
@@ -50,6 +51,9 @@ fn answers(cx: &mut Cx<'_, '_>, call: &RawCall, used: CallUse, name: &Spanned<St
         CallUse::Find(_) => {
             (records || record || saves_id, "`records`, `record` or `save: { id }`")
         }
+        CallUse::IdFrom(_) => {
+            (records || record || saves_id, "`records`, `record` or `save: { id }`")
+        }
         CallUse::Get(_) | CallUse::CompleteBy(_) => (record || records, "`record`"),
         _ => return,
     };
@@ -86,6 +90,11 @@ fn pages(cx: &mut Cx<'_, '_>, name: &Spanned<String>, written: &RawCall, call: &
     let at = name.span.clone();
     if written.records.is_none() {
         cx.report.error_help("M0508", at, "`paging` needs `records`", "say where the rows are");
+    } else if paging.by == PagingBy::Link {
+        if call.method != Method::Get {
+            let message = "`by: link` is for GET: a link is followed as it stands";
+            cx.report.error_help("M0508", at, message, "use another kind of paging");
+        }
     } else if paging.size.is_some() && !mentions_page(call) {
         let message = format!(
             "call `{}` has `paging` but sends no `$.page`: every page would be the first",
@@ -130,7 +139,12 @@ fn saves_id(cx: &mut Cx<'_, '_>, mapping: &Mapping, kind: Kind) {
         Kind::Group => raw.groups.as_ref().and_then(|groups| groups.create.as_ref()),
     };
     let create = mapping.side(kind).map_or(&[][..], |side| side.create.as_slice());
-    if create.is_empty() || create.iter().any(|id| mapping.call(*id).saves("id")) {
+    let gives_id = |call: &Call| call.saves("id") || call.looks_for_id();
+    let told = |call: &Call| {
+        // The read that `until` repeats may be what tells the id.
+        gives_id(call) || call.follow.iter().any(|f| gives_id(mapping.call(f.call())))
+    };
+    if create.is_empty() || create.iter().any(|id| told(mapping.call(*id))) {
         return;
     }
     if let Some(first) = written.and_then(|calls| calls.first()) {

@@ -11,7 +11,7 @@ mod members;
 mod operation;
 mod read;
 
-pub use converge::{Applied, Claim, Converge, Goal, Reached, Want};
+pub use converge::{Applied, Awaited, Claim, Converge, Goal, Reached, Want};
 pub use find::{FindPlan, Found, id_text};
 pub use list::{ListPlan, ListedRow};
 pub use members::{Look, MemberGoal, MembersReached, Person};

@@ -47,8 +47,9 @@ block! {
         "send" => send: Spanned<RawSend>,
         /// `false`: never shown in SCIM.
         "read" => read: Spanned<bool>,
+        /// `true`: rows of `list` lack it; shown there as last read.
+        "not_in_list" => not_in_list: Spanned<bool>,
     }
-    later ["not_in_list"]
 }
 
 words! {

@@ -44,6 +44,14 @@ block! {
         "read_back" => read_back: Spanned<bool>,
         /// Member ids in one call. Default: all.
         "batch" => batch: Spanned<u64>,
+        /// A read that is repeated until it says that the work is done.
+        "until" => until: RawUntil,
+        /// What must be unchanged since the record was read, and the header that says so.
+        "version" => version: RawVersion,
+        /// The header that carries the key of this call. Overrides `sync.idempotency_key`.
+        "idempotency_key" => idempotency_key: Spanned<String>,
+        /// Longest time in which this call may still take effect. Overrides `sync.settle`.
+        "settle" => settle: Spanned<Duration>,
         /// Overrides `connect.timeout`.
         "timeout" => timeout: Spanned<Duration>,
         /// Overrides `connect.sends`.
@@ -52,7 +60,59 @@ block! {
         "reads" => reads: RawReadFormat,
     }
     required ["call"]
-    later ["until", "version", "idempotency_key", "settle"]
+}
+
+block! {
+    /// A read that is repeated after a call until it says that the work is done.
+    pub struct RawUntil in "`until`" {
+        /// The CALL that is repeated.
+        "call" => call: Spanned<String>,
+        /// A condition over its answer; true = done.
+        "done" => done: Spanned<String>,
+        /// The pause between two tries. Default 2s.
+        "every" => every: Spanned<Duration>,
+        /// How long it is tried; then the call is in doubt. Default 2m.
+        "longest" => longest: Spanned<Duration>,
+    }
+    required ["call", "done"]
+}
+
+block! {
+    /// The version of a record that a write is made against.
+    pub struct RawVersion in "`version`" {
+        /// `$.current.version`, or `{ header: etag }` of the answer that gave the record.
+        "from" => from: RawFrom,
+        /// `{ header: if-match }`: where it is sent.
+        "send_as" => send_as: RawHeader,
+    }
+    required ["from", "send_as"]
+}
+
+block! {
+    /// A header by its name.
+    pub struct RawHeader in "`{ header: NAME }`" {
+        /// The header's name.
+        "header" => header: Spanned<String>,
+    }
+    required ["header"]
+}
+
+/// A path, or a header of the answer.
+#[derive(Debug, Clone)]
+pub(crate) enum RawFrom {
+    /// `$.…`
+    Path(Spanned<String>),
+    /// `{ header: NAME }`
+    Header(RawHeader),
+}
+
+impl Read for RawFrom {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        match &node.kind {
+            NodeKind::Map(_) => RawHeader::read(node, report).map(Self::Header),
+            _ => Spanned::read(node, report).map(Self::Path),
+        }
+    }
 }
 
 words! {
@@ -67,14 +127,14 @@ words! {
 block! {
     /// How pages follow each other.
     pub struct RawPaging in "`paging`" {
-        /// `offset`, `page`, `cursor` or `none`.
+        /// `offset`, `page`, `cursor`, `link` or `none`.
         "by" => by: Spanned<RawPagingBy>,
         /// The first offset (default 0) or page (default 1).
         "first" => first: Spanned<u64>,
         /// Rows in a page, as `$.page.size`.
         "size" => size: Spanned<u64>,
-        /// Path of the next cursor.
-        "next" => next: Spanned<String>,
+        /// Path of the next cursor or URL; for `by: link` also `{ header: link }`.
+        "next" => next: RawFrom,
         /// Path of a boolean: there is more.
         "more" => more: Spanned<String>,
         /// Path of the number of all rows.
@@ -85,8 +145,7 @@ block! {
 
 words! {
     /// Kinds of paging.
-    pub enum RawPagingBy { "offset" => Offset, "page" => Page, "cursor" => Cursor, "none" => None, }
-    later ["link"]
+    pub enum RawPagingBy { "offset" => Offset, "page" => Page, "cursor" => Cursor, "link" => Link, "none" => None, }
 }
 
 /// Where a saved value comes from.
@@ -96,6 +155,19 @@ pub(crate) enum RawSave {
     Value(Node),
     /// A header, or the first group of a pattern on it.
     Header(RawSaveHeader),
+    /// `id_from`: the new record is looked for.
+    IdFrom(RawIdFrom),
+}
+
+block! {
+    /// How the id of a new record is found that its answer does not give.
+    pub struct RawIdFrom in "`id_from`" {
+        /// The CALL that looks for it.
+        "use" => call: Spanned<String>,
+        /// How long it is looked for; then the call is in doubt. Default 30s.
+        "wait" => wait: Spanned<Duration>,
+    }
+    required ["use"]
 }
 
 block! {
@@ -114,6 +186,9 @@ impl Read for RawSave {
         match &node.kind {
             NodeKind::Map(entries) if entries.iter().any(|e| e.key == "header") => {
                 RawSaveHeader::read(node, report).map(Self::Header)
+            }
+            NodeKind::Map(entries) if entries.iter().any(|e| e.key == "use") => {
+                RawIdFrom::read(node, report).map(Self::IdFrom)
             }
             _ => Some(Self::Value(node.clone())),
         }

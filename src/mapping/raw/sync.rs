@@ -17,6 +17,8 @@ block! {
         "settle" => settle: Spanned<Duration>,
         /// FIELDS the app itself keeps unique.
         "unique" => unique: Vec<Spanned<String>>,
+        /// The header that carries a key with every writing call; the app makes no second one of it.
+        "idempotency_key" => idempotency_key: Spanned<String>,
         /// A linked record is gone on update: `not_found` (default), `recreate` or `park`.
         "missing" => missing: RawMissing,
         /// Create with the userName of a deactivated one: `restore` (default) or `conflict`.
@@ -26,7 +28,7 @@ block! {
         /// The snapshot of a list.
         "list" => list: RawList,
     }
-    later ["idempotency_key", "marker", "reconcile"]
+    later ["marker", "reconcile"]
 }
 
 words! {

@@ -4,6 +4,7 @@
 mod altr;
 mod answers;
 mod broken;
+mod calls;
 mod catalogues;
 mod connect;
 mod directory;

@@ -62,7 +62,13 @@ impl Converge {
         };
         let classified = mapping.classify(mapping.call(call), answer, Use::Write, &roots);
         match classified.class {
-            AnswerClass::Ok | AnswerClass::AlreadyDone => run.done(),
+            AnswerClass::Ok => {
+                run.done();
+                let roots = std::mem::take(&mut self.built_from);
+                self.built_record = None;
+                self.follow(mapping, call, roots);
+            }
+            AnswerClass::AlreadyDone => run.done(),
             AnswerClass::NotFound | AnswerClass::Conflict | AnswerClass::Rejected => {
                 run.refused(&classified.say);
             }

@@ -1,6 +1,7 @@
 //! One resource towards its goal: locate the record, read it, make the calls that differ,
 //! read back. The only plan that writes.
 
+mod follow;
 mod locate;
 mod membership;
 mod roots;
@@ -9,6 +10,9 @@ mod write;
 use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
+
+pub use follow::Awaited;
+use follow::Following;
 
 use super::members::MemberRun;
 use super::operation::Operation;
@@ -21,7 +25,7 @@ use crate::mapping::call::{CallId, Pick};
 use crate::mapping::model::Mapping;
 use crate::mapping::record::{Asserted, Carried};
 use crate::mapping::side::{DeleteRule, GroupDelete};
-use crate::mapping::{Answer, Classified, Kind, PlannedRequest, Roots};
+use crate::mapping::{Answer, AppRecord, Classified, Kind, PlannedRequest, Roots, Seed};
 use crate::scim::Slot;
 
 /// Whose account a hit of the look-up is.
@@ -68,6 +72,10 @@ pub struct Goal {
     /// `false`: an earlier create is in doubt and may still take effect; if nobody is found,
     /// nothing is sent yet.
     pub may_create: bool,
+    /// An earlier create by this call is in doubt, and the call says how its record is looked for.
+    pub awaited: Option<CallId>,
+    /// What random values are made from.
+    pub seed: Seed,
 }
 
 /// Where a converge ended.
@@ -118,6 +126,8 @@ pub struct Applied {
 #[derive(Debug)]
 enum Stage {
     Locate,
+    /// A create in doubt: is its record there by now?
+    Await,
     Get(GetPlan),
     Find {
         plan: Box<FindPlan>,
@@ -126,6 +136,8 @@ enum Stage {
     /// Does somebody else have the new value of a key that changes?
     Guard(Box<FindPlan>),
     Operate,
+    /// The version of the record is not known any more: it is read again.
+    Refresh(GetPlan),
     ReadMembers(MembersPlan),
     Who {
         actual: Option<Vec<Value>>,
@@ -150,6 +162,12 @@ pub struct Converge {
     at: Option<CallId>,
     /// What the call under way was built from: its answer may be read with it.
     built_from: Roots,
+    /// The app's record as wanted, of the call under way.
+    built_record: Option<AppRecord>,
+    /// A call that worked and is not done.
+    follow: Option<Following>,
+    /// The headers that came with `current`, if it was read.
+    tags: Option<Map<String, Value>>,
     /// After the deactivation: what else differs, which may fail with a warning.
     then_update: bool,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
@@ -179,6 +197,9 @@ impl Converge {
             saved: Map::new(),
             at: None,
             built_from: Roots::new(),
+            built_record: None,
+            follow: None,
+            tags: None,
             then_update: false,
             proven: Vec::new(),
             stale: false,
@@ -201,9 +222,18 @@ impl Converge {
         loop {
             match &mut self.stage {
                 Stage::Locate => self.locate(mapping),
+                Stage::Await => match self.awaited(mapping)? {
+                    Awaited::Read(request) => return Ok(Next::Read(request)),
+                    // What was waited for long enough before is looked for once.
+                    Awaited::Rest { .. } | Awaited::Nothing => self.awaited_once(mapping),
+                },
                 Stage::Get(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
-                    Ask::Done(Some(current)) => self.begin(mapping, Some(current)),
+                    Ask::Done(Some(current)) => {
+                        self.tags = Some(plan.take_tags());
+                        self.stale = false;
+                        self.begin(mapping, Some(current));
+                    }
                     Ask::Done(None) => self.linked_record_is_missing(mapping),
                 },
                 Stage::Find { plan, after_missing } => match plan.next(mapping)? {
@@ -221,10 +251,22 @@ impl Converge {
                     if let Some(request) = self.next_write(mapping)? {
                         return Ok(Next::Write(request));
                     }
-                    if !self.goes_on_after_deactivation(mapping) {
+                    if matches!(self.stage, Stage::Operate)
+                        && !self.goes_on_after_deactivation(mapping)
+                    {
                         self.begin_members(mapping);
                     }
                 }
+                Stage::Refresh(plan) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(Some(current)) => {
+                        self.tags = Some(plan.take_tags());
+                        self.current = Some(current);
+                        self.stale = false;
+                        self.stage = Stage::Operate;
+                    }
+                    Ask::Done(None) => self.linked_record_is_missing(mapping),
+                },
                 Stage::ReadMembers(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
                     Ask::Done(actual) => self.members_read(mapping, actual),
@@ -238,6 +280,7 @@ impl Converge {
                     let roots = due.roots(self.roots());
                     let request = request(mapping, due.call, &roots, Pick::Create, None)?;
                     self.at = Some(due.call);
+                    self.built_from = roots;
                     return Ok(Next::Write(request));
                 }
                 Stage::ReadBack(plan) => {
@@ -254,7 +297,8 @@ impl Converge {
     /// Takes the answer of the request that `next` gave.
     pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
         match &mut self.stage {
-            Stage::Get(plan) => plan.take(mapping, answer),
+            Stage::Await => self.take_awaited(mapping, answer),
+            Stage::Get(plan) | Stage::Refresh(plan) => plan.take(mapping, answer),
             Stage::Find { plan, .. } => plan.take(mapping, answer),
             Stage::Guard(plan) => plan.take(mapping, answer),
             Stage::ReadMembers(plan) => plan.take(mapping, answer),

@@ -6,14 +6,15 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::roots::with_app;
-use super::{Converge, Want};
+use super::{Converge, Stage, Want};
 use crate::mapping::answer::Use;
 use crate::mapping::attribute::FieldId;
-use crate::mapping::call::Pick;
+use crate::mapping::call::{CallId, Pick, VersionFrom};
 use crate::mapping::model::Mapping;
 use crate::mapping::plan::operation::{Name, Operation};
 use crate::mapping::plan::read::lay_over;
-use crate::mapping::plan::{PlanError, Taken, request};
+use crate::mapping::plan::{GetPlan, PlanError, Taken, request};
+use crate::mapping::request::TAGS;
 use crate::mapping::side::{DeleteRule, GroupDelete, Side};
 use crate::mapping::{Answer, AnswerClass, Classified, PlannedRequest};
 use crate::scim::Slot;
@@ -112,6 +113,16 @@ impl Converge {
             let differs = |field| side.differs(field, &record, current, &self.carried);
             let wanted = |call| mapping.call(call).wanted(&roots);
             let Some(call) = operation.next_call(mapping, &differs, &wanted) else { continue };
+            if let Some(refresh) = self.version_to_read(mapping, call).filter(|_| !creating) {
+                operation.not_made(call);
+                self.operations.push_front(operation);
+                self.stage = refresh;
+                return Ok(None);
+            }
+            let roots = match &self.tags {
+                Some(tags) => roots.with(TAGS, Value::Object(tags.clone())),
+                None => roots,
+            };
             let fields = mapping.call(call).fields().iter().copied();
             let differing: Vec<FieldId> = fields.filter(|field| differs(*field)).collect();
             let pick = if creating { Pick::Create } else { Pick::Update { differing: &differing } };
@@ -123,10 +134,21 @@ impl Converge {
             }
             self.at = Some(call);
             self.built_from = roots;
+            self.built_record = Some(record);
             self.operations.push_front(operation);
             return Ok(Some(request));
         }
         Ok(None)
+    }
+
+    /// The reading that a call needs whose version is not known; `None`: it is.
+    fn version_to_read(&self, mapping: &Mapping, call: CallId) -> Option<Stage> {
+        let (version, id) = (mapping.call(call).version.as_ref()?, self.id.as_ref()?);
+        let known = match version.from {
+            VersionFrom::Path(_) => !self.stale,
+            VersionFrom::Header(_) => !self.stale && self.tags.is_some(),
+        };
+        (!known).then(|| Stage::Refresh(GetPlan::new(self.goal.kind, id.clone())))
     }
 
     /// What calls with `read_back` sent and the app does not show, as SCIM names it.
@@ -177,6 +199,7 @@ impl Converge {
             self.id = Some(id.clone());
         }
         self.stale = true;
+        self.tags = None;
         if named.has_record() {
             match named.record(answer, &roots) {
                 Ok(Some(record)) => {
@@ -193,6 +216,9 @@ impl Converge {
         }
         if let Some(operation) = self.operations.front_mut() {
             operation.was_sent(mapping, call);
+        }
+        if classified.class == AnswerClass::Ok {
+            self.follow(mapping, call, roots);
         }
         Taken::Went
     }

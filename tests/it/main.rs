@@ -29,3 +29,4 @@ mod sessions;
 mod support;
 mod tokens;
 mod transcripts;
+mod tutorial;

@@ -175,10 +175,16 @@ fn take(
     Ok(Some(LaneWork {
         changes: open_changes(tx.conn, id)?,
         open_steps: open_steps(tx, id)?,
+        unread: unread(tx.conn, id)?,
         edges_ready: members::any_ready(tx.conn, id)?,
         resource,
         attempts,
     }))
+}
+
+fn unread(conn: &Connection, id: &ResourceId) -> Result<Option<Value>, JournalError> {
+    let mut rows = conn.prepare_cached("SELECT hashes FROM unread WHERE resource_id = ?1")?;
+    Ok(rows.query_row([&id.0], |row| json_at(row, "hashes")).optional()?)
 }
 
 fn open_changes(conn: &Connection, id: &ResourceId) -> Result<Vec<OpenChange>, JournalError> {

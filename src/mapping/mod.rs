@@ -21,6 +21,7 @@ mod inward;
 mod link;
 mod lint;
 mod login;
+mod marks;
 mod matching;
 mod model;
 mod names;
@@ -63,6 +64,7 @@ pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
 pub use imagine::{Example, Imagined, lay_over};
 pub use login::{LoggedIn, LoginAnswer, Session};
+pub use marks::Marks;
 pub use matching::FindResult;
 pub use model::{
     AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,

@@ -139,6 +139,7 @@ impl Engine {
             settlement.desired = DesiredNow::Put(shown);
         }
         settlement.actual = Some(applied.shown);
+        settlement.unread = applied.unread;
         if let Some(members) = &applied.members {
             settlement.edges = edge_ends(&round.edges, members);
         }

@@ -8,7 +8,7 @@ use super::round::Round;
 use super::view::Asserted;
 use crate::change::{Kind, StepClass, Verb};
 use crate::journal::JournalError;
-use crate::mapping::{CallId, Claim, Goal, Look, MemberGoal, Person, Seed, Want};
+use crate::mapping::{CallId, Claim, Goal, Look, Marks, MemberGoal, Person, Seed, Want};
 use crate::scim::Slot;
 
 impl Engine {
@@ -42,6 +42,7 @@ impl Engine {
             may_create: rests.is_none_or(|rest| rest.is_over(now)),
             awaited: awaited(round),
             seed: self.seed(round),
+            marks: self.marks(round),
         })
     }
 
@@ -53,6 +54,12 @@ impl Engine {
         }
         let change = round.changes.last().map_or(0, |change| change.change.0);
         Seed::of(self.keys.seed(format!("{} {change}", round.work.resource.id).as_bytes()))
+    }
+
+    /// What was last applied to fields that the app never shows.
+    fn marks(&self, round: &Round<'_>) -> Marks {
+        let key = self.keys.seed(format!("unread {}", round.work.resource.id).as_bytes());
+        Marks::new(key, round.work.unread.as_ref())
     }
 
     /// What a GET of a moment ago brought; nothing while a call is in doubt.

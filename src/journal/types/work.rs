@@ -79,6 +79,8 @@ pub struct LaneWork {
     pub changes: Vec<OpenChange>,
     /// What is in doubt, oldest first.
     pub open_steps: Vec<OpenStep>,
+    /// What was last applied to fields that the app never shows, as [`Settlement::unread`] gave it.
+    pub unread: Option<Value>,
     /// Memberships still to be made that can be made now (groups): at least one.
     pub edges_ready: bool,
     /// Tries that were charged to the lane since something was last settled.
@@ -307,6 +309,9 @@ pub struct Settlement {
     pub ends: Vec<(ChangeId, End)>,
     /// What the app holds now.
     pub actual: Option<Value>,
+    /// What was applied to fields that the app never shows: keyed hashes, never values. `None`: as
+    /// it was.
+    pub unread: Option<Value>,
     /// What the resource is looked up by now.
     pub keys: Option<ResourceKeys>,
     /// What becomes of the desired resource.
@@ -339,6 +344,7 @@ impl Settlement {
             resource,
             ends: Vec::new(),
             actual: None,
+            unread: None,
             keys: None,
             desired: DesiredNow::Keep,
             remove_resource: false,

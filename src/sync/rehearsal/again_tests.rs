@@ -24,6 +24,7 @@ users:
   attributes:
     login: { scim: userName, required: true }
     active: active
+    badge: { scim: title, read: false }
     pin: { scim: password, default: { random: 16 }, send: on_create }
   find: [ { by: userName, use: search } ]
   create: [ add, welcome ]
@@ -37,12 +38,12 @@ calls:
   read: { call: "GET /users/{{id}}", record: $.body }
   add:
     call: POST /users
-    send: [login, active, pin]
+    send: [login, active, badge, pin]
     save: { id: $.body.id, pin: $.app.pin }
     idempotency_key: Once
     if_in_doubt: find
   welcome: { call: POST /mails, body: { to: $.user.userName, pin: $.saved.pin, nonce: { random: 12 } }, if_in_doubt: resend, idempotency_key: Once }
-  change: { call: "PATCH /users/{{id}}", send: [login, active], only: changed, if_in_doubt: resend }
+  change: { call: "PATCH /users/{{id}}", send: [login, active, badge], only: changed, if_in_doubt: resend }
   drop: { call: "DELETE /users/{{id}}", errors: [ { status: 404, is: already_done } ] }
 "#;
 
@@ -81,6 +82,16 @@ impl Carrier for Script {
 
 /// The writes of these creates, and every byte that the journal holds after them.
 fn creates(replies: impl IntoIterator<Item = Reply>, names: &[&str]) -> (Vec<Outgoing>, Vec<u8>) {
+    let create = |name: &&str| ("POST /Users", json!({ "userName": name, "active": true }));
+    let (calls, journal) = play(replies, names.iter().map(create));
+    (calls.into_iter().filter(|call| call.method == "POST").collect(), journal)
+}
+
+/// The calls that these requests make, and every byte that the journal holds after them.
+fn play<'r>(
+    replies: impl IntoIterator<Item = Reply>,
+    requests: impl Iterator<Item = (&'r str, Value)>,
+) -> (Vec<Outgoing>, Vec<u8>) {
     let source = Source { file: "small.yaml".into(), text: MAPPING.into() };
     let loaded =
         load(&[source], &|_| Some("t".to_owned()), &BaseUrls::default()).unwrap().remove(0);
@@ -91,15 +102,14 @@ fn creates(replies: impl IntoIterator<Item = Reply>, names: &[&str]) -> (Vec<Out
     virtual_runtime().unwrap().block_on(async {
         let mut rehearsal = Rehearsal::new(loaded, script.clone()).unwrap();
         rehearsal.start().await.unwrap();
-        for name in names {
-            let body = json!({ "userName": name, "active": true });
-            let request = ScimRequest::parse("POST /Users").unwrap();
+        for (line, body) in requests {
+            let request = ScimRequest::parse(line).unwrap();
             loop {
                 let journal = rehearsal.journal().clone();
                 *script.crash.lock().unwrap() = Some(journal.clone());
                 tokio::select! {
                     said = rehearsal.ask(&request, Some(&body)) => {
-                        assert_eq!(said.unwrap().status, 201);
+                        assert!(said.unwrap().status < 300);
                         break;
                     }
                     () = journal.crashed() => {}
@@ -112,9 +122,8 @@ fn creates(replies: impl IntoIterator<Item = Reply>, names: &[&str]) -> (Vec<Out
         }
         rehearsal.journal().backup(&copy).await.unwrap();
     });
-    let calls = script.calls.lock().unwrap();
-    let writes = calls.iter().filter(|call| call.method == "POST").cloned().collect();
-    (writes, std::fs::read(copy).unwrap())
+    let calls = script.calls.lock().unwrap().clone();
+    (calls, std::fs::read(copy).unwrap())
 }
 
 fn key(call: &Outgoing) -> String {
@@ -171,4 +180,22 @@ fn two_people_have_two_keys_and_two_secrets() {
     let [first, _, second, _] = writes.as_slice() else { panic!("{writes:?}") };
     assert_ne!(key(first), key(second));
     assert_ne!(text(first, "pin"), text(second, "pin"));
+}
+
+#[test]
+fn what_the_app_never_shows_is_sent_again_only_when_it_changes() {
+    let ann = |badge| json!({ "userName": "ann", "active": true, "title": badge });
+    let requests = [
+        ("POST /Users", ann("B-1000")),
+        ("PUT /Users/7", ann("B-1000")),
+        ("PUT /Users/7", ann("B-2000")),
+    ];
+    let replies = [nobody(), made(7), Reply::Says(202, json!({})), shown(7, "ann")]
+        .into_iter()
+        .chain([shown(7, "ann")])
+        .chain([shown(7, "ann"), Reply::Says(200, json!({})), shown(7, "ann")]);
+    let (calls, _) = play(replies, requests.into_iter());
+    let lines: Vec<_> = calls.iter().map(|call| call.method.as_str()).collect();
+    assert_eq!(lines, ["GET", "POST", "POST", "GET", "GET", "GET", "PATCH", "GET"]);
+    assert_eq!(text(&calls[6], "badge"), "B-2000");
 }

@@ -25,7 +25,7 @@ use crate::mapping::call::{CallId, Pick};
 use crate::mapping::model::Mapping;
 use crate::mapping::record::{Asserted, Carried};
 use crate::mapping::side::{DeleteRule, GroupDelete};
-use crate::mapping::{Answer, AppRecord, Classified, Kind, PlannedRequest, Roots, Seed};
+use crate::mapping::{Answer, AppRecord, Classified, Kind, Marks, PlannedRequest, Roots, Seed};
 use crate::scim::Slot;
 
 /// Whose account a hit of the look-up is.
@@ -76,6 +76,8 @@ pub struct Goal {
     pub awaited: Option<CallId>,
     /// What random values are made from.
     pub seed: Seed,
+    /// What was last applied to fields that the app never shows.
+    pub marks: Marks,
 }
 
 /// Where a converge ended.
@@ -121,6 +123,9 @@ pub struct Applied {
     pub warning: Option<(String, Classified)>,
     /// The account existed before and was taken over.
     pub adopted: bool,
+    /// What was applied to fields that the app never shows, as [`Marks`] take it; `None`: nothing
+    /// else than before.
+    pub unread: Option<Value>,
 }
 
 #[derive(Debug)]
@@ -164,6 +169,8 @@ pub struct Converge {
     built_from: Roots,
     /// The app's record as wanted, of the call under way.
     built_record: Option<AppRecord>,
+    /// Something was applied to fields that the app never shows.
+    marked: bool,
     /// A call that worked and is not done.
     follow: Option<Following>,
     /// The headers that came with `current`, if it was read.
@@ -198,6 +205,7 @@ impl Converge {
             at: None,
             built_from: Roots::new(),
             built_record: None,
+            marked: false,
             follow: None,
             tags: None,
             then_update: false,
@@ -371,6 +379,7 @@ impl Converge {
                         members: self.members.take(),
                         warning: self.warning.take(),
                         adopted: self.adopted,
+                        unread: self.marked.then(|| self.goal.marks.kept()),
                     }))
                 } else {
                     Reached::Unchanged { attributes }

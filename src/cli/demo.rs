@@ -121,6 +121,7 @@ async fn start(
     let mappings =
         load(&[source], &environment, &BaseUrls::default()).map_err(CliError::finding)?;
     Service::start(ServicePlan {
+        sources: None,
         journal: JournalArguments {
             db: folder.join("demo.db"),
             key_file: None,

@@ -127,6 +127,24 @@ impl Journal {
         })
         .await
     }
+
+    /// Lanes of the app that wait for it to recover may be tried now (another mapping, another
+    /// credential). Those that wait for a lost call to take effect go on waiting.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn try_now(&self, app: &str, now: Timestamp) -> Result<(), JournalError> {
+        let app = app.to_owned();
+        self.write("trying again", move |tx| {
+            tx.conn.execute(
+                "UPDATE lanes SET due_at = ?2 WHERE app = ?1 AND state IN ('ready', 'waiting')
+                   AND due_at > ?2 AND reason IS NOT 'settle'",
+                params![app, Time(now)],
+            )?;
+            Ok(())
+        })
+        .await
+    }
 }
 
 /// The SQL that picks; its test reads the query plan.
@@ -189,7 +207,12 @@ fn unread(conn: &Connection, id: &ResourceId) -> Result<Option<Value>, JournalEr
 
 fn open_changes(conn: &Connection, id: &ResourceId) -> Result<Vec<OpenChange>, JournalError> {
     let mut rows = conn.prepare_cached(
-        "SELECT c.*, s.sealed FROM changes c
+        "SELECT c.*, s.sealed,
+           EXISTS (SELECT 1 FROM steps w WHERE w.in_doubt_rule IS NOT NULL
+                     AND w.state <> 'not_sent' AND w.id IN
+                       (SELECT id FROM steps WHERE change = c.seq
+                        UNION SELECT step FROM step_changes WHERE change = c.seq)) AS began
+         FROM changes c
          LEFT JOIN secrets s ON s.change = c.seq AND s.name = 'password'
          WHERE c.resource_id = ?1 AND c.ended_at IS NULL ORDER BY c.seq",
     )?;
@@ -208,6 +231,7 @@ fn open_changes(conn: &Connection, id: &ResourceId) -> Result<Vec<OpenChange>, J
                 fingerprint: row.get("fingerprint")?,
                 accepted_at: time_at(row, "accepted_at")?,
                 mapping_digest: row.get("mapping_digest")?,
+                began: row.get("began")?,
                 attempts: row.get("attempts")?,
                 saved: Value::Null,
             })

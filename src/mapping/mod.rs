@@ -6,6 +6,7 @@
 
 mod answer;
 mod attribute;
+mod belonging;
 mod call;
 mod cases;
 mod check;
@@ -18,11 +19,13 @@ mod guard;
 mod helpers;
 mod imagine;
 mod inward;
+mod learned;
 mod link;
 mod lint;
 mod login;
 mod marks;
 mod matching;
+mod missed;
 mod model;
 mod names;
 mod outward;
@@ -34,6 +37,7 @@ mod raw;
 mod record;
 mod request;
 mod roots;
+mod schema;
 mod side;
 mod source;
 mod table;
@@ -41,6 +45,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod textpath;
+mod trace;
 mod value;
 mod wire;
 mod witness;
@@ -51,11 +56,12 @@ pub use attribute::{
     AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick as PickValue, Row,
     ScimSource, SendRule,
 };
+pub use belonging::{GroupName, OnUser, UserGroup, UserGroups};
 pub use call::{Call, CallId, Fan, Pick};
 pub use cases::{
     Case, Conversation, Coverage, Exercised, ExpectedBody, ExpectedCall, Meaning, Plot, Remembered,
     Reply, ReplyBody, RoundTrip, ScimRequest, ScimVerb, Spot, Step, StepEvent, Suite, Told,
-    check_suite, read_suite,
+    check_suite, read_suite, write_suite, yaml_text,
 };
 pub use compile::{Given, Loaded, WithoutValue, load};
 pub use condition::Condition;
@@ -63,9 +69,11 @@ pub use diagnostic::{Diagnostic, Severity, render};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
 pub use imagine::{Example, Imagined, lay_over};
+pub use learned::Learned;
 pub use login::{LoggedIn, LoginAnswer, Session};
 pub use marks::Marks;
 pub use matching::FindResult;
+pub use missed::{Missed, There};
 pub use model::{
     AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,
     ScimSettings, SecretSource, SyncSettings, VarSource,
@@ -75,19 +83,21 @@ pub use path::JsonPath;
 pub use plan::{
     Applied, Ask, Awaited, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow,
     Look, MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached,
-    Taken, Want, id_text,
+    RefusedGroup, ShownMembers, TablesPlan, Taken, Want, id_text,
 };
 pub use random::Seed;
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
+pub use schema::{FileKind, KeyTable, json_schema, key_tables};
 pub use side::{
     DeleteRule, FindEntry, GroupCreate, GroupDelete, GroupPolicy, IfExists, Inactive, ListEntry,
-    MembersRule, Membership, Side,
+    MemberIds, MembersRule, Membership, Place, Side,
 };
 pub use source::Source;
 pub use table::Table;
 pub use template::Template;
 pub use textpath::TextPath;
+pub use trace::{Traced, TracedFrom};
 pub use value::Val;
 pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,

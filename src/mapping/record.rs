@@ -46,9 +46,17 @@ impl Carried {
             Asserted::Everything => true,
             // A row over `to_app` alone follows whatever changed.
             Asserted::Slots(_) if row.sources.is_empty() => true,
-            Asserted::Slots(slots) => row.sources.iter().any(|source| touches(slots, &source.slot)),
+            Asserted::Slots(slots) => {
+                let of_groups = row.follows_groups() && slots.contains(&groups_slot());
+                of_groups || row.sources.iter().any(|source| touches(slots, &source.slot))
+            }
         }
     }
+}
+
+/// SCIM's `groups` of a user.
+pub(crate) fn groups_slot() -> Slot {
+    Slot::new(["groups"])
 }
 
 /// Whether one of the slots is this one, holds it or lies in it.
@@ -120,6 +128,15 @@ impl Side {
         };
         for row in &self.attributes {
             let asserted = creating || carried.has(row);
+            if !asserted && row.follows_groups() {
+                // Nobody asks about the groups now: the app's value stays.
+                let is = row.field.get(current);
+                if let Some(is) = &is {
+                    row.field.put(&mut record.tree, is.clone(), current);
+                }
+                record.states.push(is.map_or(FieldState::Absent, FieldState::Value));
+                continue;
+            }
             let state = match row.outward(&roots, self.resource_root()) {
                 Ok(Some(value)) if !row.is_password() || carried.password => {
                     FieldState::Value(value)
@@ -127,7 +144,7 @@ impl Side {
                 Ok(_) if asserted => self.without_value(row, &roots, creating, current),
                 Ok(_) => FieldState::Absent,
                 Err(misfit) if asserted => {
-                    return Err(Refusal { error: misfit.error });
+                    return Err(Refusal { error: misfit.error, ask: misfit.ask });
                 }
                 // What the app itself shows, and the table cannot take, is left alone.
                 Err(_) => FieldState::Absent,
@@ -174,7 +191,8 @@ impl Side {
     /// and `schemas`.
     pub fn read_back(&self, current: &Value, id: &Value) -> Value {
         let mut resource = Value::Object(Map::new());
-        for row in self.attributes.iter().filter(|row| row.is_readable()) {
+        // What a record says about groups becomes memberships, not an attribute.
+        for row in self.attributes.iter().filter(|row| row.is_readable() && !row.is_of_groups()) {
             if let Some(app) = row.field.get(current) {
                 row.show(&app, &mut resource);
             }
@@ -317,6 +335,13 @@ impl Side {
             .filter(|row| row.sources.iter().any(|source| source.slot == *slot))
             .any(|row| row.absent != AbsentRule::Keep);
         if clears { Absent::Clear } else { Absent::Keep }
+    }
+
+    /// SCIM attributes whose value in the app may only follow from a group (`group` cells).
+    pub fn slots_fed_by_groups(&self) -> Vec<Slot> {
+        let rows = self.attributes.iter().filter(|row| row.follows_groups());
+        let slots = rows.flat_map(|row| row.sources.iter().map(|source| source.slot.clone()));
+        slots.filter(|slot| *slot != groups_slot()).collect()
     }
 
     /// SCIM attributes the bridge itself remembers.

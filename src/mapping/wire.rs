@@ -231,4 +231,6 @@ pub struct Classified {
     pub say: String,
     /// How long the app (or the row) asks to wait.
     pub wait: Option<Duration>,
+    /// Member ids that were refused, though the call worked for the others.
+    pub refused_members: Vec<Value>,
 }

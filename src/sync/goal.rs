@@ -23,7 +23,7 @@ impl Engine {
                 desired: last
                     .and_then(|change| change.desired.clone())
                     .or_else(|| resource.desired.clone())
-                    .or_else(|| resource.actual.clone())
+                    .or_else(|| Self::as_it_is(round))
                     .unwrap_or_default(),
                 asserted: united(&asserted),
                 members: self.member_goal(round, &asserted).await?,
@@ -31,7 +31,11 @@ impl Engine {
         };
         let now = self.clock.now();
         let rests = rest_of_create(round.app, &round.work.open_steps);
-        let ours = rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
+        // Who was known and has no link (any more) is looked up again by name: the one who is
+        // found is no stranger.
+        let creating = round.work.changes.iter().any(|change| change.verb == Verb::Create);
+        let known = resource.link.is_none() && !creating;
+        let ours = known || rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
         Ok(Goal {
             kind: resource.kind,
             want,
@@ -43,6 +47,8 @@ impl Engine {
             awaited: awaited(round),
             seed: self.seed(round),
             marks: self.marks(round),
+            groups: Self::user_groups(round),
+            tables: self.tables.stale(round.app, resource.kind),
         })
     }
 
@@ -60,6 +66,15 @@ impl Engine {
     fn marks(&self, round: &Round<'_>) -> Marks {
         let key = self.keys.seed(format!("unread {}", round.work.resource.id).as_bytes());
         Marks::new(key, round.work.unread.as_ref())
+    }
+
+    /// Of a resource that nobody wrote: what the app shows, but for what may only follow from a
+    /// group there.
+    fn as_it_is(round: &Round<'_>) -> Option<Value> {
+        let mut actual = round.work.resource.actual.clone()?;
+        let side = round.app.mapping.side(round.work.resource.kind)?;
+        side.slots_fed_by_groups().iter().for_each(|slot| slot.remove(&mut actual));
+        Some(actual)
     }
 
     /// What a GET of a moment ago brought; nothing while a call is in doubt.
@@ -87,7 +102,7 @@ impl Engine {
         asserted: &[Asserted],
     ) -> Result<MemberGoal, JournalError> {
         let resource = &round.work.resource;
-        if resource.kind != Kind::Group {
+        if resource.kind != Kind::Group || round.app.mapping.belongs_on_user() {
             return Ok(MemberGoal::default());
         }
         let mut goal = MemberGoal {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::belongings::Belongs;
 use super::clock::later;
 use super::engine::{App, Engine};
 use super::exchange::{
@@ -20,11 +21,11 @@ use super::members::EDGES_AT_ONCE;
 use crate::app::{Exchange, Phase};
 use crate::change::{
     AnswerClass, ChangeId, Decision, InDoubtRule, Kind, RefusedAs, Schedule, Seen, StepClass,
-    StepFacts, WaitReason, Waiting, after_read, after_write, next_goal,
+    StepFacts, WaitReason, Waiting, after_read, after_write, by_one_mapping,
 };
 use crate::journal::{
-    By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, Resolution, StepEnd,
-    StepIntent, StepOutcome,
+    By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, Resolution, Settlement,
+    StepEnd, StepIntent, StepOutcome,
 };
 use crate::mapping::{
     Awaited, Classified, Converge, Goal, HeaderText, Next, PlanError, PlannedRequest, Reached,
@@ -78,22 +79,33 @@ pub(super) struct Round<'w> {
     /// Memberships that are wished and not made yet, as they were when the round began: what
     /// comes later is not part of it.
     pub(super) edges: Vec<Edge>,
+    /// What the user belongs to, where that matters for the user's record.
+    pub(super) belongings: Vec<Belongs>,
 }
 
 impl Engine {
     /// Carries out what waits on a lane, as one goal.
-    pub(super) async fn run_lane(self: Arc<Self>, app: &Arc<App>, work: LaneWork) {
+    pub(super) async fn run_lane(self: Arc<Self>, app: Arc<App>, work: LaneWork) {
+        let _asking = app.asking.clone().read_owned().await;
+        // It may have become another one meanwhile.
+        let app = self.find_app(app.name()).unwrap_or(app);
         let waiting: Vec<_> = work
             .changes
             .iter()
             .map(|c| Waiting { ends_access: c.ends_access, milestone: c.milestone })
             .collect();
-        let changes = &work.changes[..next_goal(&waiting)];
-        let mut round = Round { app, work: &work, changes, edges: Vec::new() };
+        let began: Vec<_> =
+            work.changes.iter().map(|c| c.began.then_some(c.mapping_digest.as_str())).collect();
+        let (count, mapping) = by_one_mapping(&waiting, &began);
+        let app = &self.app_by(app, mapping).await;
+        let changes = &work.changes[..count];
+        let mut round =
+            Round { app, work: &work, changes, edges: Vec::new(), belongings: Vec::new() };
         let end = match (for_a_person(&round), self.begin_round(&mut round).await) {
             (_, Err(error)) => RoundEnd::JournalLost(error),
+            (_, Ok(None)) => return,
             (Some(words), _) => RoundEnd::Parked { words },
-            (None, Ok(goal)) => self.converge(&round, Converge::new(goal)).await,
+            (None, Ok(Some(goal))) => self.converge(&round, Converge::new(goal)).await,
         };
         self.readings.write(&work.resource.id);
         if let Err(error) = self.conclude(&round, end).await {
@@ -102,14 +114,31 @@ impl Engine {
         }
     }
 
-    async fn begin_round(&self, round: &mut Round<'_>) -> Result<Goal, JournalError> {
+    /// The goal of the round. `None`: there was none, and the lane was let go.
+    async fn begin_round(&self, round: &mut Round<'_>) -> Result<Option<Goal>, JournalError> {
         let resource = &round.work.resource;
-        if resource.kind == Kind::Group {
-            round.edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+        match resource.kind {
+            Kind::Group if round.app.mapping.belongs_on_user() => {
+                if Self::empties_on_users(round) && self.hand_over(round).await? {
+                    let settlement = Settlement::of(resource.id.clone(), self.clock.now());
+                    self.wait_for_members(round, settlement).await?;
+                    return Ok(None);
+                }
+            }
+            Kind::Group => {
+                round.edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+            }
+            Kind::User => {
+                round.belongings = self.belongings(round.app, &resource.id).await?;
+                if Self::is_idle(round) {
+                    self.settle_idle(round).await?;
+                    return Ok(None);
+                }
+            }
         }
         let goal = self.goal(round).await;
         self.readings.write(&resource.id);
-        goal
+        goal.map(Some)
     }
 
     async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {
@@ -119,7 +148,10 @@ impl Engine {
         loop {
             let came = match plan.next(&mapping) {
                 Err(error) => return RoundEnd::Unplannable(error),
-                Ok(Next::Done(reached)) => return RoundEnd::Reached(reached),
+                Ok(Next::Done(reached)) => {
+                    self.tables.read(round.app, plan.tables_read());
+                    return RoundEnd::Reached(reached);
+                }
                 Ok(Next::Who(ids)) => match self.who(round, &ids).await {
                     Ok(known) => {
                         plan.known(&mapping, &known);
@@ -235,6 +267,7 @@ impl Engine {
                 change: last.change,
                 also: others.iter().map(|c| c.change).collect(),
                 call: request.call.clone(),
+                mapping: app.mapping.digest().to_owned(),
                 attempt: attempt(round),
                 class: request.class,
                 rule: request.in_doubt,
@@ -411,7 +444,12 @@ impl Engine {
         let limit = Instant::now() + ROUND_LIMIT;
         let started_at = self.clock.now();
         // The change that wished it has ended; its list of calls shows this one too.
-        let wished_by = round.edges.iter().find_map(|edge| edge.change);
+        let on_user = round.belongings.iter().filter(|belongs| belongs.row.pending);
+        let wished_by = round
+            .edges
+            .iter()
+            .find_map(|edge| edge.change)
+            .or_else(|| on_user.filter_map(|belongs| belongs.row.change).next());
         let request = &*self.with_key(round, request, wished_by);
         let exchange = self.exchange(round.app, request, wished_by, limit).await;
         let (decision, words, class) = self.weigh_write(round, plan, request, &exchange);

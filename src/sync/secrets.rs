@@ -85,6 +85,16 @@ impl Secrets {
         self.stand_ins
     }
 
+    /// Takes over what other secrets hold under names that are unknown here: a change under way
+    /// ends with the mapping it began with, whose secrets may have other names.
+    pub(super) fn inherit(&self, former: &Self) {
+        let known = former.values.read().unwrap_or_else(|e| e.into_inner()).clone();
+        let mut values = self.values.write().unwrap_or_else(|e| e.into_inner());
+        for (name, value) in known {
+            values.entry(name).or_insert(value);
+        }
+    }
+
     /// Reads the files again. `true`: at least one value is another now.
     pub fn reread(&self) -> bool {
         let mut changed = false;
@@ -98,6 +108,12 @@ impl Secrets {
             }
         }
         changed
+    }
+
+    /// Every value with its name, to be shown by it.
+    pub fn named(&self) -> Vec<(String, Zeroizing<String>)> {
+        let values = self.values.read().unwrap_or_else(|e| e.into_inner());
+        values.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// Every value, to be taken out of texts that are shown.

@@ -35,8 +35,10 @@ pub struct OpenChange {
     pub fingerprint: Vec<u8>,
     /// When it was acknowledged.
     pub accepted_at: Timestamp,
-    /// The mapping it was checked with.
+    /// The mapping it was checked with; once it has begun, the one that it began with.
     pub mapping_digest: String,
+    /// A writing call of it was sent: it ends with the mapping it began with.
+    pub began: bool,
     /// Tries that were charged to it.
     pub attempts: i64,
     /// What its answered steps saved, later ones over earlier ones; an object.
@@ -94,6 +96,8 @@ pub struct StepIntent {
     pub change: ChangeId,
     /// Further changes of the same resource that it carries.
     pub also: Vec<ChangeId>,
+    /// The digest of the mapping that it is made by.
+    pub mapping: String,
     /// The name of the call.
     pub call: String,
     /// Which try. From 1.
@@ -267,6 +271,9 @@ pub enum EdgeOutcome {
     Applied,
     /// The app refuses; why. Not tried again until the member or the group's members change.
     Refused(String),
+    /// The app has nothing to put into the group for this member; why. The bridge remembers the
+    /// membership.
+    Remembered(String),
 }
 
 /// The end of one membership call.
@@ -327,6 +334,9 @@ pub struct Settlement {
     pub history: Option<HistoryRow>,
     /// Membership calls that ended.
     pub edges: Vec<EdgeEnd>,
+    /// The user was made anew, taken over or switched on again: what it is to be a member of is
+    /// looked at once more.
+    pub rejoins: bool,
     /// Doubts of changes that have ended stay open. Say so in every settlement while one of
     /// [`LaneWork::open_steps`] may still land, and come back by [`LaneNext::Wait`]; otherwise
     /// such doubts are closed here.
@@ -352,6 +362,7 @@ impl Settlement {
             unlink: false,
             history: None,
             edges: Vec::new(),
+            rejoins: false,
             keep_doubts: false,
             next: LaneNext::Idle,
             now,

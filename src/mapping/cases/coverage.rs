@@ -170,7 +170,7 @@ fn unmatched(mapping: &Mapping, seen: &Seen, found: &mut Vec<Spot>) {
         }
     }
     for (kind, records) in &records {
-        if let Some(side) = mapping.side(*kind) {
+        if let Some(side) = mapping.side(*kind).filter(|side| side.records.is_none()) {
             fields(side, records, found);
         }
     }

@@ -138,13 +138,13 @@ pub(super) fn saves(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Vec<(S
             (true, _) => {
                 let message = "`id_from` names the call that looks for the new record";
                 let help = "write id_from: { use: CALL, wait: 30s }";
-                cx.report.error_help("M0203", name.span.clone(), message, help);
+                cx.report.error_help("M0518", name.span.clone(), message, help);
                 continue;
             }
             (false, RawSave::IdFrom(_)) => {
                 let message = format!("`{}` cannot be looked for; only `id` can", name.value);
                 let help = "write id_from: { use: CALL, wait: 30s }, or a path into the answer";
-                cx.report.error_help("M0203", name.span.clone(), message, help);
+                cx.report.error_help("M0518", name.span.clone(), message, help);
                 continue;
             }
             (false, _) => {}
@@ -210,7 +210,12 @@ pub(super) fn error_row(
     };
     let say_scope = scope.clone().with(&["error_text"]);
     let say = raw.say.as_ref().and_then(|say| template(cx, say, &say.span, &say_scope));
+    let members = match &raw.members {
+        Some(path) => Some(refused_members(cx, raw, path, scope)?),
+        None => None,
+    };
     Some(ErrorRow {
+        members,
         line: cx.report.line_of(raw.span.start),
         status,
         content_type: raw.content_type.as_ref().map(|kind| kind.value.clone()),
@@ -219,6 +224,31 @@ pub(super) fn error_row(
         say,
         wait: raw.wait.as_ref().map(|wait| wait.value),
     })
+}
+
+/// `members:` of a row.
+fn refused_members(
+    cx: &mut Cx<'_, '_>,
+    raw: &RawErrorRow,
+    path: &Spanned<String>,
+    scope: &Scope,
+) -> Option<JsonPath> {
+    if raw.is.as_ref().is_some_and(|is| is.value != RawIs::Ok) {
+        let message = "`members` needs `is: ok`: the rest is applied";
+        let help = "write is: ok, or leave `members` out: a batch that is refused is sent again one by one";
+        cx.report.error_help("M0518", path.span.clone(), message, help);
+    }
+    let compiled = cx.path(path, &path.span, &scope.named("`members`"))?;
+    if compiled.root() != "body" {
+        let help = "write a path into the answer, like $.body.refused[*]";
+        cx.report.error_help(
+            "M0518",
+            path.span.clone(),
+            "the refused ids stand in the answer",
+            help,
+        );
+    }
+    Some(compiled)
 }
 
 pub(super) fn template(

@@ -147,6 +147,10 @@ fn what_it_sends(cx: &mut Cx<'_, '_>, raw: &RawCall, position: &Position<'_>, ca
     call.when = raw.when.as_ref().and_then(|when| cx.condition(when, scope, rt));
     call.only_changed = raw.only.as_ref().is_some_and(|only| only.value == RawOnly::Changed);
     call.batch = raw.batch.as_ref().map(|batch| batch.value);
+    if let Some(batch) = raw.batch.as_ref().filter(|batch| batch.value == 0) {
+        let message = "a number of at least 1 is expected here";
+        cx.report.error("M0205", batch.span.clone(), message);
+    }
     let passwords = rows.iter().filter(|row| row.is_password());
     call.passwords = passwords.map(|row| row.field.clone()).collect();
     call.fields = fields_of(call, if_changed, rows);

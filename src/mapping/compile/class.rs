@@ -108,6 +108,8 @@ pub(super) fn class(
                 );
             }
         }
+        // A word that is not known has been reported.
+        None if cx.report.refused("if_in_doubt", &raw.span) => {}
         None if demanded && !position.uses.is_empty() => {
             let message =
                 format!("call `{}` does not say what to do when no answer comes", name.value);

@@ -12,6 +12,7 @@ mod conditions;
 mod connect;
 mod follow;
 mod given;
+mod group_models;
 mod groups;
 mod line;
 mod readable;
@@ -33,6 +34,7 @@ use serde_json::Value;
 use super::answer::AnswerRules;
 use super::call::{Call, CallId};
 use super::diagnostic::{Diagnostic, Report};
+use super::learned::Learned;
 use super::lint;
 use super::model::{Mapping, Origin, VarSource};
 use super::names;
@@ -110,6 +112,8 @@ pub(crate) struct Cx<'a, 's> {
     pub uses: Uses,
     /// What `user` and `group` can hold; nothing of a side that is not known completely.
     pub readable: BTreeMap<Kind, ResourceType>,
+    /// Tables from the app, by name.
+    pub learned: BTreeMap<String, Arc<Learned>>,
 }
 
 impl<'a, 's> Cx<'a, 's> {
@@ -117,7 +121,8 @@ impl<'a, 's> Cx<'a, 's> {
         let shorts = settings::shorts(raw);
         let uses = Uses::of(raw);
         let (vars, readable) = (Arc::new(Value::Null), BTreeMap::new());
-        let mut cx = Self { raw, report, given, shorts, vars, uses, readable };
+        let learned = BTreeMap::new();
+        let mut cx = Self { raw, report, given, shorts, vars, uses, readable, learned };
         cx.vars = Arc::new(given::vars(&mut cx));
         cx
     }
@@ -150,7 +155,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     let scim = settings::scim(cx, &app, &full);
     tables::all(cx, &full[&Kind::User]);
     let users = sides::users(cx, &full)?;
-    let groups = groups::groups(cx, &full);
+    let groups = groups::groups(cx, &full, &users);
     let rules = AnswerRules {
         errors: raw
             .errors
@@ -192,6 +197,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         groups,
         calls: compiled,
         rules,
+        tables: cx.learned.values().map(Arc::clone).collect(),
         watched: Watched::default(),
     };
     xml::lists(cx);

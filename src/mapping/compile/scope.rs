@@ -245,7 +245,7 @@ impl Cx<'_, '_> {
                 format!("there is no root `{root}`")
             };
             let help = match names::nearest(root, known.iter().copied()) {
-                Some(near) if near != root => format!("did you mean `{near}`?"),
+                Some(near) if near != root => names::did_you_mean(near),
                 _ => format!("here: {}", known.join(", ")),
             };
             self.report.error_help("M0406", at.clone(), message, help);
@@ -261,6 +261,7 @@ impl Cx<'_, '_> {
                 None => return true,
             },
             "saved" => ("saved value", scope.saved.clone()),
+            "member" => return self.member_has(name, at),
             "session" => ("value that the login saves", scope.session.clone()),
             "user" => return self.resource_has(Kind::User, root, names, at),
             "group" => return self.resource_has(Kind::Group, root, names, at),
@@ -271,6 +272,27 @@ impl Cx<'_, '_> {
         }
         let help = names::help(name, known.iter().map(String::as_str));
         self.report.error_help("M0407", at.clone(), format!("there is no {what} `{name}`"), help);
+        false
+    }
+
+    /// In calls about the app's own groups a member is only its id.
+    fn member_has(&mut self, name: &str, at: &Span) -> bool {
+        let groups = self.raw.groups.as_ref();
+        let on_user = groups.is_some_and(|g| g.fixed.is_some() || g.on_user.is_some());
+        match name {
+            "id" => return true,
+            "user" | "current" if on_user => return true,
+            "user" | "current" => {
+                let message = format!("`member.{name}` is not supported by this version yet");
+                let help = "`member.id` is the member's id";
+                self.report.error_help("M0901", at.clone(), message, help);
+            }
+            _ => {
+                let help = names::help(name, ["id", "user", "current"]);
+                let message = format!("`member` has no `{name}`");
+                self.report.error_help("M0407", at.clone(), message, help);
+            }
+        }
         false
     }
 

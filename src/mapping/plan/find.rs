@@ -148,6 +148,11 @@ impl FindPlan {
                     }
                 }
             };
+            if let Some(records) = mapping.side(self.kind).and_then(|side| side.records.as_ref()) {
+                self.rows = records.to_vec();
+                self.weigh(mapping);
+                continue;
+            }
             if let Some(call) = entry.complete_by
                 && let Some(request) = self.incomplete.next(mapping, call)?
             {

@@ -10,6 +10,7 @@ mod groups;
 pub(crate) mod read;
 mod scalars;
 mod scim;
+mod shape;
 mod sync;
 mod tables;
 mod top;
@@ -28,10 +29,12 @@ pub(crate) use connect::{
     RawSendFormat, RawSession,
 };
 pub(crate) use groups::{
-    RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists, RawUnknownMembers,
+    RawFallBack, RawGroups, RawOnUser, RawPolicyCreate, RawPolicyDelete, RawPolicyExists,
+    RawUnknownMembers,
 };
-pub(crate) use read::{Block, Pairs, Read, Span, Spanned, block, words};
+pub(crate) use read::{Block, OneOrMany, Pairs, Read, Span, Spanned, block, words};
 pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
+pub(crate) use shape::{BlockShape, KeyShape, Shape};
 pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};
 pub(crate) use top::{RawMapping, RawVar};

@@ -10,6 +10,7 @@ mod assumed;
 mod compare;
 mod explain;
 mod names;
+mod record;
 mod remember;
 mod scene;
 mod script;
@@ -36,7 +37,9 @@ use crate::journal::{Journal, JournalError, KeyError, Keys, OpenError};
 use crate::mapping::{ScimRequest, ScimVerb};
 use crate::observe::{Feed, Metrics};
 pub use compare::Unlike;
+pub(in crate::sync) use compare::{decoded, header as plain_header};
 pub use explain::{ExplainError, Explained, Explanation, MadeCall, explain};
+pub(in crate::sync) use record::complete;
 pub use suite::{CaseReport, SuiteReport, find_suites, run_suite};
 pub use talk::Failure;
 
@@ -139,6 +142,7 @@ impl Rehearsal {
             journal: self.journal.clone(),
             keys: self.keys.clone(),
             mappings: vec![self.loaded.clone()],
+            sources: None,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             carrier: Some(self.carrier.clone()),

@@ -150,5 +150,5 @@ pub(super) fn rehearsed(
 pub(super) fn stand_in(mapping: Mapping, text: &str, witness: Arc<dyn Witness>) -> Loaded {
     let secrets = Arc::new(Secrets::stand_ins(mapping.secrets()));
     let mapping = Arc::new(mapping.watched_by(witness));
-    Loaded { mapping, text: text.to_owned(), secrets }
+    Loaded { mapping, text: text.to_owned(), secrets, beside: Vec::new() }
 }

@@ -119,6 +119,12 @@ impl Converge {
             self.stage = Stage::End(Box::new(Reached::Protected));
             return;
         }
+        let stays = matches!(self.goal.want, Want::Present { .. });
+        if stays && !self.tables_due.is_empty() && !self.deactivates(side) {
+            self.stage = Stage::Begin;
+            return self.read_tables_due();
+        }
+        self.consider_groups(mapping, side);
         // Access is taken away before anything else is asked: a look-up that fails must not
         // delay it.
         if !self.deactivates(side)
@@ -140,6 +146,7 @@ impl Converge {
         if let Some(plan) = self.key_change(mapping, side) {
             self.stage = Stage::Guard(Box::new(plan));
         }
+        self.read_tables_due();
         true
     }
 
@@ -205,6 +212,7 @@ impl Converge {
             side.members.policy.delete,
             GroupDelete::EmptyAndKeep | GroupDelete::EmptyThenRemove
         );
-        self.goal.kind == Kind::Group && matches!(self.goal.want, Want::Gone) && empties
+        let in_group = !side.members.place.is_on_user();
+        self.goal.kind == Kind::Group && matches!(self.goal.want, Want::Gone) && empties && in_group
     }
 }

@@ -1,6 +1,7 @@
 //! One resource towards its goal: locate the record, read it, make the calls that differ,
 //! read back. The only plan that writes.
 
+mod belonging;
 mod follow;
 mod locate;
 mod membership;
@@ -14,19 +15,23 @@ use serde_json::{Map, Value, json};
 pub use follow::Awaited;
 use follow::Following;
 
-use super::members::MemberRun;
+use super::members::{MemberFacts, MemberRun};
 use super::operation::Operation;
+use super::read::IdsPlan;
 use super::{
-    Ask, FindPlan, GetPlan, MemberGoal, MembersPlan, MembersReached, Next, PlanError, Taken,
-    request,
+    Ask, FindPlan, GetPlan, MemberGoal, MembersPlan, MembersReached, Next, PlanError, ShownMembers,
+    TablesPlan, Taken, request,
 };
 use crate::mapping::attribute::FieldId;
+use crate::mapping::belonging::UserGroups;
 use crate::mapping::call::{CallId, Pick};
 use crate::mapping::model::Mapping;
 use crate::mapping::record::{Asserted, Carried};
 use crate::mapping::side::{DeleteRule, GroupDelete};
 use crate::mapping::{Answer, AppRecord, Classified, Kind, Marks, PlannedRequest, Roots, Seed};
 use crate::scim::Slot;
+use belonging::GrantRun;
+pub use belonging::RefusedGroup;
 
 /// Whose account a hit of the look-up is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +83,10 @@ pub struct Goal {
     pub seed: Seed,
     /// What was last applied to fields that the app never shows.
     pub marks: Marks,
+    /// The groups of a user, where they matter for the user's record.
+    pub groups: Option<UserGroups>,
+    /// Tables of the app that are to be read first, by name.
+    pub tables: Vec<String>,
 }
 
 /// Where a converge ended.
@@ -106,6 +115,14 @@ pub enum Reached {
     },
     /// Nobody was found, and the mapping only links groups that exist.
     OnlyLinks,
+    /// The app does not know somebody who is to come into the group, and the mapping refuses
+    /// that.
+    UnknownMember {
+        /// The key that the app does not know.
+        person: Value,
+        /// The app's words.
+        words: String,
+    },
     /// The account is protected by the mapping's `never_touch`.
     Protected,
 }
@@ -126,13 +143,21 @@ pub struct Applied {
     /// What was applied to fields that the app never shows, as [`Marks`] take it; `None`: nothing
     /// else than before.
     pub unread: Option<Value>,
+    /// A user that was made, taken over or switched on: what it was a member of may be gone.
+    pub renewed: bool,
+    /// Memberships of a user that the app refused.
+    pub refused_groups: Vec<RefusedGroup>,
 }
 
 #[derive(Debug)]
 enum Stage {
+    /// Rows of tables are read; then it goes on where it was.
+    Tables(TablesPlan, Box<Self>),
     Locate,
     /// A create in doubt: is its record there by now?
     Await,
+    /// The record was read, and tables after it.
+    Begin,
     Get(GetPlan),
     Find {
         plan: Box<FindPlan>,
@@ -145,10 +170,16 @@ enum Stage {
     Refresh(GetPlan),
     ReadMembers(MembersPlan),
     Who {
-        actual: Option<Vec<Value>>,
+        shown: Option<ShownMembers>,
         asked: Vec<Value>,
     },
+    /// The member ids of people are read.
+    ReadIds(IdsPlan, MemberFacts),
     Members(MemberRun),
+    /// The app does not know a member: is the person still there?
+    Recheck(GetPlan, MemberRun, Classified),
+    /// Calls about a user and the user's groups.
+    Grants(GrantRun),
     ReadBack(Option<GetPlan>),
     End(Box<Reached>),
 }
@@ -183,6 +214,14 @@ pub struct Converge {
     stale: bool,
     members: Option<MembersReached>,
     warning: Option<(String, Classified)>,
+    /// Tables that are still to be read: not before access was taken away.
+    tables_due: Vec<String>,
+    /// Tables that were read for this goal.
+    tables_read: Vec<String>,
+    /// The groups that the user's record is to show, if this round is about them.
+    groups_now: Option<Value>,
+    renewed: bool,
+    refused_groups: Vec<RefusedGroup>,
 }
 
 impl Converge {
@@ -194,7 +233,12 @@ impl Converge {
         };
         let slots = Asserted::Slots(slots);
         let carried = Carried { slots, password: goal.password.is_some() };
-        Self {
+        let mut plan = Self {
+            tables_due: goal.tables.clone(),
+            tables_read: Vec::new(),
+            groups_now: None,
+            renewed: false,
+            refused_groups: Vec::new(),
             stage: Stage::Locate,
             id: goal.link.clone(),
             current: None,
@@ -214,7 +258,29 @@ impl Converge {
             members: None,
             warning: None,
             goal,
+        };
+        let takes_away = match &plan.goal.want {
+            Want::Gone => true,
+            Want::Present { .. } => plan.wanted_active() == Some(false),
+        };
+        if !takes_away {
+            plan.read_tables_due();
         }
+        plan
+    }
+
+    /// Reads the tables that are due, then goes on where it is.
+    fn read_tables_due(&mut self) {
+        let names = std::mem::take(&mut self.tables_due);
+        if !names.is_empty() {
+            self.read_tables(names);
+        }
+    }
+
+    fn read_tables(&mut self, names: Vec<String>) {
+        self.tables_read.extend(names.iter().cloned());
+        let then = std::mem::replace(&mut self.stage, Stage::Locate);
+        self.stage = Stage::Tables(TablesPlan::new(names), Box::new(then));
     }
 
     /// The app's key of the record, as far as it is known by now.
@@ -229,12 +295,20 @@ impl Converge {
     pub fn next(&mut self, mapping: &Mapping) -> Result<Next<Reached>, PlanError> {
         loop {
             match &mut self.stage {
+                Stage::Tables(plan, then) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(()) => self.stage = std::mem::replace(then, Stage::Locate),
+                },
                 Stage::Locate => self.locate(mapping),
                 Stage::Await => match self.awaited(mapping)? {
                     Awaited::Read(request) => return Ok(Next::Read(request)),
                     // What was waited for long enough before is looked for once.
                     Awaited::Rest { .. } | Awaited::Nothing => self.awaited_once(mapping),
                 },
+                Stage::Begin => {
+                    let current = self.current.take();
+                    self.begin(mapping, current);
+                }
                 Stage::Get(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
                     Ask::Done(Some(current)) => {
@@ -259,9 +333,10 @@ impl Converge {
                     if let Some(request) = self.next_write(mapping)? {
                         return Ok(Next::Write(request));
                     }
-                    if matches!(self.stage, Stage::Operate)
-                        && !self.goes_on_after_deactivation(mapping)
-                    {
+                    if !matches!(self.stage, Stage::Operate) {
+                        continue;
+                    }
+                    if !self.goes_on_after_deactivation(mapping) {
                         self.begin_members(mapping);
                     }
                 }
@@ -277,18 +352,35 @@ impl Converge {
                 },
                 Stage::ReadMembers(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
-                    Ask::Done(actual) => self.members_read(mapping, actual),
+                    Ask::Done(shown) => self.members_read(mapping, shown),
                 },
                 Stage::Who { asked, .. } => return Ok(Next::Who(asked.clone())),
-                Stage::Members(run) => {
-                    let Some(due) = run.due().cloned() else {
+                Stage::ReadIds(plan, _) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(ids) => self.ids_read(mapping, ids),
+                },
+                Stage::Recheck(plan, ..) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(person) => self.rechecked(mapping, person.is_some()),
+                },
+                Stage::Members(_) => {
+                    let Stage::Members(run) = &self.stage else { continue };
+                    let Some(call) = run.due().map(|due| due.call) else {
                         self.members_done(mapping);
                         continue;
                     };
-                    let roots = due.roots(self.roots());
-                    let request = request(mapping, due.call, &roots, Pick::Create, None)?;
-                    self.at = Some(due.call);
-                    self.built_from = roots;
+                    let roots = run.roots(self.roots());
+                    let request = request(mapping, call, &roots, Pick::Create, None)?;
+                    self.at = Some(call);
+                    return Ok(Next::Write(request));
+                }
+                Stage::Grants(_) => {
+                    let Stage::Grants(run) = &self.stage else { continue };
+                    let Some((call, roots)) = self.next_grant(run, mapping) else {
+                        self.stage = self.read_back_stage();
+                        continue;
+                    };
+                    let request = request(mapping, call, &roots, Pick::Create, None)?;
                     return Ok(Next::Write(request));
                 }
                 Stage::ReadBack(plan) => {
@@ -306,26 +398,37 @@ impl Converge {
     pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
         match &mut self.stage {
             Stage::Await => self.take_awaited(mapping, answer),
+            Stage::Tables(plan, _) => plan.take(mapping, answer),
             Stage::Get(plan) | Stage::Refresh(plan) => plan.take(mapping, answer),
             Stage::Find { plan, .. } => plan.take(mapping, answer),
             Stage::Guard(plan) => plan.take(mapping, answer),
             Stage::ReadMembers(plan) => plan.take(mapping, answer),
+            Stage::ReadIds(plan, _) => plan.take(mapping, answer),
+            Stage::Recheck(plan, ..) => plan.take(mapping, answer),
             Stage::ReadBack(Some(plan)) => plan.take(mapping, answer),
             Stage::Operate => self.take_write(mapping, answer),
             Stage::Members(_) => self.take_member_write(mapping, answer),
-            Stage::Locate | Stage::Who { .. } | Stage::ReadBack(None) | Stage::End(_) => {
-                Taken::Went
-            }
+            Stage::Grants(_) => self.take_grant(mapping, answer),
+            Stage::Locate
+            | Stage::Begin
+            | Stage::Who { .. }
+            | Stage::ReadBack(None)
+            | Stage::End(_) => Taken::Went,
         }
     }
 
     /// Which of the ids that `Next::Who` named belong to people SCIM knows.
     pub fn known(&mut self, mapping: &Mapping, known: &[bool]) {
-        let Stage::Who { actual, asked } = &mut self.stage else { return };
+        let Stage::Who { shown, asked } = &mut self.stage else { return };
         let leaving =
             asked.iter().zip(known).filter(|(_, known)| **known).map(|(id, _)| id.clone());
-        let (actual, leaving) = (actual.take(), leaving.collect());
-        self.start_members(mapping, actual, leaving);
+        let (shown, leaving) = (shown.take(), leaving.collect());
+        self.read_ids(mapping, MemberFacts { shown, leaving, ids: None });
+    }
+
+    /// The tables that were read for this goal, by name.
+    pub fn tables_read(&self) -> &[String] {
+        &self.tables_read
     }
 
     /// The app's keys and what it saved by now: for the journal, after a write worked.
@@ -380,6 +483,8 @@ impl Converge {
                         warning: self.warning.take(),
                         adopted: self.adopted,
                         unread: self.marked.then(|| self.goal.marks.kept()),
+                        renewed: self.renewed,
+                        refused_groups: std::mem::take(&mut self.refused_groups),
                     }))
                 } else {
                     Reached::Unchanged { attributes }

@@ -44,6 +44,7 @@ impl Converge {
                 shown
             }
         };
+        self.lay_groups(&mut wanted, desired, side);
         if let Some(password) = &self.goal.password {
             wanted["password"] = Value::String(password.clone());
         }

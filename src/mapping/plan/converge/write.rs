@@ -10,11 +10,12 @@ use super::{Converge, Stage, Want};
 use crate::mapping::answer::Use;
 use crate::mapping::attribute::{FieldId, Row};
 use crate::mapping::call::{Call, CallId, Pick, VersionFrom};
+use crate::mapping::error::Refusal;
 use crate::mapping::model::Mapping;
 use crate::mapping::plan::operation::{Name, Operation};
 use crate::mapping::plan::read::lay_over;
 use crate::mapping::plan::{GetPlan, PlanError, Taken, request};
-use crate::mapping::record::{AppRecord, FieldState};
+use crate::mapping::record::{AppRecord, Asserted, Carried, FieldState};
 use crate::mapping::request::TAGS;
 use crate::mapping::side::{DeleteRule, GroupDelete, Side};
 use crate::mapping::{Answer, AnswerClass, Classified, PlannedRequest};
@@ -94,6 +95,19 @@ impl Converge {
             let roots = self.roots_for(self.current.as_ref(), side);
             let record = match side.app_record(&roots, creating, &self.carried) {
                 Ok(record) => record,
+                // What takes access away waits for no other field, and no table.
+                Err(_) if operation.ends_access() => {
+                    let nothing = Carried { password: false, slots: Asserted::Slots(Vec::new()) };
+                    side.app_record(&roots, creating, &nothing).map_err(|refusal| PlanError {
+                        call: operation.word().into(),
+                        why: refusal.to_string(),
+                    })?
+                }
+                Err(refusal) if self.may_read_again(&refusal) => {
+                    self.operations.push_front(operation);
+                    self.read_tables(refusal.ask.into_iter().collect());
+                    return Ok(None);
+                }
                 // Taking access away never fails because of another attribute.
                 Err(refusal) if operation.soft => {
                     self.warning = Some(("update".to_owned(), refused_here(&refusal.to_string())));
@@ -192,6 +206,11 @@ impl Converge {
         (!known).then(|| Stage::Refresh(GetPlan::new(self.goal.kind, id.clone())))
     }
 
+    /// A value that is in no row of a table of the app: it may be new there. Asked once.
+    fn may_read_again(&self, refusal: &Refusal) -> bool {
+        refusal.ask.as_ref().is_some_and(|name| !self.tables_read.contains(name))
+    }
+
     /// What calls with `read_back` sent and the app does not show, as SCIM names it.
     pub(super) fn unproven(&self, side: &Side, current: &Value) -> Vec<String> {
         if self.proven.is_empty() {
@@ -275,5 +294,10 @@ fn is_unread(row: &Row, current: &Value) -> bool {
 
 /// A refusal that was found before a call was made.
 pub(super) fn refused_here(words: &str) -> Classified {
-    Classified { class: AnswerClass::Rejected, say: words.to_owned(), wait: None }
+    Classified {
+        class: AnswerClass::Rejected,
+        say: words.to_owned(),
+        wait: None,
+        refused_members: Vec::new(),
+    }
 }

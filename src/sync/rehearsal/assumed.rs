@@ -166,7 +166,7 @@ impl Assumed {
                 state.members.iter().map(|member| side.member_row(member)).collect()
             }
             (Some(side), _) if is_ids => vec![side.member_id_row(&json!(scene::MEMBER))],
-            (Some(side), Some(record)) if reads => vec![side.with_id(record.clone(), &self.id)],
+            (Some(side), Some(record)) if reads => vec![side.with_id(record.clone(), key)],
             (_, record) => record.iter().cloned().collect(),
         };
         if let Some((status, body)) = mapping.done_answer(id).filter(|_| reads) {
@@ -178,12 +178,11 @@ impl Assumed {
         if reads && records.is_empty() && !call.has_records() {
             return (Incoming { status: 404, ..Incoming::default() }, "404: nobody".to_owned());
         }
-        let mut imagined = call.imagined(&records, &self.id);
+        let mut imagined = call.imagined(&records, key);
         if reads {
             let tag = |name: &str| (name.to_owned(), "\"1\"".to_owned());
             imagined.headers.extend(mapping.version_headers().map(tag));
         }
-        let body = imagined.body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let assumed = match (reads, is_members, records.len()) {
             (true, true, count) => format!("200: {count} members"),
             (true, _, count) if is_ids => format!("200: {count} member id"),
@@ -191,7 +190,7 @@ impl Assumed {
             (true, false, _) => "200: the record".to_owned(),
             (false, ..) => "it worked".to_owned(),
         };
-        (answered(call.imagined(&records, key)), assumed)
+        (answered(imagined), assumed)
     }
 
     /// Why a call is made, and in which operation.

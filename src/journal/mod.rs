@@ -7,11 +7,13 @@
 
 mod accept;
 mod apps;
+mod away;
 mod backup;
 mod changes;
 mod claim;
 mod edges;
 mod fs_kind;
+mod hooks;
 pub mod keys;
 mod lanes;
 mod links;

@@ -63,15 +63,15 @@ pub use imagine::{Example, Imagined, lay_over};
 pub use login::{LoggedIn, LoginAnswer, Session};
 pub use matching::FindResult;
 pub use model::{
-    AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,
-    ScimSettings, SecretSource, SyncSettings, VarSource,
+    AppAuth, ClientAuth, Connect, Hooks, Late, Mapping, Missing, Origin, Reference, Regenerate,
+    Retries, ScimSettings, SecretSource, SyncSettings, VarSource,
 };
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, Look,
-    MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached, Taken,
-    Want, id_text,
+    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, Hook, HookPlan, ListPlan,
+    ListedRow, Look, MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan,
+    Reached, Taken, Want, id_text,
 };
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;

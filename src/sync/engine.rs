@@ -3,7 +3,7 @@
 //! Only data and its small accessors; what is done with it stands in the neighbours.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
@@ -34,6 +34,11 @@ pub struct App {
     /// Changes that have not ended; a limit, not a truth, so counted in memory.
     pub backlog: AtomicU64,
     pause: Mutex<Pause>,
+    /// Held by whoever makes calls; taken whole when the app is switched off.
+    pub gate: Arc<tokio::sync::RwLock<()>>,
+    /// One switch at a time.
+    pub switching: tokio::sync::Mutex<()>,
+    enabled: AtomicBool,
 }
 
 /// Whether calls to an app are made.
@@ -52,8 +57,28 @@ impl App {
     /// An app that runs.
     pub fn new(mapping: Arc<Mapping>, client: AppClient, secrets: Arc<Secrets>) -> Self {
         let pause = Mutex::new(Pause::Running);
-        let (work, backlog) = (Notify::new(), AtomicU64::new(0));
-        Self { mapping, client, secrets, work, backlog, pause }
+        Self {
+            mapping,
+            client,
+            secrets,
+            work: Notify::new(),
+            backlog: AtomicU64::new(0),
+            pause,
+            gate: Arc::default(),
+            switching: tokio::sync::Mutex::default(),
+            enabled: AtomicBool::new(true),
+        }
+    }
+
+    /// Whether the operator lets it be served. Otherwise SCIM is closed and no call is made.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled.load(Ordering::SeqCst)
+    }
+
+    /// Lets it be served, or not. The journal is told first.
+    pub fn set_enabled(&self, enabled: bool) {
+        self.enabled.store(enabled, Ordering::SeqCst);
+        self.work.notify_one();
     }
 
     /// The app's name.

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::command::{Command, CommandError, card, carry_out};
 use super::engine::{Engine, lock};
+use super::switch::Switch;
 use super::{
     Caller, Deadline, Denied, Door, ListQuery, Listing, Members, Shown, Submission, Unheard,
     Written, clock,
@@ -112,7 +113,11 @@ impl Bridge {
     /// # Errors
     /// Why it was not carried out.
     pub async fn command(&self, command: Command) -> Result<Value, CommandError> {
-        carry_out(&self.engine.journal, &self.engine.clock, command).await
+        match &command {
+            Command::AppEnable { app } => self.engine.switch(app, Switch::On).await,
+            Command::AppDisable { app } => self.engine.switch(app, Switch::Off).await,
+            _ => carry_out(&self.engine.journal, &self.engine.clock, command).await,
+        }
     }
 
     /// Where identity providers reach an app: what `token create` prints.
@@ -135,6 +140,12 @@ impl Bridge {
         }
     }
 
+    /// The apps that an operator switched off.
+    pub fn disabled(&self) -> Vec<String> {
+        let off = self.engine.apps.values().filter(|app| !app.is_enabled());
+        off.map(|app| app.name().to_owned()).collect()
+    }
+
     /// Ends when the journal can no longer be trusted: nothing more may be promised then.
     pub async fn failed(&self) -> String {
         loop {
@@ -151,7 +162,8 @@ impl Bridge {
         let Ok(counts) = engine.journal.counts().await else { return };
         let now = engine.clock.now();
         engine.metrics.clear_token_expires();
-        for app in engine.apps.keys() {
+        for (app, served) in &engine.apps {
+            engine.metrics.set_app_enabled(app, served.is_enabled());
             let of_app = counts.apps.get(app).cloned().unwrap_or_default();
             for state in ChangeState::WORDS {
                 let count = of_app.by_state.get(state).copied().unwrap_or(0);

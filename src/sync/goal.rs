@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::engine::Engine;
+use super::engine::{App, Engine};
 use super::round::Round;
 use super::view::Asserted;
 use crate::change::{Kind, Verb};
-use crate::journal::JournalError;
-use crate::mapping::{Claim, Goal, Look, MemberGoal, Person, Want};
+use crate::journal::{JournalError, Resource};
+use crate::mapping::{Claim, Goal, Look, MemberGoal, Person, Side, Want};
 use crate::scim::Slot;
 
 impl Engine {
@@ -30,7 +30,10 @@ impl Engine {
         };
         let now = self.clock.now();
         let rests = self.create_rests_until(round.app, &round.work.open_steps);
-        let ours = rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
+        let ours = rests.is_some()
+            || asserted.iter().any(|asserted| asserted.ours)
+            || comes_back(round.app, resource);
+        let known = resource.desired.clone().or_else(|| resource.actual.clone());
         Ok(Goal {
             kind: resource.kind,
             want,
@@ -39,6 +42,8 @@ impl Engine {
             claim: if ours { Claim::Ours } else { Claim::AsMapped },
             reading: self.reading(round),
             may_create: rests.is_none_or(|until| until <= now),
+            in_doubt: rests.is_some(),
+            known: known.unwrap_or_default(),
         })
     }
 
@@ -116,6 +121,12 @@ impl Engine {
             }
         }
     }
+}
+
+/// Somebody who had an account, and has none while inactive.
+fn comes_back(app: &App, resource: &Resource) -> bool {
+    let side = app.mapping.side(resource.kind);
+    side.is_some_and(Side::removes_inactive) && resource.link.is_none() && resource.actual.is_some()
 }
 
 /// All slots that any of the changes asserts.

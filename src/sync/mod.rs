@@ -8,6 +8,7 @@
 
 mod accept;
 mod api;
+mod away;
 mod clock;
 mod command;
 mod conclude;
@@ -34,6 +35,7 @@ mod secrets;
 mod snapshot;
 mod start;
 mod submit;
+mod switch;
 mod tokens;
 mod view;
 mod wait;
@@ -43,7 +45,7 @@ pub use api::{
     Submission, Unheard, Write, Written,
 };
 pub use clock::Clock;
-pub use command::{Command, CommandError, carry_out};
+pub use command::{Command, CommandError, MappingCard, carry_out, last_mapping};
 pub use facade::{Bridge, Readiness};
 pub use ids::Ids;
 pub use mappings::{BaseUrls, LoadError, Loaded, find_files, load, read_source, var_value};

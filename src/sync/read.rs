@@ -122,6 +122,9 @@ impl Engine {
                 Ok(Heard::All)
             }
             Ok(None) if view::certainty(resource) == Certainty::Confirmed => {
+                if self.has_vanished(app, kind, resource).await? {
+                    return Ok(Heard::All);
+                }
                 let name = app.name();
                 let what = kind.resource_type();
                 let id = &resource.id;
@@ -221,6 +224,10 @@ impl Engine {
         request: &PlannedRequest,
         until: Instant,
     ) -> Result<Answer, ReadFailure> {
+        let gate = app.gate.try_read();
+        if gate.is_err() || !app.is_enabled() {
+            return Err(ReadFailure::Silent("it is switched off in the bridge".to_owned()));
+        }
         if let Pause::Auth { .. } = app.pause() {
             let words = "it refuses the bridge's own credential".to_owned();
             return Err(ReadFailure::BridgeRefused(words));

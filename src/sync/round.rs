@@ -32,6 +32,9 @@ use crate::mapping::{
 /// Longer than any call may take; each call has its own limit.
 const ROUND_LIMIT: Duration = Duration::from_secs(600);
 
+/// Switching the app on wakes what waits for it; this is only the latest time.
+const HELD: Duration = Duration::from_secs(86_400);
+
 /// How a round ended.
 #[derive(Debug)]
 pub(super) enum RoundEnd {
@@ -109,6 +112,9 @@ impl Engine {
         // Since the last step that worked: long rounds may outlive several sessions.
         let mut logged_in_again = false;
         loop {
+            if !round.app.is_enabled() {
+                return self.held();
+            }
             let came = match plan.next(&mapping) {
                 Err(error) => return RoundEnd::Unplannable(error),
                 Ok(Next::Done(reached)) => return RoundEnd::Reached(reached),
@@ -138,6 +144,13 @@ impl Engine {
                 decision => return self.end_of(round, decision, came.words),
             }
         }
+    }
+
+    /// The app was switched off: what is left waits until it is switched on.
+    fn held(&self) -> RoundEnd {
+        let until = later(self.clock.now(), HELD);
+        let words = "the app is switched off in the bridge".to_owned();
+        RoundEnd::Wait { reason: WaitReason::Held, until, words }
     }
 
     fn end_of(&self, round: &Round<'_>, decision: Decision, words: String) -> RoundEnd {
@@ -247,7 +260,7 @@ impl Engine {
                 status: Some(answer.status),
                 answer: shown_answer(app, request, answer),
             },
-            _ => step_outcome(app, request, &exchange, class.unwrap_or(AnswerClass::Ok)),
+            _ => outcome_of(app, request, &exchange, class.unwrap_or(AnswerClass::Ok)),
         };
         let link = plan.id().filter(|id| Some(*id) != known_id.as_ref()).map(link_to);
         let saved = (!plan.saved().is_empty()).then(|| Value::Object(plan.saved().clone()));
@@ -365,7 +378,7 @@ fn facts_of(round: &Round<'_>, request: &PlannedRequest) -> StepFacts {
     }
 }
 
-fn schedule_of(app: &App) -> Schedule {
+pub(super) fn schedule_of(app: &App) -> Schedule {
     let retries = app.mapping.connect().retries;
     Schedule { first: retries.first_wait, longest: retries.longest_wait }
 }
@@ -397,13 +410,13 @@ fn read_of(
         method: request.method.as_str().to_owned(),
         target: shown_target(round.app, request),
         request: shown_payload(round.app, request),
-        outcome: step_outcome(round.app, request, exchange, class),
+        outcome: outcome_of(round.app, request, exchange, class),
         started_at,
         ended_at: started_at,
     }
 }
 
-fn step_outcome(
+pub(super) fn outcome_of(
     app: &App,
     request: &PlannedRequest,
     exchange: &Exchange,

@@ -17,6 +17,7 @@ mod corpus;
 mod directory;
 mod doubt;
 mod journal;
+mod life;
 mod lists;
 mod long_lists;
 mod offboarding;

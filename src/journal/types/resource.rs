@@ -172,3 +172,18 @@ pub struct Edge {
     /// over: there is nobody to remove.
     pub user_link: Option<Value>,
 }
+
+/// A user whose account was removed by hand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Away {
+    /// The user.
+    pub id: ResourceId,
+    /// The account that is gone.
+    pub link: Link,
+    /// How the user is shown from now on.
+    pub actual: Value,
+    /// What it is looked up by.
+    pub keys: ResourceKeys,
+    /// The time.
+    pub now: Timestamp,
+}

@@ -33,7 +33,7 @@ use super::answer::AnswerRules;
 use super::call::{Call, CallId};
 use super::diagnostic::{Diagnostic, Report};
 use super::lint;
-use super::model::{Mapping, Origin, VarSource};
+use super::model::{Hooks, Mapping, Origin, VarSource};
 use super::names;
 use super::raw::{RawMapping, Read, Span, Spanned};
 use super::source::{self, Source};
@@ -188,6 +188,10 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         groups,
         calls: compiled,
         rules,
+        hooks: Hooks {
+            on_enable: cx.calls(raw.on_enable.as_ref()),
+            on_disable: cx.calls(raw.on_disable.as_ref()),
+        },
         watched: Watched::default(),
     };
     xml::lists(cx);

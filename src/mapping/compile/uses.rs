@@ -23,6 +23,8 @@ pub(crate) enum CallUse {
     AddMembers,
     RemoveMembers,
     SetMembers,
+    OnEnable,
+    OnDisable,
 }
 
 impl CallUse {
@@ -44,13 +46,15 @@ impl CallUse {
             Self::AddMembers => "add_members",
             Self::RemoveMembers => "remove_members",
             Self::SetMembers => "set_members",
+            Self::OnEnable => "on_enable",
+            Self::OnDisable => "on_disable",
         }
     }
 
-    /// The side it belongs to; the probe to none.
+    /// The side it belongs to; the probe and the hooks to none.
     pub fn kind(self) -> Option<Kind> {
         match self {
-            Self::Probe => None,
+            Self::Probe | Self::OnEnable | Self::OnDisable => None,
             Self::Find(kind)
             | Self::Get(kind)
             | Self::List(kind)
@@ -82,6 +86,7 @@ impl CallUse {
     pub fn roots(self) -> &'static [&'static str] {
         match self {
             Self::Probe | Self::List(_) => &["vars"],
+            Self::OnEnable | Self::OnDisable => &["vars", "saved"],
             Self::Find(_) => &["vars", "wanted"],
             Self::Get(Kind::User) => &["vars", "id", "current"],
             Self::Get(Kind::Group) => &["vars", "id", "current", "group"],
@@ -119,6 +124,8 @@ impl Uses {
         if let Some(probe) = raw.connect.as_ref().and_then(|connect| connect.probe.as_ref()) {
             uses.add(probe, CallUse::Probe);
         }
+        uses.all(raw.on_enable.as_ref(), CallUse::OnEnable);
+        uses.all(raw.on_disable.as_ref(), CallUse::OnDisable);
         if let Some(users) = &raw.users {
             let kind = Kind::User;
             uses.finds(users.find.as_ref(), kind);

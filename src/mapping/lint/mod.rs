@@ -67,6 +67,9 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
 
 /// Something takes a leaver's access away.
 fn access(cx: &mut Cx<'_, '_>, side: &Side, at: &Span, complete: bool) {
+    if side.removes_inactive() {
+        return presence(cx, side, at);
+    }
     let switches = !side.deactivate.is_empty();
     let mut wrong = |message: &str, help: &str| {
         cx.report.error_help("M0612", at.clone(), message, help);
@@ -85,6 +88,31 @@ fn access(cx: &mut Cx<'_, '_>, side: &Side, at: &Span, complete: bool) {
     }
     if is_kept(side, "active") && !switches {
         wrong("a kept `active` needs `deactivate` and `reactivate`", "give both");
+    }
+}
+
+/// `inactive: gone`: that there is an account says that the user is active, and nothing else does.
+fn presence(cx: &mut Cx<'_, '_>, side: &Side, at: &Span) {
+    let at = cx
+        .raw
+        .users
+        .as_ref()
+        .and_then(|users| users.inactive.as_ref())
+        .map_or_else(|| at.clone(), |inactive| inactive.span.clone());
+    let mut wrong = |message: &str, help: &str| {
+        cx.report.error_help("M0612", at.clone(), message, help);
+    };
+    if side.deactivate.is_empty() {
+        let message = "`inactive: gone` needs `deactivate`";
+        wrong(message, "give the calls that remove the account");
+    }
+    if !side.reactivate.is_empty() {
+        let message = "with `inactive: gone` there is nobody to reactivate: who comes back is looked for, else created";
+        wrong(message, "leave `reactivate` out");
+    }
+    if is_mapped(side, "active") || is_kept(side, "active") {
+        let message = "with `inactive: gone` whoever has an account is active";
+        wrong(message, "leave `active` out of `attributes` and `keep`");
     }
 }
 

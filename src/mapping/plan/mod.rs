@@ -6,6 +6,7 @@
 mod complete;
 mod converge;
 mod find;
+mod hook;
 mod list;
 mod members;
 mod operation;
@@ -13,6 +14,7 @@ mod read;
 
 pub use converge::{Applied, Claim, Converge, Goal, Reached, Want};
 pub use find::{FindPlan, Found, id_text};
+pub use hook::{Hook, HookPlan};
 pub use list::{ListPlan, ListedRow};
 pub use members::{Look, MemberGoal, MembersReached, Person};
 pub use read::{GetPlan, MembersPlan, ProbePlan};

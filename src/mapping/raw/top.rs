@@ -36,9 +36,12 @@ block! {
         "calls" => calls: Pairs<RawCall>,
         /// What the app's error answers mean.
         "errors" => errors: Vec<RawErrorRow>,
+        /// Calls that `scim-bridge app enable` makes, in order, before SCIM opens.
+        "on_enable" => on_enable: Vec<Spanned<String>>,
+        /// Calls that `scim-bridge app disable` makes, in order, after SCIM was closed.
+        "on_disable" => on_disable: Vec<Spanned<String>>,
     }
     required ["mapping", "app", "connect", "users", "calls"]
-    later ["on_enable", "on_disable"]
 }
 
 block! {

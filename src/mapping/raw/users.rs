@@ -14,7 +14,7 @@ block! {
         "attributes" => attributes: Pairs<RawAttributeEntry>,
         /// What SCIM shows when neither the table nor `keep` gives a value.
         "shows" => shows: RawShows,
-        /// What a deactivated user is in the app: `kept` (default).
+        /// What a deactivated user is in the app: `kept` (default) or `gone`.
         "inactive" => inactive: Spanned<RawInactive>,
         /// Records that the bridge never writes to and never shows.
         "never_touch" => never_touch: Spanned<String>,
@@ -46,8 +46,7 @@ block! {
 
 words! {
     /// What a deactivated user is in the app.
-    pub enum RawInactive { "kept" => Kept, }
-    later ["gone"]
+    pub enum RawInactive { "kept" => Kept, "gone" => Gone, }
 }
 
 block! {

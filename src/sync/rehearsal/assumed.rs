@@ -103,10 +103,16 @@ impl Assumed {
         Some(incoming)
     }
 
+    fn removes_inactive(&self) -> bool {
+        let side = self.mapping.get().and_then(|mapping| mapping.side(self.kind));
+        side.is_some_and(crate::mapping::Side::removes_inactive)
+    }
+
     /// The record as it is after a write.
     fn obey(&self, state: &mut State, operation: Option<&str>, wanted: Option<&Value>) {
         match (operation, wanted) {
             (Some("delete"), _) => state.record = None,
+            (Some("deactivate"), _) if self.removes_inactive() => state.record = None,
             (_, Some(wanted)) => {
                 let mut record = state.record.take().unwrap_or_default();
                 lay_over(&mut record, wanted);
@@ -189,6 +195,10 @@ impl Assumed {
             "find: nobody may have this name yet"
         } else if has(&|side| side.list.iter().any(|entry| named(&[entry.call]))) {
             "list: everybody is read"
+        } else if named(&mapping.hooks().on_enable) {
+            "on_enable: every call of it is made, then SCIM opens"
+        } else if named(&mapping.hooks().on_disable) {
+            "on_disable: SCIM is closed, then every call of it is made"
         } else {
             "it belongs to the calls around it"
         };

@@ -151,9 +151,21 @@ fn sample(row: &Row, source: &ScimSource, changed: bool) -> Value {
     if let Some(value) = chosen {
         return value.clone();
     }
-    let pick = |first: &str, other: &str| json!(if changed { other } else { first });
+    let attribute = source.path.attribute.as_str();
+    if let Some(parts) = &row.each {
+        let parts = parts.iter().map(|part| &part.sub);
+        let sampled =
+            parts.map(|sub| (sub.name.clone(), plain(attribute, &sub.name, sub.kind, changed)));
+        return Value::Object(sampled.collect());
+    }
     let sub = source.path.sub.as_deref().unwrap_or_default();
-    match (source.path.attribute.as_str(), sub) {
+    plain(attribute, sub, kind, changed)
+}
+
+/// A value of an attribute or of its part.
+fn plain(attribute: &str, sub: &str, kind: AttributeType, changed: bool) -> Value {
+    let pick = |first: &str, other: &str| json!(if changed { other } else { first });
+    match (attribute, sub) {
         ("userName", _) => pick("iris.okafor", "iris.berg"),
         ("displayName", _) | ("name", "formatted") => pick("Iris Okafor", "Iris Berg"),
         ("name", "givenName") => pick("Iris", "Irina"),
@@ -169,8 +181,10 @@ fn sample(row: &Row, source: &ScimSource, changed: bool) -> Value {
         (attribute, sub) => {
             let name = if sub.is_empty() { attribute } else { sub };
             match kind {
+                AttributeType::Boolean => json!(true),
                 AttributeType::Integer | AttributeType::Decimal => json!(i32::from(changed) + 1),
                 AttributeType::DateTime => pick("2026-01-05T09:00:00Z", "2026-02-05T09:00:00Z"),
+                AttributeType::Binary => pick("c29tZQ==", "YW5vdGhlcg=="),
                 _ if changed => json!(format!("another {name}")),
                 _ => json!(format!("some {name}")),
             }

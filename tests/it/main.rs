@@ -30,3 +30,4 @@ mod sessions;
 mod support;
 mod tokens;
 mod transcripts;
+mod tutorial;

@@ -30,6 +30,7 @@ CREATE TABLE former_accounts (
   app_key     TEXT    NOT NULL,
   app_id      TEXT    NOT NULL,
   resource_id TEXT    NOT NULL REFERENCES resources (id) ON DELETE CASCADE,
+  change      INTEGER NOT NULL,
   since       INTEGER NOT NULL,
   PRIMARY KEY (app, kind, app_key)
 ) STRICT, WITHOUT ROWID;

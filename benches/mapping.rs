@@ -177,6 +177,8 @@ fn planning(mapping: Mapping, changed: bool, linked: bool) -> Work {
         claim: Claim::AsMapped,
         reading: None,
         may_create: true,
+        groups: None,
+        tables: Vec::new(),
     };
     let answer = |body: Value| Answer {
         status: 200,

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use measure::{Pair, shown};
 use scim_bridge::mapping::{
-    Answer, Body, Claim, Converge, Given, Goal, Kind, Mapping, MemberGoal, Next, Source, Taken,
-    VarSource, Want, WithoutValue, load,
+    Answer, Body, Claim, Converge, Given, Goal, Kind, Mapping, Marks, MemberGoal, Next, Seed,
+    Source, Taken, VarSource, Want, WithoutValue, load,
 };
 use scim_bridge::scim::Slot;
 use serde_json::{Value, json};
@@ -177,6 +177,9 @@ fn planning(mapping: Mapping, changed: bool, linked: bool) -> Work {
         claim: Claim::AsMapped,
         reading: None,
         may_create: true,
+        awaited: None,
+        seed: Seed::shown(),
+        marks: Marks::default(),
         groups: None,
         tables: Vec::new(),
     };

@@ -71,6 +71,14 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     if let Some(actual) = &s.actual {
         resources::put_actual(tx.conn, &s.resource, actual, s.now)?;
     }
+    if let Some(unread) = &s.unread {
+        tx.conn
+            .prepare_cached(
+                "INSERT INTO unread (resource_id, hashes) VALUES (?1, ?2)
+                 ON CONFLICT (resource_id) DO UPDATE SET hashes = excluded.hashes",
+            )?
+            .execute(params![s.resource.0, AsJson(unread)])?;
+    }
     put_desired(tx.conn, &s.resource, &s.desired, s.now)?;
     let key_held_by = match &s.keys {
         Some(keys) => resources::put_keys(tx.conn, &s.resource, keys)?,

@@ -54,6 +54,8 @@ pub struct Row {
     pub send: SendRule,
     /// Whether SCIM shows it.
     pub read: bool,
+    /// Rows of lists lack it.
+    pub not_in_list: bool,
 }
 
 /// A key of the app's objects in a list, and the part of the SCIM attribute it is.

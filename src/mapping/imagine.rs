@@ -5,14 +5,18 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Save;
 use super::attribute::{Immutable, Pick, Row, ScimSource};
-use super::call::Call;
+use super::call::{Call, CallId, Follow};
+use super::condition::{Place, Right, Test};
 use super::learned::Learned;
 use super::model::Mapping;
+use super::path::JsonPath;
 use super::record::Carried;
 use super::roots::Roots;
 use super::side::Side;
+use super::textpath::TextStep;
 use super::value::Val;
 use crate::scim::AttributeType;
+use crate::scim::filter::syntax::CompareOp;
 
 /// Which example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +129,65 @@ impl Mapping {
         };
         values.map(row).collect()
     }
+}
+
+impl Side {
+    /// A record with the app's key in it.
+    pub fn with_id(&self, mut record: Value, id: &Value) -> Value {
+        place(&self.id, "record", &mut record, id);
+        record
+    }
+}
+
+impl Mapping {
+    /// The status and the body by which a read says that the call before it is done; `None`: no
+    /// call waits for this one. Of a condition in alternatives it is the first.
+    pub fn done_answer(&self, id: CallId) -> Option<(u16, Value)> {
+        let name = self.call(id).name();
+        let done =
+            self.calls.iter().flat_map(|call| &call.follow).find_map(|follow| match follow {
+                Follow::Until { call, done, .. } if self.call(*call).name() == name => Some(done),
+                _ => None,
+            })?;
+        let mut wishes = Vec::new();
+        wished(&done.test, &mut wishes);
+        let (mut status, mut body) = (200, Value::Null);
+        for (path, value) in &wishes {
+            match path.root() {
+                "status" => {
+                    status = value.as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(status);
+                }
+                "body" => path.place(&mut body, std::slice::from_ref(value)),
+                _ => {}
+            }
+        }
+        Some((status, body))
+    }
+}
+
+/// What must stand where, so that a condition holds; as far as plain comparisons say.
+fn wished(test: &Test, into: &mut Vec<(JsonPath, Value)>) {
+    match test {
+        Test::And(all) => all.iter().for_each(|one| wished(one, into)),
+        Test::Or(any) => any.iter().take(1).for_each(|one| wished(one, into)),
+        Test::Present(place) => into.extend(path_of(place).map(|path| (path, json!("there")))),
+        Test::Compare { place, op: CompareOp::Eq, right: Right::Literal(value), .. } => {
+            into.extend(path_of(place).map(|path| (path, value.clone())));
+        }
+        _ => {}
+    }
+}
+
+fn path_of(place: &Place) -> Option<JsonPath> {
+    let mut text = format!("$.{}", place.root.as_deref()?);
+    for step in &place.steps {
+        match step {
+            TextStep::Name(name) => text.push_str(&format!("['{name}']")),
+            TextStep::Index(at) => text.push_str(&format!("[{at}]")),
+            TextStep::Select(_) | TextStep::Each => return None,
+        }
+    }
+    JsonPath::compile(&text).ok()
 }
 
 impl Call {

@@ -20,8 +20,10 @@ mod helpers;
 mod imagine;
 mod inward;
 mod learned;
+mod link;
 mod lint;
 mod login;
+mod marks;
 mod matching;
 mod missed;
 mod model;
@@ -30,6 +32,7 @@ mod outward;
 mod paging;
 mod path;
 mod plan;
+mod random;
 mod raw;
 mod record;
 mod request;
@@ -68,6 +71,7 @@ pub use field::FieldPath;
 pub use imagine::{Example, Imagined, lay_over};
 pub use learned::Learned;
 pub use login::{LoggedIn, LoginAnswer, Session};
+pub use marks::Marks;
 pub use matching::FindResult;
 pub use missed::{Missed, There};
 pub use model::{
@@ -77,10 +81,11 @@ pub use model::{
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, Look,
-    MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached,
+    Applied, Ask, Awaited, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow,
+    Look, MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached,
     RefusedGroup, ShownMembers, TablesPlan, Taken, Want, id_text,
 };
+pub use random::Seed;
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
 pub use schema::{FileKind, KeyTable, json_schema, key_tables};

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::answer::{AnswerRules, Use};
 use super::attribute::Row;
 use super::belonging::GroupName;
-use super::call::{Call, CallId};
+use super::call::{Call, CallId, VersionFrom};
 use super::learned::Learned;
 use super::login::Session;
 use super::roots::Roots;
@@ -291,6 +291,34 @@ impl Mapping {
     /// A call by its name.
     pub fn call_named(&self, name: &str) -> Option<CallId> {
         self.calls.iter().position(|call| call.name() == name).map(CallId)
+    }
+
+    /// Whether some call takes the version of a record from a header of that (lower-case) name.
+    pub(crate) fn takes_version(&self, header: &str) -> bool {
+        self.version_headers().any(|name| name == header)
+    }
+
+    /// The headers, in lower case, that versions of records are taken from.
+    pub(crate) fn version_headers(&self) -> impl Iterator<Item = &str> {
+        self.calls.iter().filter_map(|call| match &call.version.as_ref()?.from {
+            VersionFrom::Header(name) => Some(name.as_str()),
+            VersionFrom::Path(_) => None,
+        })
+    }
+
+    /// Whether some call waits for this one: in `until` or `save.id_from`.
+    pub(crate) fn follows_a_call(&self, id: CallId) -> bool {
+        let name = self.call(id).name();
+        let follows = self.calls.iter().flat_map(|call| &call.follow);
+        follows.into_iter().any(|follow| self.call(follow.call()).name() == name)
+    }
+
+    /// Longest time in which a call of that name may still take effect after no answer came. A call
+    /// that is waited for may do so that much later.
+    pub fn settle_of(&self, call: &str) -> Duration {
+        let call = self.call_named(call).map(|id| self.call(id));
+        let own = call.and_then(Call::settle).unwrap_or(self.sync.settle);
+        own.saturating_add(call.map_or(Duration::ZERO, Call::followed_for))
     }
 
     /// The tables whose rows come from the app, and that fields of that kind use; each once.

@@ -149,8 +149,18 @@ impl Side {
                 // What the app itself shows, and the table cannot take, is left alone.
                 Err(_) => FieldState::Absent,
             };
-            if let FieldState::Value(value) | FieldState::Cleared(Some(value)) = &state {
-                row.field.put(&mut record.tree, value.clone(), current);
+            match &state {
+                FieldState::Value(value) | FieldState::Cleared(Some(value)) => {
+                    row.field.put(&mut record.tree, value.clone(), current);
+                }
+                // Nobody spoke about it, and SCIM has no value for it: a call that writes the
+                // whole record keeps what the app has.
+                FieldState::Absent if !asserted && row.read => {
+                    if let Some(value) = row.field.get(current) {
+                        row.field.put(&mut record.tree, value, current);
+                    }
+                }
+                FieldState::Cleared(None) | FieldState::Absent => {}
             }
             record.states.push(state);
         }
@@ -289,12 +299,31 @@ impl Side {
 
     /// `adopt_if_same`: equal by "differs"; no value on either side is unequal.
     pub fn same(&self, fields: &[FieldId], app: &AppRecord, current: &Value) -> bool {
-        let carried = Carried::everything(false);
-        fields.iter().all(|field| {
-            let has = self.row(*field).is_some_and(|row| row.field.get(current).is_some());
-            has && matches!(app.state(*field), FieldState::Value(_))
-                && !self.differs(*field, app, current, &carried)
-        })
+        fields.iter().all(|field| self.is_equal(*field, app, current))
+    }
+
+    /// Whether the app shows a field as the table wants it, whenever it may be sent.
+    fn is_equal(&self, field: FieldId, app: &AppRecord, current: &Value) -> bool {
+        let (Some(row), FieldState::Value(wanted)) = (self.row(field), app.state(field)) else {
+            return false;
+        };
+        let Some(is) = row.field.get(current) else { return false };
+        same_app_value(row, wanted, &is)
+            || (row.is_readable() && self.reads_the_same(row, Some(wanted), Some(&is)))
+    }
+
+    /// Whether rows of lists lack something that single reads have.
+    pub fn lacks_in_lists(&self) -> bool {
+        self.attributes.iter().any(|row| row.not_in_list)
+    }
+
+    /// Gives a resource that was read from a row of a list what such rows lack, as it was last
+    /// read.
+    pub fn complete(&self, listed: &mut Value, row: &Value, last_read: &Value) {
+        let lacks = |field: &&Row| field.not_in_list && field.field.get(row).is_none();
+        for source in self.attributes.iter().filter(lacks).flat_map(|field| &field.sources) {
+            source.slot.copy(last_read, listed);
+        }
     }
 
     /// What a PUT without the attribute at a slot means. `absent: default` clears it here; the

@@ -100,9 +100,12 @@ fn schema_of(shape: &Shape, definitions: &mut Map<String, Value>) -> Value {
             let any: Vec<Value> = shapes.iter().map(|one| many(one, definitions)).collect();
             json!({"anyOf": any})
         }
-        Shape::Keyed(key, block) => json!({
-            "if": {"type": "object", "required": [key]},
-            "then": many(block, definitions),
+        Shape::Keyed(blocks) => blocks.iter().rev().fold(json!({}), |other, (key, block)| {
+            json!({
+                "if": {"type": "object", "required": [key]},
+                "then": many(block, definitions),
+                "else": other,
+            })
         }),
         Shape::Block(block) => {
             let name = definition_name(block);
@@ -155,9 +158,8 @@ fn definition_name(block: &BlockShape) -> String {
 
 fn collect(shape: &Shape, blocks: &mut Vec<BlockShape>) {
     match shape {
-        Shape::List(of) | Shape::Single(of) | Shape::Names(of) | Shape::Keyed(_, of) => {
-            collect(of, blocks);
-        }
+        Shape::List(of) | Shape::Single(of) | Shape::Names(of) => collect(of, blocks),
+        Shape::Keyed(all) => all.iter().for_each(|(_, one)| collect(one, blocks)),
         Shape::Either(shapes) => shapes.iter().for_each(|one| collect(one, blocks)),
         Shape::Block(block) if blocks.iter().all(|known| known.name != block.name) => {
             blocks.push(block.clone());
@@ -202,7 +204,7 @@ fn words(shape: &Shape) -> String {
             let shapes: Vec<String> = shapes.iter().map(words).collect();
             shapes.join(", or ")
         }
-        Shape::Keyed(_, block) => format!("VALUE, or {}", words(block)),
+        Shape::Keyed(_) => "VALUE, or block".to_owned(),
         Shape::Block(_) => "block".to_owned(),
     }
 }

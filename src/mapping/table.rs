@@ -75,6 +75,15 @@ impl TableRow {
     }
 }
 
+/// The place of the first row that leads from this app value back to SCIM.
+fn back(rows: &[TableRow], app: &Value, ignore_case: bool) -> Option<usize> {
+    let leads = |row: &TableRow| match &row.app {
+        Val::Constant(cell) => row.is_two_way() && same(cell, app, ignore_case),
+        _ => false,
+    };
+    rows.iter().position(leads)
+}
+
 impl Table {
     /// The app's value for a SCIM value; None if no row fits. Null: the user's groups alone.
     pub fn to_app(&self, scim: &Value, roots: &Roots, ignore_case: bool) -> Option<Value> {
@@ -139,19 +148,14 @@ impl Table {
     }
 
     fn row_back(&self, app: &Value, ignore_case: bool) -> Option<Value> {
-        let constant = |row: &&TableRow| match &row.app {
-            Val::Constant(cell) => same(cell, app, ignore_case),
-            _ => false,
-        };
         let rows = self.rows();
-        let found = rows.iter().filter(|row| row.is_two_way()).find(constant);
-        found.and_then(|row| row.scim.clone())
+        let at = back(&rows, app, ignore_case)?;
+        rows.get(at).and_then(|row| row.scim.clone())
     }
 
     /// The row (from 1) that leads from this app value back to SCIM.
     pub(crate) fn row_number(&self, app: &Value, ignore_case: bool) -> Option<usize> {
-        let row = self.row_back(app, ignore_case)?;
-        self.rows.iter().position(|one| std::ptr::eq(one, row)).map(|at| at + 1)
+        back(&self.rows(), app, ignore_case).map(|at| at + 1)
     }
 
     /// Whether any row leads back to SCIM.

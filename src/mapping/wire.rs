@@ -153,6 +153,9 @@ pub struct PlannedRequest {
     pub in_doubt: InDoubtRule,
     /// Values (a password) that must not be shown or stored wherever they occur.
     pub sensitive: Vec<String>,
+    /// The header in which whoever sends it puts the key of the step, so that the app does the
+    /// same thing only once.
+    pub idempotency_key: Option<String>,
 }
 
 /// The body of an answer, as far as it could be read.

@@ -9,6 +9,7 @@ use super::engine::{Engine, Pause};
 use super::goal::{taken_back, united};
 use super::keys::keys_of;
 use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge};
+use super::rest::rest_of_create;
 use super::round::{Round, RoundEnd, link_to};
 use super::view::{self, Asserted};
 use super::wait::Ended;
@@ -20,6 +21,8 @@ use crate::mapping::{Applied, Classified, Missing, Reached};
 use crate::observe::alarm;
 use crate::scim::{ScimError, ScimType};
 
+/// Who is listed and not readable yet is read again after that time.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long an app that refuses the bridge's credential is left alone.
 const AUTH_PAUSE: std::time::Duration = std::time::Duration::from_secs(300);
 
@@ -40,9 +43,14 @@ impl Engine {
             }
             RoundEnd::Reached(Reached::NotYet) => {
                 let now = self.clock.now();
-                let until = self.create_rests_until(round.app, &round.work.open_steps);
+                let rest = rest_of_create(round.app, &round.work.open_steps);
+                let Some(until) = rest.map_or(Some(later(now, AGAIN)), |rest| rest.next_look(now))
+                else {
+                    let words = "the app said that it made the account, and nobody can find it";
+                    return self.park(round, words.into()).await;
+                };
                 let words = "a create is in doubt: it is looked for again after the settle time";
-                self.wait(round, WaitReason::Settle, until.unwrap_or(now), words.into()).await
+                self.wait(round, WaitReason::Settle, until, words.into()).await
             }
             RoundEnd::Reached(Reached::Missing) => self.missing(round, "").await,
             RoundEnd::Missing { words } => self.missing(round, &words).await,
@@ -142,6 +150,7 @@ impl Engine {
             }
             settlement.desired = DesiredNow::Put(desired);
         }
+        settlement.unread = applied.unread.clone();
         settlement.actual = Some(applied.shown.clone());
         if let Some(members) = &applied.members {
             settlement.edges = edge_ends(&round.edges, members);

@@ -160,22 +160,22 @@ impl Engine {
     ) -> Result<Vec<ResourceId>, ScimError> {
         let Some(side) = app.mapping.side(kind) else { return Ok(Vec::new()) };
         let mut groups = Vec::new();
-        let seen: Vec<_> = rows
-            .into_iter()
-            .filter(|row| {
-                !side.is_hidden(&row.current, &row.id) && !side.is_protected(&row.current, &row.id)
-            })
-            .map(|row| {
-                let actual = side.read_back(&row.current, &row.id);
-                groups.push(app.mapping.groups_shown(&row.current));
-                Seen {
-                    link: link_to(&row.id),
-                    keys: keys_of(kind, &actual),
-                    actual,
-                    new_id: self.ids.next(),
-                }
-            })
-            .collect();
+        let mut seen = Vec::with_capacity(rows.len());
+        for row in rows {
+            if side.is_hidden(&row.current, &row.id) || side.is_protected(&row.current, &row.id) {
+                continue;
+            }
+            let mut actual = side.read_back(&row.current, &row.id);
+            let link = link_to(&row.id);
+            if side.lacks_in_lists() {
+                let known = self.find(app, kind, By::AppKey, &link.app_key).await?.pop();
+                let last_read = known.and_then(|known| known.actual).unwrap_or_default();
+                side.complete(&mut actual, &row.current, &last_read);
+            }
+            groups.push(app.mapping.groups_shown(&row.current));
+            let keys = keys_of(kind, &actual);
+            seen.push(Seen { link, keys, actual, new_id: self.ids.next() });
+        }
         let now = self.clock.now();
         let adopted = self.journal.adopt(app.name(), kind, seen, now).await;
         let adopted = adopted.map_err(journal_failed)?;

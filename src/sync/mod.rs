@@ -31,6 +31,7 @@ mod read;
 mod readings;
 mod rehearsal;
 mod reload;
+mod rest;
 mod round;
 mod secrets;
 mod snapshot;

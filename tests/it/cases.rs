@@ -218,6 +218,24 @@ fn explain_shows_the_calls_of_a_request_and_why_each_is_made_or_not() {
 }
 
 #[test]
+fn explain_shows_what_follows_a_call_and_no_random_value() {
+    let file = repository().join("tests/mappings/hosting.yaml");
+    let explained = |words: &[&str]| run(&[&["explain", text(&file)], words].concat()).exits(0).out;
+    let created = explained(&["create", "user"]);
+    for words in ["\"<random>\"", "by_mail  GET /people?like=", "is not done until this says so"] {
+        assert!(created.contains(words), "{words}\n{created}");
+    }
+    assert_eq!(created.matches("POST /invitations").count(), 1, "{created}");
+    let updated = explained(&["update", "user"]);
+    assert!(updated.contains("if-match: \"1\""), "{updated}");
+    let deleted = explained(&["delete", "user"]);
+    assert!(deleted.contains("404: it is done"), "{deleted}");
+    let file = repository().join("tests/mappings/registry.yaml");
+    let created = run(&["explain", text(&file), "create", "user"]).exits(0).out;
+    assert!(created.contains("idempotency-key: <key>"), "{created}");
+}
+
+#[test]
 fn explain_takes_a_request_and_a_record_from_files() {
     let folder = TempDir::new().unwrap();
     let write = |name: &str, value: Value| {

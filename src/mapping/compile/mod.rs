@@ -10,6 +10,7 @@ mod catalogues;
 mod class;
 mod conditions;
 mod connect;
+mod follow;
 mod given;
 mod group_models;
 mod groups;
@@ -168,6 +169,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     let sync = settings::sync(cx);
     let own = OwnCalls { users: &users, groups: groups.as_ref() };
     let mut compiled: Vec<Call> = calls::calls(cx, &own);
+    follow::same_fields(cx, &mut compiled, &own);
     let mut users = users;
     let mut groups = groups;
     sides::list_entries(cx, &mut users, &mut compiled);
@@ -175,6 +177,8 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         sides::list_entries(cx, groups, &mut compiled);
     }
     connect::probe(cx, &mut connect, &mut compiled);
+    let base_url: Arc<str> = connect.base_url.as_str().into();
+    compiled.iter_mut().for_each(|call| call.base_url = Arc::clone(&base_url));
     users.keep.clone_from(&scim.keep);
     users.resource_type = resource_types::shown(&users, &full[&Kind::User], groups.is_some());
     if let Some(groups) = &mut groups {

@@ -74,6 +74,7 @@ pub(super) fn row(
         immutable: immutable(raw),
         send: send(raw),
         // A password is never shown, whatever the row says.
+        not_in_list: is(raw.not_in_list.as_ref(), false),
         read: is(raw.read.as_ref(), true) && !sources.iter().any(ScimSource::is_password),
         sources,
     })
@@ -89,6 +90,7 @@ fn values(
     let roots: &[&str] =
         if kind == Kind::User { &["vars", "user", "saved"] } else { &["vars", "group", "saved"] };
     let scope = Scope {
+        random: true,
         saved: super::calls::saved_names(cx),
         ..Scope::new(format!("field `{}`", name.value), roots)
     };
@@ -102,7 +104,31 @@ fn values(
         }
         None => None,
     };
+    random(cx, name, raw, to_app.as_ref(), default.as_ref());
     Some((to_app, default))
+}
+
+/// A random value is a secret: never shown, and not made anew with every change.
+fn random(
+    cx: &mut Cx<'_, '_>,
+    name: &Spanned<String>,
+    raw: &RawAttribute,
+    to_app: Option<&Val>,
+    default: Option<&Val>,
+) {
+    let has = |value: Option<&Val>| value.is_some_and(|value| !value.randoms().is_empty());
+    let password = |text: &Spanned<String>| text.eq_ignore_ascii_case("password");
+    let is_hidden = !is(raw.read.as_ref(), true)
+        || raw.scim.as_ref().is_some_and(|paths| paths.0.iter().any(password));
+    if (has(to_app) || has(default)) && !is_hidden {
+        let message = format!("`{}` gets a random value, and SCIM would show it", name.value);
+        let help = "add `read: false`: a random value is a secret";
+        cx.report.error_help("M0606", name.span.clone(), message, help);
+    }
+    if has(to_app) && send(raw) == SendRule::Always {
+        let message = format!("`{}` would get another random value with every change", name.value);
+        cx.report.error_help("M0606", name.span.clone(), message, "add `send: on_create`");
+    }
 }
 
 fn absent(raw: &RawAttribute) -> AbsentRule {

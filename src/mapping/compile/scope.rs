@@ -29,6 +29,8 @@ pub(crate) struct Scope {
     pub secrets: bool,
     /// It may also stand inside a structure.
     pub secrets_inside: bool,
+    /// `{ random: N }` may stand here.
+    pub random: bool,
     /// Only one value can be taken: no paths that always give lists.
     pub single: bool,
 }
@@ -117,17 +119,38 @@ impl Cx<'_, '_> {
                 let inner = Scope { secrets: false, secrets_inside: false, ..scope.inner() };
                 Some(self.value(value, &inner).map(|value| Val::JsonText(Box::new(value))))
             }
-            "random" if matches!(value.kind, NodeKind::Scalar(Value::Number(_))) => {
-                self.report.error_help(
-                    "M0901",
-                    at.clone(),
-                    "`{ random: N }` is not supported by this version yet",
-                    "leave it out, or wait for the version that has it",
-                );
-                Some(None)
+            "random" => {
+                let NodeKind::Scalar(Value::Number(length)) = &value.kind else { return None };
+                Some(self.random(length, &value.span, at, scope))
             }
             _ => None,
         }
+    }
+
+    /// `{ random: N }`.
+    fn random(
+        &mut self,
+        length: &serde_json::Number,
+        span: &Span,
+        at: &Span,
+        scope: &Scope,
+    ) -> Option<Val> {
+        if !scope.random {
+            self.report.error_help(
+                "M0405",
+                at.clone(),
+                format!("a random value may not stand in {}", scope.what),
+                "random values are made for calls that write, and for `default` and `to_app`",
+            );
+            return None;
+        }
+        let length = length.as_u64().and_then(|length| usize::try_from(length).ok());
+        let Some(length) = length.filter(|length| (3..=256).contains(length)) else {
+            let message = "a random value has 3 to 256 characters";
+            self.report.error_help("M0205", span.clone(), message, "write { random: 24 }");
+            return None;
+        };
+        Some(Val::Random { place: at.start, length })
     }
 
     /// A secret by its name; reports a name that does not exist.

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mapping::raw::{RawDelete, RawFind, RawListEntry, RawMapping, RawTable, Spanned};
+use crate::mapping::raw::{
+    RawDelete, RawFind, RawListEntry, RawMapping, RawSave, RawTable, Spanned,
+};
 use crate::mapping::wire::Kind;
 
 /// One way in which a call is used.
@@ -23,6 +25,10 @@ pub(crate) enum CallUse {
     AddMembers,
     RemoveMembers,
     SetMembers,
+    /// Repeated after a writing call until it says that the work is done.
+    Until(Kind),
+    /// Looks for the id of a new record.
+    IdFrom(Kind),
     /// `add_members` and `remove_members` of groups whose members are made on the user.
     AddOnUser,
     RemoveOnUser,
@@ -52,6 +58,8 @@ impl CallUse {
             Self::MemberIds => "groups.member_ids",
             Self::Table => "a table",
             Self::SetMembers => "set_members",
+            Self::Until(_) => "until",
+            Self::IdFrom(_) => "id_from",
         }
     }
 
@@ -65,7 +73,9 @@ impl CallUse {
             | Self::CompleteBy(kind)
             | Self::Create(kind)
             | Self::Update(kind)
-            | Self::Delete(kind) => Some(kind),
+            | Self::Delete(kind)
+            | Self::Until(kind)
+            | Self::IdFrom(kind) => Some(kind),
             Self::Deactivate | Self::Reactivate => Some(Kind::User),
             Self::Members
             | Self::AddMembers
@@ -87,6 +97,8 @@ impl CallUse {
                 | Self::List(_)
                 | Self::CompleteBy(_)
                 | Self::Members
+                | Self::Until(_)
+                | Self::IdFrom(_)
                 | Self::MemberIds
                 | Self::Table
         )
@@ -105,10 +117,14 @@ impl CallUse {
             | Self::Update(Kind::User)
             | Self::Deactivate
             | Self::Reactivate => &["vars", "user", "app", "current", "merged", "id", "saved"],
-            Self::Delete(Kind::User) => {
+            Self::Delete(Kind::User) | Self::Until(Kind::User) | Self::IdFrom(Kind::User) => {
                 &["vars", "user", "app", "current", "merged", "id", "saved"]
             }
-            Self::Create(Kind::Group) | Self::Update(Kind::Group) | Self::Delete(Kind::Group) => {
+            Self::Create(Kind::Group)
+            | Self::Update(Kind::Group)
+            | Self::Delete(Kind::Group)
+            | Self::Until(Kind::Group)
+            | Self::IdFrom(Kind::Group) => {
                 &["vars", "group", "app", "current", "merged", "id", "saved"]
             }
             Self::AddOnUser | Self::RemoveOnUser => {
@@ -177,7 +193,27 @@ impl Uses {
                 uses.add(call, CallUse::Members);
             }
         }
+        uses.follow(raw);
         uses
+    }
+
+    /// Calls that other calls name are used on the same side as these.
+    fn follow(&mut self, raw: &RawMapping) {
+        for (name, call) in raw.calls.iter().flat_map(|calls| calls.0.iter()) {
+            let kinds: BTreeSet<Kind> =
+                self.get(name).into_iter().filter_map(CallUse::kind).collect();
+            let until = call.until.as_ref().and_then(|until| until.call.as_ref());
+            let saves = call.save.iter().flat_map(|save| save.0.iter());
+            let id_from = saves.filter_map(|(_, save)| match save {
+                RawSave::IdFrom(id_from) => id_from.call.as_ref(),
+                _ => None,
+            });
+            let id_from: Vec<_> = id_from.collect();
+            for kind in kinds {
+                until.iter().for_each(|call| self.add(call, CallUse::Until(kind)));
+                id_from.iter().for_each(|call| self.add(call, CallUse::IdFrom(kind)));
+            }
+        }
     }
 
     fn tables(&mut self, raw: &RawMapping) {

@@ -4,6 +4,7 @@ use crate::mapping::answer::ErrorRow;
 use crate::mapping::call::{Call, CallId};
 use crate::mapping::compile::{CallUse, Cx};
 use crate::mapping::model::Mapping;
+use crate::mapping::paging::PagingBy;
 use crate::mapping::raw::{RawCall, Spanned};
 use crate::mapping::value::Val;
 use crate::mapping::wire::{AnswerClass, Kind, Method};
@@ -50,6 +51,9 @@ fn answers(cx: &mut Cx<'_, '_>, call: &RawCall, used: CallUse, name: &Spanned<St
         CallUse::Find(_) => {
             (records || record || saves_id, "`records`, `record` or `save: { id }`")
         }
+        CallUse::IdFrom(_) => {
+            (records || record || saves_id, "`records`, `record` or `save: { id }`")
+        }
         CallUse::Get(_) | CallUse::CompleteBy(_) => (record || records, "`record`"),
         _ => return,
     };
@@ -86,6 +90,11 @@ fn pages(cx: &mut Cx<'_, '_>, name: &Spanned<String>, written: &RawCall, call: &
     let at = name.span.clone();
     if written.records.is_none() {
         cx.report.error_help("M0508", at, "`paging` needs `records`", "say where the rows are");
+    } else if paging.by == PagingBy::Link {
+        if call.method != Method::Get {
+            let message = "`by: link` is for GET: a link is followed as it stands";
+            cx.report.error_help("M0508", at, message, "use another kind of paging");
+        }
     } else if paging.size.is_some() && !mentions_page(call) {
         let message = format!(
             "call `{}` has `paging` but sends no `$.page`: every page would be the first",
@@ -134,12 +143,19 @@ fn saves_id(cx: &mut Cx<'_, '_>, mapping: &Mapping, kind: Kind) {
     let create = mapping.side(kind).map_or(&[][..], |side| side.create.as_slice());
     // As it is written: a path that is wrong has been reported.
     let saves = |call: &RawCall| {
-        call.save.iter().flat_map(|save| save.0.iter()).any(|(saved, _)| saved.value == "id")
+        let mut saved = call.save.iter().flat_map(|save| save.0.iter());
+        saved.any(|(saved, _)| saved.value == "id" || saved.value == "id_from")
+    };
+    let written_of = |name: &str| {
+        let mut calls = raw.calls.iter().flat_map(|calls| calls.0.iter());
+        calls.find(|(known, _)| known.value == name).map(|(_, call)| call)
     };
     let named = |id: &CallId| {
-        let name = mapping.call(*id).name();
-        let mut calls = raw.calls.iter().flat_map(|calls| calls.0.iter());
-        calls.any(|(known, call)| known.value == name && saves(call))
+        let Some(call) = written_of(mapping.call(*id).name()) else { return false };
+        // The read that `until` repeats may be what tells the id.
+        let until = call.until.as_ref().and_then(|until| until.call.as_ref());
+        let told = until.and_then(|until| written_of(until));
+        saves(call) || told.is_some_and(saves)
     };
     if create.is_empty() || create.iter().any(named) {
         return;

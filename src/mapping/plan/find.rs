@@ -248,9 +248,12 @@ impl FindPlan {
         match side.find_match(entry, &rows, &wanted) {
             FindResult::Nobody => self.next_entry(),
             FindResult::One(row) => {
+                // What rows lack is read before anything is decided.
+                let whole = entry.complete_by.is_some() || !side.lacks_in_lists();
                 self.next_entry();
                 if let Some(id) = side.id_of(&row) {
-                    self.hit(Hit { id, current: Some(row), never_adopt });
+                    let current = Some(row).filter(|_| whole);
+                    self.hit(Hit { id, current, never_adopt });
                 }
             }
             FindResult::Several(rows) => self.several = Some((texts(&rows), false)),

@@ -12,7 +12,7 @@ mod operation;
 mod read;
 mod tables;
 
-pub use converge::{Applied, Claim, Converge, Goal, Reached, RefusedGroup, Want};
+pub use converge::{Applied, Awaited, Claim, Converge, Goal, Reached, RefusedGroup, Want};
 pub use find::{FindPlan, Found, id_text};
 pub use list::{ListPlan, ListedRow};
 pub use members::{Look, MemberGoal, MembersReached, Person, ShownMembers};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Ask, PlanError, ShownMembers, Taken, id_text, read_request};
 use crate::mapping::answer::Use;
@@ -22,12 +22,14 @@ pub struct GetPlan {
     at: usize,
     current: Option<Value>,
     gone: bool,
+    /// Headers of the answers that versions are taken from.
+    tags: Map<String, Value>,
 }
 
 impl GetPlan {
     /// A plan that reads the record with that id.
     pub fn new(kind: Kind, id: Value) -> Self {
-        Self { kind, id, at: 0, current: None, gone: false }
+        Self { kind, id, at: 0, current: None, gone: false, tags: Map::new() }
     }
 
     /// The id that is read.
@@ -38,6 +40,11 @@ impl GetPlan {
     /// The record, after `next` said that there is nothing more to read.
     pub(super) fn take_record(&mut self) -> Option<Value> {
         self.current.take().filter(|_| !self.gone)
+    }
+
+    /// The headers that came with the record and that a call's `version` names.
+    pub(super) fn take_tags(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.tags)
     }
 
     /// The next read, or the record (`None`: there is nobody).
@@ -76,7 +83,11 @@ impl GetPlan {
                 let id = id_text(&self.id);
                 return Taken::Unreadable(format!("'{id}' was asked for, and another one came"));
             }
-            Ok(Some(record)) => lay_over(&mut self.current, record),
+            Ok(Some(record)) => {
+                let tags = answer.headers.iter().filter(|(name, _)| mapping.takes_version(name));
+                self.tags.extend(tags.map(|(name, tag)| (name.clone(), Value::from(tag.clone()))));
+                lay_over(&mut self.current, record);
+            }
             Ok(None) => self.gone = true,
             Err(why) => return Taken::Unreadable(why),
         }
@@ -144,6 +155,11 @@ impl Walk {
 
     pub(super) fn call(&self) -> CallId {
         self.call
+    }
+
+    /// The last page was taken.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
     }
 
     /// The request for the next page; `None` when the last one was taken.

@@ -69,11 +69,14 @@ block! {
         /// When it is sent: `always` (default), `on_create`, or `never` (other calls change it).
         /// Example: on_create
         "send" => send: Spanned<RawSend>,
-        /// `false`: never shown in SCIM. A password is never shown. Default true.
+        /// `false`: never shown in SCIM. Where the app does not show it either, only another value than
+        /// the last one is sent. A password is never shown. Default true.
         /// Example: false
         "read" => read: Spanned<bool>,
+        /// `true`: rows of `list` lack it; it is shown there as it was last read. Default false.
+        /// Example: true
+        "not_in_list" => not_in_list: Spanned<bool>,
     }
-    later ["not_in_list"]
 }
 
 words! {

@@ -50,7 +50,8 @@ block! {
         /// Example: { by: offset, size: 100, total: $.body.total }
         "paging" => paging: RawPaging,
         /// Values to keep from the answer, by name; `id` is the new record's key. From a header: `{
-        /// header: NAME, match: PATTERN }`.
+        /// header: NAME, match: PATTERN }`. `id_from: { use: CALL, wait: 30s }` in place of `id`: the
+        /// record is looked for.
         /// Example: { id: $.body.user.id }
         "save" => save: Pairs<RawSave>,
         /// What to do without an answer: `resend`, `find` or `stop`. Required on POST and PATCH
@@ -67,6 +68,19 @@ block! {
         /// Member ids in one call. Default: all.
         /// Example: 50
         "batch" => batch: Spanned<u64>,
+        /// A read that is repeated until it says that the work is done.
+        /// Example: { call: task, done: body.state eq "done", every: 2s, longest: 2m }
+        "until" => until: RawUntil,
+        /// The version that the record had when it was read, and the header that says it.
+        /// Example: { from: { header: etag }, send_as: { header: if-match } }
+        "version" => version: RawVersion,
+        /// A header: the call carries a key in it by which the app does it only once. In place of
+        /// `sync.idempotency_key`.
+        /// Example: Idempotency-Key
+        "idempotency_key" => idempotency_key: Spanned<String>,
+        /// In place of `sync.settle`, for this call.
+        /// Example: 5m
+        "settle" => settle: Spanned<Duration>,
         /// In place of `connect.timeout`.
         /// Example: 30s
         "timeout" => timeout: Spanned<Duration>,
@@ -78,7 +92,70 @@ block! {
         "reads" => reads: RawReadFormat,
     }
     required ["call"]
-    later ["until", "version", "idempotency_key", "settle"]
+}
+
+block! {
+    /// A read that is repeated after a call until it says that the work is done.
+    pub struct RawUntil in "`until`" {
+        /// The CALL that is repeated.
+        /// Example: task
+        "call" => call: Spanned<String>,
+        /// A condition over its answer; true: the work is done.
+        /// Example: body.state eq "done"
+        "done" => done: Spanned<String>,
+        /// The pause between two tries. Default 2s.
+        /// Example: 5s
+        "every" => every: Spanned<Duration>,
+        /// How long it is tried; then the call is in doubt. Default 2m, at most 1h.
+        /// Example: 10m
+        "longest" => longest: Spanned<Duration>,
+    }
+    required ["call", "done"]
+}
+
+block! {
+    /// The version of a record that a write is made against.
+    pub struct RawVersion in "`version`" {
+        /// `$.current.version`, or `{ header: etag }` of the answer that gave the record.
+        /// Example: { header: etag }
+        "from" => from: RawFrom,
+        /// `{ header: if-match }`: where it is sent.
+        /// Example: { header: if-match }
+        "send_as" => send_as: RawHeader,
+    }
+    required ["from", "send_as"]
+}
+
+block! {
+    /// A header by its name.
+    pub struct RawHeader in "`{ header: NAME }`" {
+        /// The header's name.
+        /// Example: etag
+        "header" => header: Spanned<String>,
+    }
+    required ["header"]
+}
+
+/// A path, or a header of the answer.
+#[derive(Debug, Clone)]
+pub(crate) enum RawFrom {
+    /// `$.…`
+    Path(Spanned<String>),
+    /// `{ header: NAME }`
+    Header(RawHeader),
+}
+
+impl Read for RawFrom {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        match &node.kind {
+            NodeKind::Map(_) => RawHeader::read(node, report).map(Self::Header),
+            _ => Spanned::read(node, report).map(Self::Path),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Text, RawHeader::shape()])
+    }
 }
 
 words! {
@@ -93,7 +170,8 @@ words! {
 block! {
     /// How pages follow each other.
     pub struct RawPaging in "`paging`" {
-        /// How pages are asked for: by `offset`, number of the `page`, `cursor`, or not at all.
+        /// How pages are asked for: by `offset`, number of the `page`, `cursor`, the `link` that an
+        /// answer gives, or not at all.
         /// Example: offset
         "by" => by: Spanned<RawPagingBy>,
         /// The first offset (default 0) or page (default 1).
@@ -102,9 +180,10 @@ block! {
         /// Rows in a page, as `$.page.size`.
         /// Example: 100
         "size" => size: Spanned<u64>,
-        /// With `cursor`: path of the next cursor. The list ends when it is missing or empty.
+        /// With `cursor`: path of the next cursor. With `link`: path of the next page's URL, or
+        /// `{ header: link }` (RFC 8288). The list ends when it is missing or empty.
         /// Example: $.body.next
-        "next" => next: Spanned<String>,
+        "next" => next: RawFrom,
         /// Path of a boolean; the list ends when it is false.
         /// Example: $.body.has_more
         "more" => more: Spanned<String>,
@@ -117,8 +196,7 @@ block! {
 
 words! {
     /// Kinds of paging.
-    pub enum RawPagingBy { "offset" => Offset, "page" => Page, "cursor" => Cursor, "none" => None, }
-    later ["link"]
+    pub enum RawPagingBy { "offset" => Offset, "page" => Page, "cursor" => Cursor, "link" => Link, "none" => None, }
 }
 
 /// Where a saved value comes from.
@@ -128,6 +206,21 @@ pub(crate) enum RawSave {
     Value(Node),
     /// A header, or the first group of a pattern on it.
     Header(RawSaveHeader),
+    /// `id_from`: the new record is looked for.
+    IdFrom(RawIdFrom),
+}
+
+block! {
+    /// How the id of a new record is found that its answer does not give.
+    pub struct RawIdFrom in "`id_from`" {
+        /// The CALL that looks for it.
+        /// Example: by_mail
+        "use" => call: Spanned<String>,
+        /// How long it is looked for; then the call is in doubt. Default 30s, at most 1h.
+        /// Example: 1m
+        "wait" => wait: Spanned<Duration>,
+    }
+    required ["use"]
 }
 
 block! {
@@ -149,12 +242,15 @@ impl Read for RawSave {
             NodeKind::Map(entries) if entries.iter().any(|e| e.key == "header") => {
                 RawSaveHeader::read(node, report).map(Self::Header)
             }
+            NodeKind::Map(entries) if entries.iter().any(|e| e.key == "use") => {
+                RawIdFrom::read(node, report).map(Self::IdFrom)
+            }
             _ => Some(Self::Value(node.clone())),
         }
     }
 
     fn shape() -> Shape {
-        Shape::Keyed("header", Box::new(RawSaveHeader::shape()))
+        Shape::Keyed(vec![("header", RawSaveHeader::shape()), ("use", RawIdFrom::shape())])
     }
 }
 

@@ -21,7 +21,8 @@ pub(crate) use attributes::{
     RawShows, RawType,
 };
 pub(crate) use calls::{
-    RawCall, RawErrorRow, RawInDoubt, RawIs, RawOnly, RawPaging, RawPagingBy, RawSave,
+    RawCall, RawErrorRow, RawFrom, RawIdFrom, RawInDoubt, RawIs, RawOnly, RawPaging, RawPagingBy,
+    RawSave, RawUntil, RawVersion,
 };
 pub(crate) use connect::{
     RawAuth, RawConnect, RawFormLists, RawLogin, RawLogout, RawOAuth2, RawReadFormat,

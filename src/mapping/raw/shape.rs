@@ -31,8 +31,8 @@ pub(crate) enum Shape {
     Names(Box<Shape>),
     /// One of these, which are told apart by their kind.
     Either(Vec<Shape>),
-    /// A VALUE; but a block with this key is that block.
-    Keyed(&'static str, Box<Shape>),
+    /// A VALUE; but a block with one of these keys is that block, the first that fits.
+    Keyed(Vec<(&'static str, Shape)>),
     /// A block with fixed keys.
     Block(BlockShape),
 }

@@ -24,6 +24,10 @@ block! {
         /// Fields that the app itself keeps unique: a lost create need not wait for `settle`.
         /// Example: [login]
         "unique" => unique: Vec<Spanned<String>>,
+        /// A header: every POST and PATCH that writes carries a key in it by which the app does it
+        /// only once. A lost create need not wait for `settle` then.
+        /// Example: Idempotency-Key
+        "idempotency_key" => idempotency_key: Spanned<String>,
         /// A known record is gone on update: `not_found` (default; 404), `recreate` it, or `park`
         /// the change.
         /// Example: recreate
@@ -39,7 +43,7 @@ block! {
         /// Example: { wait: 20s }
         "list" => list: RawList,
     }
-    later ["idempotency_key", "marker", "reconcile"]
+    later ["marker", "reconcile"]
 }
 
 words! {

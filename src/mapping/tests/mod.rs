@@ -5,6 +5,7 @@ mod altr;
 mod answers;
 mod broken;
 mod broken_files;
+mod calls;
 mod catalogues;
 mod connect;
 mod directory;

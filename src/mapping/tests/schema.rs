@@ -42,7 +42,11 @@ fn ways(shape: &Shape) -> Vec<Value> {
         Shape::Single(of) => vec![json!([ways(of)[0]])],
         Shape::Names(of) => vec![json!({"name": ways(of)[0]}), json!({})],
         Shape::Either(shapes) => shapes.iter().flat_map(ways).collect(),
-        Shape::Keyed(_, block) => vec![ways(block)[0].clone(), json!("$.body.id")],
+        Shape::Keyed(blocks) => {
+            let mut ways: Vec<Value> = blocks.iter().map(|(_, one)| ways(one)[0].clone()).collect();
+            ways.push(json!("$.body.id"));
+            ways
+        }
         Shape::Block(block) => vec![Value::Object(bare(block))],
     }
 }
@@ -75,7 +79,7 @@ fn visit(shape: &Shape, wrap: &dyn Fn(Value) -> Value, compare: &mut dyn FnMut(V
             visit(of, &|one| wrap(json!([one])), compare);
         }
         Shape::Names(of) => visit(of, &|one| wrap(json!({"name": one})), compare),
-        Shape::Keyed(_, of) => visit(of, wrap, compare),
+        Shape::Keyed(blocks) => blocks.iter().for_each(|(_, of)| visit(of, wrap, compare)),
         Shape::Either(shapes) => shapes.iter().for_each(|one| visit(one, wrap, compare)),
         Shape::Block(block) => {
             let bare = bare(block);
@@ -182,9 +186,8 @@ fn every_key_says_what_it_means_and_shows_it() {
                     check(&key.shape);
                 }
             }
-            Shape::List(of) | Shape::Single(of) | Shape::Names(of) | Shape::Keyed(_, of) => {
-                check(of);
-            }
+            Shape::List(of) | Shape::Single(of) | Shape::Names(of) => check(of),
+            Shape::Keyed(blocks) => blocks.iter().for_each(|(_, of)| check(of)),
             Shape::Either(shapes) => shapes.iter().for_each(check),
             _ => {}
         }

@@ -166,10 +166,22 @@ impl Assumed {
                 state.members.iter().map(|member| side.member_row(member)).collect()
             }
             (Some(side), _) if is_ids => vec![side.member_id_row(&json!(scene::MEMBER))],
+            (Some(side), Some(record)) if reads => vec![side.with_id(record.clone(), key)],
             (_, record) => record.iter().cloned().collect(),
         };
+        if let Some((status, body)) = mapping.done_answer(id).filter(|_| reads) {
+            let body = Some(body).filter(|body| !body.is_null());
+            let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+            let incoming = Incoming { status, body, ..Incoming::default() };
+            return (incoming, format!("{status}: it is done"));
+        }
         if reads && records.is_empty() && !call.has_records() {
             return (Incoming { status: 404, ..Incoming::default() }, "404: nobody".to_owned());
+        }
+        let mut imagined = call.imagined(&records, key);
+        if reads {
+            let tag = |name: &str| (name.to_owned(), "\"1\"".to_owned());
+            imagined.headers.extend(mapping.version_headers().map(tag));
         }
         let assumed = match (reads, is_members, records.len()) {
             (true, true, count) => format!("200: {count} members"),
@@ -178,7 +190,7 @@ impl Assumed {
             (true, false, _) => "200: the record".to_owned(),
             (false, ..) => "it worked".to_owned(),
         };
-        (answered(call.imagined(&records, key)), assumed)
+        (answered(imagined), assumed)
     }
 
     /// Why a call is made, and in which operation.
@@ -220,6 +232,8 @@ impl Assumed {
             "remove_members: somebody is in the app who must not be"
         } else if has(&|side| named(&side.members.set)) {
             "set_members: the members differ"
+        } else if mapping.follows_a_call(id) {
+            "a call before it is not done until this says so"
         } else if has(&|side| named(&side.get)) && state.written {
             "get: what the app holds now is read back"
         } else if has(&|side| named(&side.get)) {

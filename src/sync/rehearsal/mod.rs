@@ -4,6 +4,8 @@
 //! Nothing of planning, journaling or converging is copied here. A crash drops the engine and
 //! starts it again over what the journal has by then.
 
+#[cfg(test)]
+mod again_tests;
 mod assumed;
 mod compare;
 mod explain;

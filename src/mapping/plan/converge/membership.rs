@@ -86,7 +86,12 @@ impl Converge {
         let classified = mapping.classify(mapping.call(call), answer, Use::Write, &roots);
         let Stage::Members(run) = &mut self.stage else { return Taken::Went };
         match classified.class {
-            AnswerClass::Ok | AnswerClass::AlreadyDone => {
+            AnswerClass::Ok => {
+                run.done(&classified.refused_members, &classified.say);
+                self.built_record = None;
+                self.follow(mapping, call, roots);
+            }
+            AnswerClass::AlreadyDone => {
                 run.done(&classified.refused_members, &classified.say);
             }
             AnswerClass::NotFound => match run.due_person() {

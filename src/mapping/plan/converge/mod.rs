@@ -2,6 +2,7 @@
 //! read back. The only plan that writes.
 
 mod belonging;
+mod follow;
 mod locate;
 mod membership;
 mod roots;
@@ -10,6 +11,9 @@ mod write;
 use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
+
+pub use follow::Awaited;
+use follow::Following;
 
 use super::members::{MemberFacts, MemberRun};
 use super::operation::Operation;
@@ -24,7 +28,7 @@ use crate::mapping::call::{CallId, Pick};
 use crate::mapping::model::Mapping;
 use crate::mapping::record::{Asserted, Carried};
 use crate::mapping::side::{DeleteRule, GroupDelete};
-use crate::mapping::{Answer, Classified, Kind, PlannedRequest, Roots};
+use crate::mapping::{Answer, AppRecord, Classified, Kind, Marks, PlannedRequest, Roots, Seed};
 use crate::scim::Slot;
 use belonging::GrantRun;
 pub use belonging::RefusedGroup;
@@ -73,6 +77,12 @@ pub struct Goal {
     /// `false`: an earlier create is in doubt and may still take effect; if nobody is found,
     /// nothing is sent yet.
     pub may_create: bool,
+    /// An earlier create by this call is in doubt, and the call says how its record is looked for.
+    pub awaited: Option<CallId>,
+    /// What random values are made from.
+    pub seed: Seed,
+    /// What was last applied to fields that the app never shows.
+    pub marks: Marks,
     /// The groups of a user, where they matter for the user's record.
     pub groups: Option<UserGroups>,
     /// Tables of the app that are to be read first, by name.
@@ -130,6 +140,9 @@ pub struct Applied {
     pub warning: Option<(String, Classified)>,
     /// The account existed before and was taken over.
     pub adopted: bool,
+    /// What was applied to fields that the app never shows, as [`Marks`] take it; `None`: nothing
+    /// else than before.
+    pub unread: Option<Value>,
     /// A user that was made, taken over or switched on: what it was a member of may be gone.
     pub renewed: bool,
     /// Memberships of a user that the app refused.
@@ -141,6 +154,8 @@ enum Stage {
     /// Rows of tables are read; then it goes on where it was.
     Tables(TablesPlan, Box<Self>),
     Locate,
+    /// A create in doubt: is its record there by now?
+    Await,
     /// The record was read, and tables after it.
     Begin,
     Get(GetPlan),
@@ -151,6 +166,8 @@ enum Stage {
     /// Does somebody else have the new value of a key that changes?
     Guard(Box<FindPlan>),
     Operate,
+    /// The version of the record is not known any more: it is read again.
+    Refresh(GetPlan),
     ReadMembers(MembersPlan),
     Who {
         shown: Option<ShownMembers>,
@@ -181,6 +198,14 @@ pub struct Converge {
     at: Option<CallId>,
     /// What the call under way was built from: its answer may be read with it.
     built_from: Roots,
+    /// The app's record as wanted, of the call under way.
+    built_record: Option<AppRecord>,
+    /// Something was applied to fields that the app never shows.
+    marked: bool,
+    /// A call that worked and is not done.
+    follow: Option<Following>,
+    /// The headers that came with `current`, if it was read.
+    tags: Option<Map<String, Value>>,
     /// After the deactivation: what else differs, which may fail with a warning.
     then_update: bool,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
@@ -223,6 +248,10 @@ impl Converge {
             saved: Map::new(),
             at: None,
             built_from: Roots::new(),
+            built_record: None,
+            marked: false,
+            follow: None,
+            tags: None,
             then_update: false,
             proven: Vec::new(),
             stale: false,
@@ -271,13 +300,22 @@ impl Converge {
                     Ask::Done(()) => self.stage = std::mem::replace(then, Stage::Locate),
                 },
                 Stage::Locate => self.locate(mapping),
+                Stage::Await => match self.awaited(mapping)? {
+                    Awaited::Read(request) => return Ok(Next::Read(request)),
+                    // What was waited for long enough before is looked for once.
+                    Awaited::Rest { .. } | Awaited::Nothing => self.awaited_once(mapping),
+                },
                 Stage::Begin => {
                     let current = self.current.take();
                     self.begin(mapping, current);
                 }
                 Stage::Get(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
-                    Ask::Done(Some(current)) => self.begin(mapping, Some(current)),
+                    Ask::Done(Some(current)) => {
+                        self.tags = Some(plan.take_tags());
+                        self.stale = false;
+                        self.begin(mapping, Some(current));
+                    }
                     Ask::Done(None) => self.linked_record_is_missing(mapping),
                 },
                 Stage::Find { plan, after_missing } => match plan.next(mapping)? {
@@ -302,6 +340,16 @@ impl Converge {
                         self.begin_members(mapping);
                     }
                 }
+                Stage::Refresh(plan) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(Some(current)) => {
+                        self.tags = Some(plan.take_tags());
+                        self.current = Some(current);
+                        self.stale = false;
+                        self.stage = Stage::Operate;
+                    }
+                    Ask::Done(None) => self.linked_record_is_missing(mapping),
+                },
                 Stage::ReadMembers(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
                     Ask::Done(shown) => self.members_read(mapping, shown),
@@ -349,8 +397,9 @@ impl Converge {
     /// Takes the answer of the request that `next` gave.
     pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
         match &mut self.stage {
+            Stage::Await => self.take_awaited(mapping, answer),
             Stage::Tables(plan, _) => plan.take(mapping, answer),
-            Stage::Get(plan) => plan.take(mapping, answer),
+            Stage::Get(plan) | Stage::Refresh(plan) => plan.take(mapping, answer),
             Stage::Find { plan, .. } => plan.take(mapping, answer),
             Stage::Guard(plan) => plan.take(mapping, answer),
             Stage::ReadMembers(plan) => plan.take(mapping, answer),
@@ -433,6 +482,7 @@ impl Converge {
                         members: self.members.take(),
                         warning: self.warning.take(),
                         adopted: self.adopted,
+                        unread: self.marked.then(|| self.goal.marks.kept()),
                         renewed: self.renewed,
                         refused_groups: std::mem::take(&mut self.refused_groups),
                     }))

@@ -177,6 +177,8 @@ fn planning(mapping: Mapping, changed: bool, linked: bool) -> Work {
         claim: Claim::AsMapped,
         reading: None,
         may_create: true,
+        in_doubt: false,
+        known: serde_json::Value::Null,
         awaited: None,
         seed: Seed::shown(),
         marks: Marks::default(),

@@ -9,7 +9,7 @@ mod goal;
 mod ids;
 mod state;
 
-pub use backoff::Schedule;
+pub use backoff::{Schedule, pause};
 pub use decide::{Decision, RefusedAs, Seen, StepFacts, after_read, after_write, settle_of_create};
 pub use goal::{Waiting, by_one_mapping, next_goal};
 pub use ids::{ChangeId, ResourceId, StepId};

@@ -47,6 +47,8 @@ pub enum WaitReason {
     Dependency,
     /// The settle time after a call whose outcome is unknown.
     Settle,
+    /// The app is switched off in the bridge.
+    Held,
 }
 
 /// Where a change stands. Metrics, CLI and console use exactly these words.

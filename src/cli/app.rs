@@ -1,37 +1,153 @@
 //! `app`: life cycle of an app.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
-use super::options::JournalArguments;
-use super::{CliError, control};
-use crate::sync::Command;
+use super::options::{JournalArguments, OutputFormat};
+use super::output::{out, outln};
+use super::table::Table;
+use super::{CliError, control, serve};
+use crate::journal::Journal;
+use crate::mapping::Source;
+use crate::observe::{Feed, Metrics};
+use crate::sync::{
+    BaseUrls, Bridge, BridgeConfig, Clock, Command, Ids, Loaded, MappingCard, carry_out,
+    last_mapping, load,
+};
 
 /// Subcommands of `app`.
 #[derive(Debug, Subcommand)]
 pub enum AppCommand {
+    /// List the apps: enabled or disabled, and the last calls of their hooks
+    List(ListArguments),
+    /// Open SCIM for an app, after the calls of its mapping's on_enable
+    Enable(SwitchArguments),
+    /// Close SCIM for an app, then make the calls of its mapping's on_disable
+    Disable(SwitchArguments),
     /// Let the mapping point to another address: links are forgotten, accounts looked up again
-    Retarget(RetargetArguments),
+    Retarget(SwitchArguments),
 }
 
-/// Arguments of `app retarget`.
+/// Arguments of commands about one app.
 #[derive(Debug, Args)]
-pub struct RetargetArguments {
+pub struct SwitchArguments {
     /// The app
     app: String,
     #[command(flatten)]
     journal: JournalArguments,
 }
 
+/// Arguments of `app list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    #[arg(long, value_enum, default_value = "text")]
+    format: OutputFormat,
+    #[command(flatten)]
+    journal: JournalArguments,
+}
+
 /// Runs it.
 pub fn run(command: AppCommand) -> Result<ExitCode, CliError> {
-    let AppCommand::Retarget(RetargetArguments { app, journal }) = command;
-    let done = control::carry(&journal, Command::AppRetarget { app: app.clone() })?;
-    eprintln!(
-        "{app}: {} links forgotten. A running server has the changed mapping now, else start \
-         it; accounts are looked up again by name.",
-        done["forgotten_links"]
-    );
+    match command {
+        AppCommand::List(arguments) => list(&arguments)?,
+        AppCommand::Enable(SwitchArguments { app, journal }) => {
+            let done = control::carry(&journal, Command::AppEnable { app: app.clone() })?;
+            eprintln!("{app} is enabled; {} calls were made for that.", done["calls"]);
+        }
+        AppCommand::Disable(SwitchArguments { app, journal }) => {
+            let done = control::carry(&journal, Command::AppDisable { app: app.clone() })?;
+            eprintln!("{app} is disabled; {} calls were made for that.", done["calls"]);
+        }
+        AppCommand::Retarget(SwitchArguments { app, journal }) => {
+            let done = control::carry(&journal, Command::AppRetarget { app: app.clone() })?;
+            eprintln!(
+                "{app}: {} links forgotten. A running server has the changed mapping now, else \
+                 start it; accounts are looked up again by name.",
+                done["forgotten_links"]
+            );
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn list(arguments: &ListArguments) -> Result<(), CliError> {
+    let apps = control::carry(&arguments.journal, Command::AppList)?;
+    if arguments.format == OutputFormat::Json {
+        outln!("{apps}");
+        return Ok(());
+    }
+    let row = |app: &Value| {
+        let last = &app["hooks"][0];
+        json!({
+            "app": app["app"],
+            "state": if app["enabled"] == true { "enabled" } else { "disabled" },
+            "last_hook": last["hook"],
+            "call": last["call"],
+            "outcome": if last["status"].is_null() { &last["state"] } else { &last["status"] },
+        })
+    };
+    let rows: Value = apps.as_array().into_iter().flatten().map(row).collect();
+    out!("{}", Table::of(&rows, &["app", "state", "last_hook", "call", "outcome"]));
+    Ok(())
+}
+
+/// Switches an app while no server runs: by the mapping it was last served by, with the secrets
+/// of this command's environment.
+pub(super) async fn switch_without_server(
+    journal: &Journal,
+    arguments: &JournalArguments,
+    command: Command,
+) -> Result<Value, CliError> {
+    let (app, on) = match &command {
+        Command::AppEnable { app } => (app, true),
+        Command::AppDisable { app } => (app, false),
+        _ => return Ok(carry_out(journal, &Clock::System, command).await?),
+    };
+    let known = last_mapping(journal, app).await?;
+    let has_calls = |card: &MappingCard| if on { card.has_on_enable } else { card.has_on_disable };
+    let Some((card, text)) = known.filter(|(card, _)| has_calls(card)) else {
+        return Ok(carry_out(journal, &Clock::System, command).await?);
+    };
+    let loaded = match loaded(app, card, text) {
+        Ok(loaded) => loaded,
+        Err(error) if on => return Err(error),
+        Err(error) => {
+            // Closed in any case; only the calls could not be made.
+            journal.set_app_enabled(app, false).await.map_err(CliError::environment)?;
+            return Err(CliError {
+                message: format!(
+                    "'{app}' is disabled, but the calls of on_disable were not made: {}\nrepeat \
+                     `scim-bridge app disable {app}` with the environment of `serve`",
+                    error.message
+                ),
+                ..error
+            });
+        }
+    };
+    let bridge = Bridge::idle(BridgeConfig {
+        journal: journal.clone(),
+        keys: serve::open_keys(arguments)?,
+        mappings: loaded,
+        sources: None,
+        clock: Clock::System,
+        ids: Ids::Random,
+        carrier: None,
+        metrics: Arc::new(Metrics::new()),
+        feed: Feed::new(),
+        drain: Duration::ZERO,
+    })
+    .await
+    .map_err(CliError::finding)?;
+    Ok(bridge.command(command).await?)
+}
+
+fn loaded(app: &str, card: MappingCard, text: String) -> Result<Vec<Loaded>, CliError> {
+    let source = Source { file: card.file, text };
+    let base_url = BaseUrls::parse(&[format!("{app}={}", card.app_url)]);
+    let environment = |name: &str| std::env::var(name).ok();
+    load(&[source], &environment, &base_url.map_err(CliError::usage)?).map_err(CliError::finding)
 }

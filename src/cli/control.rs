@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::options::JournalArguments;
-use super::{CliError, runtime};
+use super::{CliError, app, runtime};
 use crate::journal::{Holder, Journal, Open, read_lock};
-use crate::sync::{Clock, Command, CommandError, carry_out};
+use crate::sync::{Clock, Command, CommandError};
 
 /// Carries the command out and gives its result.
 pub fn carry(journal: &JournalArguments, command: Command) -> Result<Value, CliError> {
@@ -42,9 +42,9 @@ fn by_ourselves(arguments: &JournalArguments, command: Command) -> Result<Value,
     runtime()?.block_on(async {
         let (journal, _) =
             Journal::open(open(arguments)).map_err(|e| CliError::environment(e.to_string()))?;
-        let result = carry_out(&journal, &Clock::System, command).await;
+        let result = app::switch_without_server(&journal, arguments, command).await;
         journal.close().await.map_err(CliError::environment)?;
-        Ok(result?)
+        result
     })
 }
 

@@ -277,7 +277,7 @@ fn server_config(
     Ok(config)
 }
 
-fn open_keys(arguments: &JournalArguments) -> Result<Keys, CliError> {
+pub(super) fn open_keys(arguments: &JournalArguments) -> Result<Keys, CliError> {
     let source = match &arguments.key_file {
         Some(file) => KeySource::File(file.clone()),
         None => KeySource::Beside(arguments.db.clone()),

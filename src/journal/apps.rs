@@ -87,6 +87,19 @@ impl Journal {
         self.write("forgetting an app's links", move |tx| retarget(tx, &app)).await
     }
 
+    /// The names of the apps that were ever served, in their order.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn app_names(&self) -> Result<Vec<String>, JournalError> {
+        self.read("listing apps", |conn| {
+            let mut rows = conn.prepare_cached("SELECT app FROM apps ORDER BY app")?;
+            let names = rows.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// Whether the app is enabled; one that was never recorded is.
     ///
     /// # Errors

@@ -269,6 +269,23 @@ pub(super) fn rejoin(conn: &Connection, user: &ResourceId) -> Result<(), Journal
     Ok(())
 }
 
+/// The account of a user is gone, and its memberships with it: those that are wished for must be
+/// made again once there is another account.
+pub(super) fn account_gone(
+    conn: &Connection,
+    user: &ResourceId,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "UPDATE members SET refused = 0, note = NULL,
+           removed_at = CASE WHEN until_change IS NULL THEN removed_at ELSE ?2 END,
+           applied = CASE WHEN until_change IS NULL OR applied = 0 THEN 0 ELSE 2 END
+         WHERE user_id = ?1 AND current = 1",
+    )?
+    .execute(params![user.0, Time(now)])?;
+    Ok(())
+}
+
 /// A deleted user or group has no memberships any more.
 pub(super) fn close_all(
     conn: &Connection,

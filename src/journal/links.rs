@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::Journal;
 use super::lanes::{self, DEPENDENCY, Of};
-use super::sql::{AsJson, Word, resource_at, word_at};
+use super::sql::{AsJson, Time, Word, resource_at, word_at};
 use super::types::{JournalError, Link};
 use super::writer::Tx;
 use crate::change::{Kind, ResourceId};
@@ -104,6 +104,23 @@ pub(super) fn wake_linked(
     if linked {
         wake_groups(tx, user, now)?;
     }
+    Ok(())
+}
+
+/// Groups that wait for this user's account need not wait any longer; groups that do nothing are
+/// left alone.
+pub(super) fn wake_waiting_groups(
+    tx: &Tx<'_>,
+    user: &ResourceId,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    tx.conn
+        .prepare_cached(
+            "UPDATE lanes SET state = 'ready', due_at = ?2
+             WHERE state = 'waiting' AND reason = 'dependency' AND resource_id IN
+               (SELECT group_id FROM members WHERE user_id = ?1 AND current = 1)",
+        )?
+        .execute(params![user.0, Time(now)])?;
     Ok(())
 }
 

@@ -7,12 +7,14 @@
 
 mod accept;
 mod apps;
+mod away;
 mod backup;
 mod belongings;
 mod changes;
 mod claim;
 mod edges;
 mod fs_kind;
+mod hooks;
 pub mod keys;
 mod lanes;
 mod links;

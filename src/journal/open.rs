@@ -288,6 +288,12 @@ fn recover(conn: &mut Connection, now: Timestamp) -> Result<Recovery, JournalErr
          WHERE state = 'sending'",
         [Time(now)],
     )?;
+    tx.execute(
+        "UPDATE hook_calls SET state = 'in_doubt', ended_at = ?1,
+           words = 'the bridge ended while the call may have been under way'
+         WHERE state = 'sending'",
+        [Time(now)],
+    )?;
     let freed = tx.execute(
         "UPDATE lanes SET state = 'ready', due_at = ?1, woken = 0 WHERE state = 'busy'",
         [Time(now)],

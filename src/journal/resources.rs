@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Journal;
 use super::lanes::Of;
 use super::links;
 use super::sql::{
@@ -14,6 +13,7 @@ use super::types::{
     Adopted, AdoptedAs, By, JournalError, Link, Resource, ResourceKeys, Seen, Touched,
 };
 use super::writer::Tx;
+use super::{Journal, away};
 use crate::change::{ChangeId, Kind, ResourceId};
 
 const SELECT: &str = "SELECT r.*, l.app_id, l.app_key FROM resources r
@@ -395,19 +395,26 @@ fn adopt(
     let holder = tx
         .conn
         .prepare_cached(
-            "SELECT r.id, EXISTS (SELECT 1 FROM links l WHERE l.resource_id = r.id) AS linked
+            "SELECT r.id, EXISTS (SELECT 1 FROM links l WHERE l.resource_id = r.id) AS linked,
+               r.actual IS NOT NULL AS known
              FROM resources r WHERE r.app = ?1 AND r.kind = ?2 AND r.natural_key = ?3
                AND r.deleted_at IS NULL",
         )?
         .query_row(params![app, Word(kind), seen.keys.natural], |row| {
-            Ok((resource_at(row, "id")?, row.get::<_, bool>("linked")?))
+            Ok((resource_at(row, "id")?, row.get::<_, bool>("linked")?, row.get("known")?))
         })
         .optional()?;
     let how = match holder {
-        Some((id, false)) => {
+        // Had an account, and has none: somebody made it again by hand.
+        Some((id, false, true)) if !away::is_open(tx.conn, &id)? => {
+            links::put(tx, &Of { id: &id, app, kind }, &seen.link, now)?;
+            touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
+            return Ok(Adopted { id, how: AdoptedAs::Known });
+        }
+        Some((id, false, _)) => {
             return Ok(Adopted { id, how: AdoptedAs::Unlinked });
         }
-        Some((with, true)) => AdoptedAs::NewKeyShared { with },
+        Some((with, true, _)) => AdoptedAs::NewKeyShared { with },
         None => AdoptedAs::New,
     };
     let id = &seen.new_id;

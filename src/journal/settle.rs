@@ -10,7 +10,7 @@ use super::types::{
     DesiredNow, EdgeEnd, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled, Settlement,
 };
 use super::writer::Tx;
-use super::{Journal, edges, links, members, next_modified, resources};
+use super::{Journal, away, edges, links, members, next_modified, resources};
 use crate::change::{ChangeEvent, ChangeId, ResourceId};
 
 impl Journal {
@@ -84,8 +84,10 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
         Some(keys) => resources::put_keys(tx.conn, &s.resource, keys)?,
         None => None,
     };
-    if s.unlink {
-        links::remove(tx, &s.resource)?;
+    match (s.unlink, s.deleted) {
+        (true, false) => away::forget_account(tx, &s.resource, s.now)?,
+        (true, true) => links::remove(tx, &s.resource)?,
+        (false, _) => {}
     }
     if s.deleted {
         bury(tx, &s.resource, applied, s.now)?;

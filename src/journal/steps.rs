@@ -131,16 +131,16 @@ impl Journal {
 }
 
 /// An outcome, as it stands in the columns.
-struct Known<'a> {
-    state: StepState,
-    status: Option<u16>,
-    class: Option<AnswerClass>,
-    words: Option<&'a str>,
-    answer: Option<&'a Value>,
+pub(super) struct Known<'a> {
+    pub state: StepState,
+    pub status: Option<u16>,
+    pub class: Option<AnswerClass>,
+    pub words: Option<&'a str>,
+    pub answer: Option<&'a Value>,
 }
 
 impl<'a> Known<'a> {
-    fn of(outcome: &'a StepOutcome) -> Self {
+    pub(super) fn of(outcome: &'a StepOutcome) -> Self {
         match outcome {
             StepOutcome::Answered { status, class, answer } => Self {
                 state: StepState::Answered,

@@ -35,7 +35,17 @@ pub struct Mapping {
     pub(crate) calls: Vec<Call>,
     pub(crate) rules: AnswerRules,
     pub(crate) tables: Vec<Arc<Learned>>,
+    pub(crate) hooks: Hooks,
     pub(crate) watched: Watched,
+}
+
+/// Calls of the app's life cycle, in the order in which they are made.
+#[derive(Debug, Clone, Default)]
+pub struct Hooks {
+    /// Before SCIM opens.
+    pub on_enable: Vec<CallId>,
+    /// After SCIM was closed.
+    pub on_disable: Vec<CallId>,
 }
 
 /// Where a value of the installation comes from.
@@ -268,6 +278,11 @@ impl Mapping {
     /// Answering, doubt, reading.
     pub fn sync(&self) -> &SyncSettings {
         &self.sync
+    }
+
+    /// Calls of the app's life cycle.
+    pub fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// Users or groups; None for groups that the mapping does not have.

@@ -197,6 +197,10 @@ impl Side {
                 row.show(&app, &mut resource);
             }
         }
+        if self.removes_inactive() {
+            // Whoever has an account is active.
+            resource["active"] = Value::Bool(true);
+        }
         self.show_rest(&mut resource, current, id);
         resource
     }

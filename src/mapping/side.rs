@@ -60,6 +60,18 @@ pub struct Side {
     pub(crate) vars: Arc<Value>,
 }
 
+impl Side {
+    /// Whether only active users have an account.
+    pub fn removes_inactive(&self) -> bool {
+        self.inactive == Inactive::Gone
+    }
+
+    /// Whether a deleted user's account stays, switched off.
+    pub fn keeps_deleted(&self) -> bool {
+        self.delete == DeleteRule::Deactivate && !self.removes_inactive()
+    }
+}
+
 /// What DELETE does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeleteRule {
@@ -76,6 +88,8 @@ pub enum DeleteRule {
 pub enum Inactive {
     /// An account that is switched off.
     Kept,
+    /// Nothing: the account is removed, and made again when the user comes back.
+    Gone,
 }
 
 /// What a create does that finds somebody.

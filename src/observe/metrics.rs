@@ -89,6 +89,7 @@ pub struct Metrics {
     mapping_refused: Family<AppLabels, Gauge>,
     certificate_expires: Family<NoLabels, Seconds>,
     token_expires: Family<TokenLabels, Seconds>,
+    app_enabled: Family<AppLabels, Gauge>,
 }
 
 impl Metrics {
@@ -107,6 +108,7 @@ impl Metrics {
             mapping_refused: Family::default(),
             certificate_expires: Family::default(),
             token_expires: Family::default(),
+            app_enabled: Family::default(),
         };
         metrics.register();
         metrics
@@ -155,6 +157,17 @@ impl Metrics {
             "Seconds until a token expires; negative when it has",
             self.token_expires.clone(),
         );
+        registry.register(
+            "app_enabled",
+            "1 for an app that is served, 0 for one that an operator switched off",
+            self.app_enabled.clone(),
+        );
+    }
+
+    /// Whether an app is served.
+    pub fn set_app_enabled(&self, app: &str, enabled: bool) {
+        let labels = AppLabels { app: app.to_owned() };
+        self.app_enabled.get_or_create(&labels).set(i64::from(enabled));
     }
 
     /// A SCIM request was answered. `app` is the empty text outside every app's root.

@@ -97,7 +97,10 @@ fn readiness(site: &Site) -> Reply {
         return text(503, "the bridge is shutting down");
     }
     match site.engine.readiness() {
-        Readiness::Ready => text(200, "ready"),
+        Readiness::Ready => match site.engine.disabled().as_slice() {
+            [] => text(200, "ready"),
+            disabled => text(200, &format!("ready; disabled: {}", disabled.join(", "))),
+        },
         Readiness::NotReady(why) => text(503, &why),
     }
 }

@@ -54,6 +54,7 @@ pub(super) trait Engine: Send + Sync + 'static {
     ) -> Doing<'a, Result<Listing, ScimError>>;
     fn command(&self, command: Command) -> Doing<'_, Result<Value, CommandError>>;
     fn readiness(&self) -> Readiness;
+    fn disabled(&self) -> Vec<String>;
     fn refresh_metrics(&self) -> Doing<'_, ()>;
     fn begin_shutdown(&self);
 }
@@ -111,6 +112,10 @@ impl Engine for Bridge {
 
     fn readiness(&self) -> Readiness {
         Bridge::readiness(self)
+    }
+
+    fn disabled(&self) -> Vec<String> {
+        Bridge::disabled(self)
     }
 
     fn refresh_metrics(&self) -> Doing<'_, ()> {

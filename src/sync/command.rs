@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clock::Clock;
+use super::switch::Switch;
 use super::tokens::{mint, moment_in};
 use crate::change::{ChangeId, ChangeState};
 use crate::journal::{ChangeQuery, ChangeRow, CredentialKind, Journal, JournalError, Token};
@@ -62,6 +63,18 @@ pub enum Command {
         /// Its number.
         id: i64,
     },
+    /// Opens SCIM for an app, after the calls of `on_enable`.
+    AppEnable {
+        /// The app.
+        app: String,
+    },
+    /// Closes SCIM for an app, then makes the calls of `on_disable`.
+    AppDisable {
+        /// The app.
+        app: String,
+    },
+    /// The apps, whether they are enabled, and the last calls of their hooks.
+    AppList,
     /// Lets an app's mapping point somewhere else: all links are forgotten, everybody is
     /// looked up again.
     AppRetarget {
@@ -137,6 +150,9 @@ pub async fn carry_out(
             Ok(rows.iter().map(row_json).collect())
         }
         Command::ChangesShow { id } => changes_show(journal, id).await,
+        Command::AppEnable { app } => switch_alone(journal, clock, &app, Switch::On).await,
+        Command::AppDisable { app } => switch_alone(journal, clock, &app, Switch::Off).await,
+        Command::AppList => app_list(journal).await,
         Command::AppRetarget { app } => {
             card(journal, &app).await?;
             let forgotten = journal.retarget(&app).await.map_err(CommandError::journal)?;
@@ -154,6 +170,99 @@ pub(super) struct AppCard {
     pub pair: bool,
     /// No token is made while a good one exists.
     pub tokens_are_final: bool,
+    /// The mapping it was last served by.
+    #[serde(default)]
+    pub mapping: Option<MappingCard>,
+}
+
+/// What must be known of a mapping to run its hooks while no server runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MappingCard {
+    /// The hash of its text, under which the journal keeps it.
+    pub digest: String,
+    /// Where it was read from, for messages.
+    pub file: String,
+    /// Where the app is.
+    pub app_url: String,
+    /// There are calls to be made before SCIM opens.
+    pub has_on_enable: bool,
+    /// There are calls to be made after SCIM was closed.
+    pub has_on_disable: bool,
+}
+
+/// The mapping an app was last served by, and its text; none if it was served by an older version.
+///
+/// # Errors
+/// When the journal knows no such app.
+pub async fn last_mapping(
+    journal: &Journal,
+    app: &str,
+) -> Result<Option<(MappingCard, String)>, CommandError> {
+    let Some(mapping) = card(journal, app).await?.mapping else { return Ok(None) };
+    let text = journal.mapping_text(&mapping.digest).await.map_err(CommandError::journal)?;
+    Ok(text.map(|text| (mapping, text)))
+}
+
+/// Switches an app that has no calls to make for that.
+async fn switch_alone(
+    journal: &Journal,
+    clock: &Clock,
+    app: &str,
+    to: Switch,
+) -> Result<Value, CommandError> {
+    let enabled = to == Switch::On;
+    let mapping = card(journal, app).await?.mapping;
+    let has_calls = |mapping: &MappingCard| match to {
+        Switch::On => mapping.has_on_enable,
+        Switch::Off => mapping.has_on_disable,
+    };
+    if to == Switch::Off {
+        journal.set_app_enabled(app, false).await.map_err(CommandError::journal)?;
+    }
+    if mapping.is_none_or(|mapping| has_calls(&mapping)) {
+        let hook = if enabled { "on_enable" } else { "on_disable" };
+        let now = if enabled { "stays as it was" } else { "is disabled" };
+        return Err(CommandError::finding(&format!(
+            "'{app}' {now}, but the calls of {hook} were not made; start the server and repeat"
+        )));
+    }
+    if enabled {
+        journal.set_app_enabled(app, true).await.map_err(CommandError::journal)?;
+        journal.clamp_due(app, clock.now()).await.map_err(CommandError::journal)?;
+    }
+    Ok(json!({ "app": app, "enabled": enabled, "calls": 0 }))
+}
+
+/// How many calls of its hooks are shown of an app.
+const SHOWN_HOOKS: u32 = 20;
+
+async fn app_list(journal: &Journal) -> Result<Value, CommandError> {
+    let mut apps = Vec::new();
+    for app in journal.app_names().await.map_err(CommandError::journal)? {
+        let enabled = journal.app_enabled(&app).await.map_err(CommandError::journal)?;
+        let calls = journal.hook_calls(&app, SHOWN_HOOKS).await.map_err(CommandError::journal)?;
+        let calls: Vec<Value> = calls
+            .iter()
+            .map(|call| {
+                json!({
+                    "hook": call.hook,
+                    "call": call.call,
+                    "attempt": call.attempt,
+                    "method": call.method,
+                    "target": call.target,
+                    "request": call.request,
+                    "state": call.state,
+                    "status": call.status,
+                    "words": call.words,
+                    "answer": call.answer,
+                    "started": call.started_at.to_string(),
+                    "ended": call.ended_at.map(|at| at.to_string()),
+                })
+            })
+            .collect();
+        apps.push(json!({ "app": app, "enabled": enabled, "hooks": calls }));
+    }
+    Ok(Value::Array(apps))
 }
 
 impl AppCard {

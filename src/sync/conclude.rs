@@ -17,7 +17,7 @@ use crate::change::{ChangeId, Kind, RefusedAs, ResourceId, Verb, WaitReason};
 use crate::journal::{
     DesiredNow, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, Wait,
 };
-use crate::mapping::{Applied, Classified, Missing, Reached};
+use crate::mapping::{Applied, Classified, Missing, Reached, Side};
 use crate::observe::alarm;
 use crate::scim::{ScimError, ScimType};
 
@@ -41,6 +41,7 @@ impl Engine {
             RoundEnd::Reached(Reached::Gone { keeps_account }) => {
                 self.gone(round, keeps_account).await
             }
+            RoundEnd::Reached(Reached::Inactive { last }) => self.inactive(round, last).await,
             RoundEnd::Reached(Reached::NotYet) => {
                 let now = self.clock.now();
                 let rest = rest_of_create(round.app, &round.work.open_steps);
@@ -269,7 +270,13 @@ impl Engine {
     /// A link leads to nobody. The plan looked by key before it said so.
     async fn missing(&self, round: &Round<'_>, words: &str) -> Result<(), JournalError> {
         let resource = &round.work.resource;
-        match round.app.mapping.sync().missing {
+        let side = round.app.mapping.side(resource.kind);
+        let missing = match side.is_some_and(Side::removes_inactive) {
+            // Said only when the request wants the user to be active: found or made again.
+            true => Missing::Recreate,
+            false => round.app.mapping.sync().missing,
+        };
+        match missing {
             Missing::Recreate if words.is_empty() => {
                 let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
                 settlement.unlink = true;
@@ -381,7 +388,7 @@ impl Engine {
                 reason,
                 until,
                 internal: Some(words),
-                charged: reason != WaitReason::Settle,
+                charged: !matches!(reason, WaitReason::Settle | WaitReason::Held),
                 now: self.clock.now(),
             })
             .await
@@ -448,7 +455,7 @@ impl Engine {
         change.answered.is_some() || self.waiters.was_told_accepted(change.change)
     }
 
-    fn tell(&self, round: &Round<'_>, ends: Vec<(ChangeId, Ended)>) {
+    pub(super) fn tell(&self, round: &Round<'_>, ends: Vec<(ChangeId, Ended)>) {
         let ended = ends.len() as u64;
         let less = |waiting: u64| Some(waiting.saturating_sub(ended));
         let backlog = &round.app.backlog;

@@ -4,7 +4,7 @@
 //! began with while another takes its place. Only data and its small accessors; what is done with it stands in the neighbours.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -35,8 +35,12 @@ pub struct App {
     pub work: Arc<Notify>,
     /// Changes that have not ended; a limit, not a truth, so counted in memory.
     pub backlog: Arc<AtomicU64>,
-    /// Read while the app is asked, written while it becomes another one (`app retarget`).
-    pub asking: Arc<tokio::sync::RwLock<()>>,
+    /// Read while the app is asked; written while it is switched off, and while it becomes another
+    /// one (`app retarget`).
+    pub gate: Arc<tokio::sync::RwLock<()>>,
+    /// One switch at a time.
+    pub switching: Arc<tokio::sync::Mutex<()>>,
+    enabled: Arc<AtomicBool>,
     pause: Arc<Mutex<Pause>>,
 }
 
@@ -61,12 +65,15 @@ impl App {
             secrets,
             work: Arc::default(),
             backlog: Arc::default(),
-            asking: Arc::default(),
+            gate: Arc::default(),
+            switching: Arc::default(),
+            enabled: Arc::new(AtomicBool::new(true)),
             pause: Arc::new(Mutex::new(Pause::Running)),
         }
     }
 
-    /// The app as a new load of its mapping makes it; what is under way goes on.
+    /// The app as a new load of its mapping makes it; what is under way goes on, and who switched
+    /// it off has switched this one off.
     pub fn reloaded(
         &self,
         mapping: Arc<Mapping>,
@@ -79,6 +86,17 @@ impl App {
     /// The app with another mapping over the same connection.
     pub fn by_mapping(&self, mapping: Arc<Mapping>) -> Self {
         Self { mapping, ..self.clone() }
+    }
+
+    /// Whether the operator lets it be served. Otherwise SCIM is closed and no call is made.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled.load(Ordering::SeqCst)
+    }
+
+    /// Lets it be served, or not. The journal is told first.
+    pub fn set_enabled(&self, enabled: bool) {
+        self.enabled.store(enabled, Ordering::SeqCst);
+        self.work.notify_one();
     }
 
     /// The app's name.

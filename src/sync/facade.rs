@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::command::{Command, CommandError, card, carry_out};
 use super::engine::{Engine, lock};
+use super::switch::Switch;
 use super::{
     Caller, Deadline, Denied, Door, ListQuery, Listing, Members, Shown, Submission, Unheard,
     Written, clock,
@@ -112,10 +113,10 @@ impl Bridge {
         self.engine.list(caller, kind, query, deadline).await
     }
 
-    /// While this is held, the app does not become another one.
+    /// While this is held, the app does not become another one, and no hook is run.
     async fn asking(&self, caller: &Caller) -> Option<OwnedRwLockReadGuard<()>> {
         let app = self.engine.find_app(&caller.app)?;
-        Some(app.asking.clone().read_owned().await)
+        Some(app.gate.clone().read_owned().await)
     }
 
     /// A command of the operator.
@@ -123,10 +124,12 @@ impl Bridge {
     /// # Errors
     /// Why it was not carried out.
     pub async fn command(&self, command: Command) -> Result<Value, CommandError> {
-        if let Command::AppRetarget { app } = &command {
-            return self.retarget(app).await;
+        match &command {
+            Command::AppRetarget { app } => self.retarget(app).await,
+            Command::AppEnable { app } => self.engine.switch(app, Switch::On).await,
+            Command::AppDisable { app } => self.engine.switch(app, Switch::Off).await,
+            _ => carry_out(&self.engine.journal, &self.engine.clock, command).await,
         }
-        carry_out(&self.engine.journal, &self.engine.clock, command).await
     }
 
     /// Where identity providers reach an app: what `token create` prints.
@@ -149,6 +152,12 @@ impl Bridge {
         }
     }
 
+    /// The apps that an operator switched off.
+    pub fn disabled(&self) -> Vec<String> {
+        let apps = self.engine.apps();
+        apps.iter().filter(|app| !app.is_enabled()).map(|app| app.name().to_owned()).collect()
+    }
+
     /// Ends when the journal can no longer be trusted: nothing more may be promised then.
     pub async fn failed(&self) -> String {
         loop {
@@ -166,6 +175,7 @@ impl Bridge {
         let now = engine.clock.now();
         engine.metrics.clear_token_expires();
         for app in engine.apps() {
+            engine.metrics.set_app_enabled(app.name(), app.is_enabled());
             let app = app.name();
             let of_app = counts.apps.get(app).cloned().unwrap_or_default();
             for state in ChangeState::WORDS {

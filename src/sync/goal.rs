@@ -8,7 +8,7 @@ use super::round::Round;
 use super::view::Asserted;
 use crate::change::{Kind, StepClass, Verb};
 use crate::journal::JournalError;
-use crate::mapping::{CallId, Claim, Goal, Look, Marks, MemberGoal, Person, Seed, Want};
+use crate::mapping::{CallId, Claim, Goal, Look, Marks, MemberGoal, Person, Seed, Side, Want};
 use crate::scim::Slot;
 
 impl Engine {
@@ -31,11 +31,9 @@ impl Engine {
         };
         let now = self.clock.now();
         let rests = rest_of_create(round.app, &round.work.open_steps);
-        // Who was known and has no link (any more) is looked up again by name: the one who is
-        // found is no stranger.
-        let creating = round.work.changes.iter().any(|change| change.verb == Verb::Create);
-        let known = resource.link.is_none() && !creating;
-        let ours = known || rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
+        let ours =
+            comes_back(round) || rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
+        let known = resource.desired.clone().or_else(|| resource.actual.clone());
         Ok(Goal {
             kind: resource.kind,
             want,
@@ -44,6 +42,8 @@ impl Engine {
             claim: if ours { Claim::Ours } else { Claim::AsMapped },
             reading: self.reading(round),
             may_create: rests.is_none_or(|rest| rest.is_over(now)),
+            in_doubt: rests.is_some(),
+            known: known.unwrap_or_default(),
             awaited: awaited(round),
             seed: self.seed(round),
             marks: self.marks(round),
@@ -159,6 +159,19 @@ fn awaited(round: &Round<'_>) -> Option<CallId> {
     let creates = round.work.open_steps.iter().filter(|step| step.class == StepClass::Create);
     let calls = creates.filter_map(|step| mapping.call_named(&step.call));
     calls.filter(|call| mapping.call(*call).looks_for_id()).last()
+}
+
+/// Who was known and has no link (any more) is looked up again by name: the one who is found is no
+/// stranger. Where inactive users have no account, only if there ever was one.
+fn comes_back(round: &Round<'_>) -> bool {
+    let resource = &round.work.resource;
+    let creates = || round.work.changes.iter().any(|change| change.verb == Verb::Create);
+    let side = round.app.mapping.side(resource.kind);
+    let was_there = match side.is_some_and(Side::removes_inactive) {
+        true => resource.actual.is_some(),
+        false => !creates(),
+    };
+    resource.link.is_none() && was_there
 }
 
 /// All slots that any of the changes asserts.

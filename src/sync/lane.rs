@@ -55,6 +55,12 @@ impl Engine {
         lanes: &mut JoinSet<()>,
         width: usize,
     ) -> Result<Duration, crate::journal::JournalError> {
+        // Whoever switches the app off waits for those who hold the gate, and lets nobody in.
+        let Ok(gate) = app.gate.clone().try_read_owned() else { return Ok(LONGEST_NAP) };
+        let gate = Arc::new(gate);
+        if !app.is_enabled() {
+            return Ok(LONGEST_NAP);
+        }
         let now = self.clock.now();
         if let Pause::Auth { until: then } = app.pause() {
             // A credential that was put right in its file ends the pause at once.
@@ -76,8 +82,11 @@ impl Engine {
         };
         let all_taken = claimed.len() == free;
         for work in claimed {
-            let (engine, app) = (self.clone(), app.clone());
-            lanes.spawn(async move { engine.run_lane(app, work).await });
+            let (engine, app, gate) = (self.clone(), app.clone(), gate.clone());
+            lanes.spawn(async move {
+                engine.run_lane(app, work).await;
+                drop(gate);
+            });
         }
         if all_taken {
             return Ok(LONGEST_NAP);

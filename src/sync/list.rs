@@ -91,8 +91,15 @@ impl Engine {
         }
         let read = rows.len() as u64;
         let total = if complete { read } else { plan.total().unwrap_or(read).max(read) };
-        let ids = self.import(app, kind, rows).await?;
+        let mut ids = self.import(app, kind, rows).await?;
         let hidden = read - ids.len() as u64;
+        let limit = u32::try_from(LONGEST_PAGE).unwrap_or(u32::MAX);
+        let mut away = self.away(app, kind, None, None, limit).await?;
+        away.retain(|id| !ids.contains(id));
+        let total = total.saturating_add(away.len() as u64);
+        if complete {
+            ids.extend(away);
+        }
         let wanted: Vec<_> = ids.into_iter().take(usize::try_from(count).unwrap_or(0)).collect();
         let resources = self.resources(app, &wanted).await?;
         let resources = self.shown_all(app, kind, resources, members).await?;

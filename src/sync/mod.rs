@@ -8,6 +8,7 @@
 
 mod accept;
 mod api;
+mod away;
 mod belongings;
 mod clock;
 mod command;
@@ -38,6 +39,7 @@ mod snapshot;
 mod sources;
 mod start;
 mod submit;
+mod switch;
 mod tables;
 mod tokens;
 mod trial;
@@ -49,7 +51,7 @@ pub use api::{
     Submission, Unheard, Write, Written,
 };
 pub use clock::Clock;
-pub use command::{Command, CommandError, carry_out};
+pub use command::{Command, CommandError, MappingCard, carry_out, last_mapping};
 pub use facade::{Bridge, Readiness};
 pub use ids::Ids;
 pub use mappings::{BaseUrls, LoadError, Loaded, find_files, load, read_source, var_value};

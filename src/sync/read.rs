@@ -131,6 +131,9 @@ impl Engine {
                 Ok(Heard::All)
             }
             Ok(None) if view::certainty(resource) == Certainty::Confirmed => {
+                if self.has_vanished(app, kind, resource).await? {
+                    return Ok(Heard::All);
+                }
                 let name = app.name();
                 let what = kind.resource_type();
                 let id = &resource.id;
@@ -236,6 +239,9 @@ impl Engine {
         request: &PlannedRequest,
         until: Instant,
     ) -> Result<Answer, ReadFailure> {
+        if !app.is_enabled() {
+            return Err(ReadFailure::Silent("it is switched off in the bridge".to_owned()));
+        }
         if let Pause::Auth { .. } = app.pause() {
             let words = "it refuses the bridge's own credential".to_owned();
             return Err(ReadFailure::BridgeRefused(words));

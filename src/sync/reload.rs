@@ -192,6 +192,7 @@ impl Bridge {
     async fn add(&self, opened: App) -> Result<(), Trouble> {
         let engine = &self.engine;
         let app = Arc::new(opened);
+        app.set_enabled(engine.journal.app_enabled(app.name()).await?);
         let counts = engine.journal.counts().await?;
         let waiting = counts.apps.get(app.name()).map_or(0, |counts| counts.queued);
         app.backlog.store(waiting, Ordering::Relaxed);
@@ -220,13 +221,21 @@ impl Bridge {
                  the server"
             )));
         }
-        let quiet = tokio::time::timeout(LONGEST_QUIET, app.asking.clone().write_owned()).await;
-        let Ok(_quiet) = quiet else {
-            let words = format!("calls to '{name}' are under way; try again");
-            return Err(CommandError::environment(&words));
+        let quiet = tokio::time::timeout(LONGEST_QUIET, app.gate.clone().write_owned()).await;
+        let done = match &quiet {
+            Ok(_quiet) => carry_out(&engine.journal, &engine.clock, command).await,
+            Err(_) => {
+                let words = format!("calls to '{name}' are under way; try again");
+                Err(CommandError::environment(&words))
+            }
         };
-        let done = carry_out(&engine.journal, &engine.clock, command).await?;
-        self.look_through(true).await;
+        if done.is_ok() {
+            self.look_through(true).await;
+        }
+        drop(quiet);
+        // The scheduler does not wait at the gate.
+        app.work.notify_one();
+        let done = done?;
         match sources.verdict(Path::new(file)) {
             Some(Verdict::Taken) => Ok(done),
             _ => Err(CommandError::finding(&format!(

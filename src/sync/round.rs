@@ -38,6 +38,9 @@ const ROUND_LIMIT: Duration = Duration::from_secs(600);
 /// A call that the app took and that is not done yet.
 const TAKEN: &str = "the app took it; it is not done yet";
 
+/// Switching the app on wakes what waits for it; this is only the latest time.
+const HELD: Duration = Duration::from_secs(86_400);
+
 /// How a round ended.
 #[derive(Debug)]
 pub(super) enum RoundEnd {
@@ -86,8 +89,7 @@ pub(super) struct Round<'w> {
 impl Engine {
     /// Carries out what waits on a lane, as one goal.
     pub(super) async fn run_lane(self: Arc<Self>, app: Arc<App>, work: LaneWork) {
-        let _asking = app.asking.clone().read_owned().await;
-        // It may have become another one meanwhile.
+        // It may have become another one before the gate was taken.
         let app = self.find_app(app.name()).unwrap_or(app);
         let waiting: Vec<_> = work
             .changes
@@ -146,6 +148,9 @@ impl Engine {
         // Since the last step that worked: long rounds may outlive several sessions.
         let mut logged_in_again = false;
         loop {
+            if !round.app.is_enabled() {
+                return self.held();
+            }
             let came = match plan.next(&mapping) {
                 Err(error) => return RoundEnd::Unplannable(error),
                 Ok(Next::Done(reached)) => {
@@ -178,6 +183,13 @@ impl Engine {
                 decision => return self.end_of(round, decision, came),
             }
         }
+    }
+
+    /// The app was switched off: what is left waits until it is switched on.
+    fn held(&self) -> RoundEnd {
+        let until = later(self.clock.now(), HELD);
+        let words = "the app is switched off in the bridge".to_owned();
+        RoundEnd::Wait { reason: WaitReason::Held, until, words }
     }
 
     fn end_of(&self, round: &Round<'_>, decision: Decision, came: Came) -> RoundEnd {
@@ -293,7 +305,7 @@ impl Engine {
                 status: Some(answer.status),
                 answer: shown_answer(app, request, answer),
             },
-            _ => step_outcome(app, request, &exchange, class.unwrap_or(AnswerClass::Ok)),
+            _ => outcome_of(app, request, &exchange, class.unwrap_or(AnswerClass::Ok)),
         };
         let new_link =
             |plan: &Converge| plan.id().filter(|id| Some(*id) != known_id.as_ref()).map(link_to);
@@ -556,7 +568,7 @@ fn facts_of(round: &Round<'_>, request: &PlannedRequest) -> StepFacts {
     }
 }
 
-fn schedule_of(app: &App) -> Schedule {
+pub(super) fn schedule_of(app: &App) -> Schedule {
     let retries = app.mapping.connect().retries;
     Schedule { first: retries.first_wait, longest: retries.longest_wait }
 }
@@ -588,13 +600,13 @@ fn read_of(
         method: request.method.as_str().to_owned(),
         target: shown_target(round.app, request),
         request: shown_payload(round.app, request),
-        outcome: step_outcome(round.app, request, exchange, class),
+        outcome: outcome_of(round.app, request, exchange, class),
         started_at,
         ended_at: started_at,
     }
 }
 
-fn step_outcome(
+pub(super) fn outcome_of(
     app: &App,
     request: &PlannedRequest,
     exchange: &Exchange,

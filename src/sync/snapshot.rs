@@ -3,7 +3,7 @@
 //! `startIndex` is no cursor: without a snapshot a second client, or an account that is made
 //! meanwhile, would shift the pages under Okta's import.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ use super::read::{RESERVE, ReadFailure};
 use super::{Certainty, Deadline, Members};
 use crate::change::ResourceId;
 use crate::journal::{SnapshotId, SnapshotKey, SnapshotPage};
-use crate::mapping::ListPlan;
+use crate::mapping::{ListPlan, Side};
 use crate::scim::{Filter, ScimError, ScimType, Sort, SortKey};
 
 /// Rows that are written at once; acknowledgements pass between two batches.
@@ -189,7 +189,14 @@ impl Engine {
         let Some(done) = begun else { return walk };
         let (engine, app, key) = (self.clone(), app.clone(), key.clone());
         tokio::spawn(async move {
-            let outcome = engine.walk_to_end(&app, &key, choice).await;
+            // Whoever begins a walk holds the gate, and may wait for its end: no waiting here.
+            let outcome = match app.gate.clone().try_read_owned() {
+                Ok(_gate) => engine.walk_to_end(&app, &key, choice).await,
+                Err(_) => {
+                    let why = "the bridge makes no calls to it at the moment".to_owned();
+                    Err(list_failed(&app, ReadFailure::Silent(why)))
+                }
+            };
             if let Err(error) = &outcome {
                 tracing::warn!(app = app.name(), "the list could not be read: {error}");
             }
@@ -235,6 +242,7 @@ impl Engine {
             let why = format!("it says there are {told} and gave {read}");
             return Err(list_failed(app, ReadFailure::Silent(why)));
         }
+        self.add_away(app, key, &choice, snapshot, &mut sorted).await?;
         // Equal ones keep the app's order.
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         for batch in sorted.chunks(BATCH) {
@@ -244,6 +252,36 @@ impl Engine {
         }
         let finished = self.journal.snapshot_finish(snapshot, self.clock.now()).await;
         finished.map(drop).map_err(journal_failed)
+    }
+
+    /// The users that the app's list lacks because they have no account while inactive.
+    async fn add_away(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        key: &SnapshotKey,
+        choice: &Choice,
+        snapshot: SnapshotId,
+        sorted: &mut Vec<(SortKey, ResourceId)>,
+    ) -> Result<(), ScimError> {
+        let removes = app.mapping.side(key.kind).is_some_and(Side::removes_inactive);
+        if !removes {
+            return Ok(());
+        }
+        if choice.filter.is_none() && choice.sort.is_none() {
+            self.look_for_missing(app, snapshot).await?;
+        }
+        let listed: HashSet<ResourceId> = sorted.iter().map(|(_, id)| id.clone()).collect();
+        let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
+        let mut after: Option<ResourceId> = None;
+        loop {
+            let away = self.away(app, key.kind, Some(snapshot), after.as_ref(), limit).await?;
+            let Some(last) = away.last().cloned() else { return Ok(()) };
+            after = Some(last);
+            let away = away.into_iter().filter(|id| !listed.contains(id)).collect();
+            let ids = self.chosen(app, key, choice, away, sorted).await?;
+            let added = self.journal.snapshot_append(snapshot, ids, self.clock.now()).await;
+            added.map_err(journal_failed)?;
+        }
     }
 
     /// The ids that belong to the list; with an order they go to `sorted` instead.

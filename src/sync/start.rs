@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::clock::Clock;
-use super::command::{AppCard, card};
+use super::command::{AppCard, MappingCard, card};
 use super::engine::{App, Engine};
 use super::facade::Bridge;
 use super::ids::Ids;
@@ -83,35 +83,60 @@ impl Bridge {
     /// # Errors
     /// When the journal, an app's client or a mapping's target does not allow it.
     pub async fn start(config: BridgeConfig) -> Result<Self, StartError> {
-        let counts = config.journal.counts().await?;
-        let mut apps = Vec::new();
         for loaded in &config.mappings {
-            let app = open_app(loaded, config.carrier.as_ref())?;
             introduce(&config.journal, loaded).await?;
-            // Stored times are hints: a restart may be what was waited for (a credential, a
-            // network). A create in doubt still rests, counted from this start.
-            config.journal.clamp_due(app.name(), config.clock.now()).await?;
-            let waiting = counts.apps.get(app.name()).map_or(0, |counts| counts.queued);
-            app.backlog.store(waiting, Ordering::Relaxed);
-            apps.push(Arc::new(app));
         }
-        let engine = Arc::new(Engine::new(
-            config.sources,
-            config.journal,
-            config.keys,
-            config.clock,
-            config.ids,
-            config.metrics,
-            config.feed,
-        ));
+        let drain = config.drain;
+        let (engine, apps) = engine_of(config).await?;
         let mut schedulers = JoinSet::new();
         for app in apps {
-            engine.put_app(app.clone());
-            schedulers.spawn(engine.clone().schedule(app, config.drain));
+            if !app.is_enabled() {
+                let name = app.name();
+                let why = format!("'{name}' is disabled; `scim-bridge app enable {name}` opens it");
+                tracing::warn!(app = name, "{why}");
+            }
+            schedulers.spawn(engine.clone().schedule(app, drain));
         }
         let schedulers = Arc::new(Mutex::new(Some(schedulers)));
-        Ok(Self { engine, schedulers, drain: config.drain })
+        Ok(Self { engine, schedulers, drain })
     }
+
+    /// An engine that does nothing by itself: for a command of the operator that makes calls
+    /// while no server runs.
+    ///
+    /// # Errors
+    /// As [`Bridge::start`].
+    pub async fn idle(config: BridgeConfig) -> Result<Self, StartError> {
+        let drain = config.drain;
+        let (engine, _) = engine_of(config).await?;
+        Ok(Self { engine, schedulers: Arc::default(), drain })
+    }
+}
+
+async fn engine_of(config: BridgeConfig) -> Result<(Arc<Engine>, Vec<Arc<App>>), StartError> {
+    let counts = config.journal.counts().await?;
+    let mut apps = Vec::new();
+    for loaded in &config.mappings {
+        let app = open_app(loaded, config.carrier.as_ref())?;
+        app.set_enabled(config.journal.app_enabled(app.name()).await?);
+        // Stored times are hints: a restart may be what was waited for (a credential, a
+        // network). A create in doubt still rests, counted from this start.
+        config.journal.clamp_due(app.name(), config.clock.now()).await?;
+        let waiting = counts.apps.get(app.name()).map_or(0, |counts| counts.queued);
+        app.backlog.store(waiting, Ordering::Relaxed);
+        apps.push(Arc::new(app));
+    }
+    let engine = Arc::new(Engine::new(
+        config.sources,
+        config.journal,
+        config.keys,
+        config.clock,
+        config.ids,
+        config.metrics,
+        config.feed,
+    ));
+    apps.iter().for_each(|app| engine.put_app(app.clone()));
+    Ok((engine, apps))
 }
 
 /// The app of a mapping, with its client; reads certificates and opens nothing.
@@ -178,7 +203,19 @@ fn origin_of(mapping: &Mapping) -> String {
 fn card_of(mapping: &Mapping) -> AppCard {
     let scim = mapping.scim();
     let pair = matches!(scim.auth.first(), Some(ClientAuth::Basic | ClientAuth::BearerPair));
-    AppCard { base_url: None, pair, tokens_are_final: scim.regenerate == Regenerate::Refused }
+    let hooks = mapping.hooks();
+    AppCard {
+        base_url: None,
+        pair,
+        tokens_are_final: scim.regenerate == Regenerate::Refused,
+        mapping: Some(MappingCard {
+            digest: mapping.digest().to_owned(),
+            file: mapping.source_file().to_owned(),
+            app_url: mapping.connect().base_url.clone(),
+            has_on_enable: !hooks.on_enable.is_empty(),
+            has_on_disable: !hooks.on_disable.is_empty(),
+        }),
+    }
 }
 
 /// How the app's client is to connect.

@@ -173,7 +173,8 @@ impl Engine {
             // needs the record.
             let imported = !resource.written && !matches!(side.if_exists, IfExists::Conflict);
             let inactive = resource.keys.active == Some(false) && kind == Kind::User;
-            let comes_back = resource.written && inactive && app.mapping.sync().restore;
+            let known = resource.written || side.removes_inactive() && resource.link.is_none();
+            let comes_back = known && inactive && app.mapping.sync().restore;
             return Ok(if imported || comes_back {
                 Holder::TakeOver(Box::new(resource))
             } else {
@@ -182,7 +183,10 @@ impl Engine {
         }
         // `delete: deactivate`: the account stays linked, a create brings it back.
         let buried = self.find(app, kind, By::Tombstone, natural).await?;
-        let linked = buried.into_iter().find(|resource| resource.link.is_some());
+        let revives = side.delete == DeleteRule::Deactivate && side.removes_inactive();
+        let comes_back =
+            |resource: &Resource| resource.link.is_some() || revives && resource.actual.is_some();
+        let linked = buried.into_iter().find(comes_back);
         Ok(linked.map_or(Holder::Nobody, |resource| Holder::TakeOver(Box::new(resource))))
     }
 

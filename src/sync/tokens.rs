@@ -76,9 +76,11 @@ impl Engine {
             Presented::Bearer(token) => self.check_bearer(app, token).await,
             Presented::Pair { user, secret } => self.check_pair(app, user, secret).await,
         };
-        checked
-            .map(|token| Caller { app: app.name().to_owned(), token })
-            .ok_or_else(|| refuse(app, &presented))
+        let token = checked.ok_or_else(|| refuse(app, &presented))?;
+        if !app.is_enabled() {
+            return Err(Denied::Disabled);
+        }
+        Ok(Caller { app: app.name().to_owned(), token })
     }
 
     async fn check_bearer(&self, app: &App, token: &str) -> Option<String> {

@@ -218,6 +218,51 @@ async fn tokens_are_made_with_and_without_a_running_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_switched_with_and_without_a_running_server() {
+    let bench = Bench::new().await;
+    let db = bench.db();
+    let environment = bench.app.env();
+    let environment: Vec<(&str, &str)> =
+        environment.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let switch = |word: &str, environment: &[(&str, &str)]| {
+        run_with(&["app", word, "altr", "--db", text(&db)], environment)
+    };
+    let modes = || -> Vec<String> {
+        bench.app.writes().iter().map(|call| call.body["mode"].to_string()).collect()
+    };
+    let server = bench.serve();
+    let header = format!("Authorization: Bearer {}", bench.token());
+    let list = async |server: &Server| {
+        send(&server.scim("altr"), "GET", "/Users?count=1", &[&header], b"").await.unwrap()
+    };
+    // The server has the secrets.
+    switch("disable", &[]).exits(0);
+    list(&server).await.expect_error(403);
+    switch("enable", &[]).exits(0);
+    list(&server).await.expect(200);
+    server.terminate();
+
+    let told = switch("disable", &[]).exits(1).err;
+    assert!(told.contains("is disabled") && told.contains("ALTR_URL"), "{told}");
+    switch("disable", &environment).exits(0);
+    let server = bench.serve();
+    list(&server).await.expect_error(403);
+    server.terminate();
+    let told = switch("enable", &environment[..1]).exits(1).err;
+    assert!(told.contains("altr.yaml"), "{told}");
+    let apps = run(&["app", "list", "--format", "json", "--db", text(&db)]).exits(0).json();
+    assert_eq!(apps[0]["enabled"], false);
+    switch("enable", &environment).exits(0);
+    let shown = run(&["app", "list", "--db", text(&db)]).exits(0).out;
+    assert!(shown.contains("enabled") && shown.contains("close_manual"), "{shown}");
+    let server = bench.serve();
+    list(&server).await.expect(200);
+    let (manual, external) = ("\"manual\"".to_owned(), "\"external\"".to_owned());
+    assert_eq!(modes(), [manual.clone(), external.clone(), manual, external]);
+    run(&["app", "disable", "nobody", "--db", text(&db)]).exits(1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn changes_are_printed_for_people_and_for_programs() {
     let bench = Bench::new().await;
     let db = bench.db();

@@ -18,6 +18,7 @@ mod directory;
 mod doubt;
 mod groups;
 mod journal;
+mod life;
 mod lists;
 mod long_lists;
 mod offboarding;

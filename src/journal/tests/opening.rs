@@ -116,9 +116,9 @@ fn an_old_schema_is_copied_then_migrated_wholly_or_not_at_all() {
     let version = |conn: &rusqlite::Connection| -> i64 {
         conn.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
     };
-    let ours = migrate::MIGRATIONS;
-    let now = ours.len() as i64;
-    let broken = [ours, &["CREATE TABLE extra (x) STRICT; SELECT broken"]].concat();
+    let next = |sql: &'static str| [migrate::MIGRATIONS, &[sql]].concat();
+    let now = migrate::MIGRATIONS.len() as i64;
+    let broken = next("CREATE TABLE extra (x) STRICT; SELECT broken");
     assert!(matches!(
         migrate::bring_up(&conn, &disk.path(), &broken),
         Err(OpenError::Migration { to, .. }) if to == now + 1
@@ -126,7 +126,7 @@ fn an_old_schema_is_copied_then_migrated_wholly_or_not_at_all() {
     assert_eq!(version(&conn), now);
     assert!(conn.prepare("SELECT * FROM extra").is_err());
 
-    let good = [ours, &["CREATE TABLE extra (x TEXT) STRICT"]].concat();
+    let good = next("CREATE TABLE extra (x TEXT) STRICT");
     let copy = migrate::bring_up(&conn, &disk.path(), &good).unwrap().unwrap();
     assert_eq!(version(&conn), now + 1);
     assert!(copy.ends_with(format!("bridge.db.before-{}", now + 1)));

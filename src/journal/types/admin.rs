@@ -1,7 +1,9 @@
 //! Credentials of clients, and the lists they page through.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
+use super::StepState;
 use crate::change::{Kind, ResourceId};
 
 /// How a client presents a credential.
@@ -114,4 +116,58 @@ pub struct SnapshotPage {
     pub total: u64,
     /// The page, in the list's order.
     pub ids: Vec<ResourceId>,
+}
+
+/// A call of an app's life cycle that is about to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HookIntent {
+    /// The app.
+    pub app: String,
+    /// `on_enable` or `on_disable`.
+    pub hook: &'static str,
+    /// The name of the call.
+    pub call: String,
+    /// Which try. From 1.
+    pub attempt: u32,
+    /// The method.
+    pub method: String,
+    /// Path and query, redacted.
+    pub target: String,
+    /// The body, redacted.
+    pub request: Option<Value>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The number of a hook's call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HookStep(pub(in crate::journal) i64);
+
+/// A call of an app's life cycle, as it is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HookCall {
+    /// `on_enable` or `on_disable`.
+    pub hook: String,
+    /// The name of the call.
+    pub call: String,
+    /// Which try. From 1.
+    pub attempt: u32,
+    /// The method.
+    pub method: String,
+    /// Path and query, redacted.
+    pub target: String,
+    /// The body, redacted.
+    pub request: Option<Value>,
+    /// Where it stands.
+    pub state: StepState,
+    /// The app's HTTP status.
+    pub status: Option<u16>,
+    /// What happened, in words.
+    pub words: Option<String>,
+    /// The answer, redacted and cut.
+    pub answer: Option<Value>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When its outcome was known.
+    pub ended_at: Option<Timestamp>,
 }

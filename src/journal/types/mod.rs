@@ -8,15 +8,16 @@ mod resource;
 mod work;
 
 pub use admin::{
-    Credential, CredentialHash, CredentialKind, HashKind, SnapshotId, SnapshotKey, SnapshotPage,
-    Token,
+    Credential, CredentialHash, CredentialKind, HashKind, HookCall, HookIntent, HookStep,
+    SnapshotId, SnapshotKey, SnapshotPage, Token,
 };
 pub use change::{
     Accept, Accepted, AppCounts, ChangeDetail, ChangeQuery, ChangeRow, Committed, Counts,
     MemberEdge, MemberOps, StepRow, StepState, Target, Twin,
 };
 pub use resource::{
-    Adopted, AdoptedAs, Belonging, By, Edge, Link, Member, Resource, ResourceKeys, Seen, Touched,
+    Adopted, AdoptedAs, Away, Belonging, By, Edge, Link, Member, Resource, ResourceKeys, Seen,
+    Touched,
 };
 pub use work::{
     DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,

@@ -189,3 +189,18 @@ pub struct Belonging {
     /// The change that asked, if one did.
     pub change: Option<ChangeId>,
 }
+
+/// A user whose account was removed by hand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Away {
+    /// The user.
+    pub id: ResourceId,
+    /// The account that is gone.
+    pub link: Link,
+    /// How the user is shown from now on.
+    pub actual: Value,
+    /// What it is looked up by.
+    pub keys: ResourceKeys,
+    /// The time.
+    pub now: Timestamp,
+}

@@ -48,7 +48,8 @@ block! {
     /// The beginning of a conversation.
     pub struct RawGiven in "`given`" {
         /// `POST /Users`, `PUT /Users/KEY`, `PATCH`, `DELETE`, `GET /Users/KEY`, `GET
-        /// /Users?filter=...`; the same with `/Groups`.
+        /// /Users?filter=...`; the same with `/Groups`. Or `enable app`, `disable app`: answered
+        /// 200, or 422 when a hook fails.
         /// Example: PATCH /Users/7
         "request" => request: Spanned<String>,
         /// The SCIM body. Short names of `scim.extensions` (and `enterprise`) may be used.
@@ -64,7 +65,8 @@ block! {
 block! {
     /// What is known before.
     pub struct RawRemembered in "`remembered`" {
-        /// SCIM users by the app's key.
+        /// SCIM users by the app's key. With `inactive: gone` somebody with `active: false` has no
+        /// account; the key is only a name then.
         /// Example: { "7": { userName: tom, active: true } }
         "users" => users: Pairs<Spanned<Node>>,
         /// SCIM groups by the app's key.

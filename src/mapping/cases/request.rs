@@ -30,6 +30,10 @@ pub enum ScimVerb {
     Get(String),
     /// GET of all, with the query as decoded pairs.
     List(Vec<(String, String)>),
+    /// No request: the operator's `app enable`.
+    Enable,
+    /// No request: the operator's `app disable`.
+    Disable,
 }
 
 const METHODS: [&str; 5] = ["POST", "PUT", "PATCH", "DELETE", "GET"];
@@ -42,8 +46,14 @@ impl ScimRequest {
     /// What is wrong and what to write, as two texts.
     pub fn parse(line: &str) -> Result<Self, (String, String)> {
         let forms = "write POST /Users, PUT /Users/KEY, PATCH /Users/KEY, DELETE /Users/KEY, \
-                     GET /Users/KEY or GET /Users?filter=…; the same with /Groups";
+                     GET /Users/KEY or GET /Users?filter=…; the same with /Groups; or enable app, \
+                     disable app";
         let wrong = |what: String| (what, forms.to_owned());
+        match line.trim() {
+            "enable app" => return Ok(Self { verb: ScimVerb::Enable, kind: Kind::User }),
+            "disable app" => return Ok(Self { verb: ScimVerb::Disable, kind: Kind::User }),
+            _ => {}
+        }
         let (method, path) = line
             .trim()
             .split_once(' ')
@@ -93,7 +103,7 @@ impl ScimRequest {
     /// The app's key of the resource it names.
     pub fn key(&self) -> Option<&str> {
         match &self.verb {
-            ScimVerb::Create | ScimVerb::List(_) => None,
+            ScimVerb::Create | ScimVerb::List(_) | ScimVerb::Enable | ScimVerb::Disable => None,
             ScimVerb::Replace(key)
             | ScimVerb::Patch(key)
             | ScimVerb::Delete(key)
@@ -120,6 +130,7 @@ mod tests {
         assert_eq!(read("PUT /Users/a b"), Ok(ScimVerb::Replace("a b".into())));
         let filter = vec![("filter".to_owned(), "userName eq \"a\"".to_owned())];
         assert_eq!(read("GET /Users?filter=userName eq \"a\""), Ok(ScimVerb::List(filter)));
+        assert_eq!(read("disable app"), Ok(ScimVerb::Disable));
         assert_eq!(ScimRequest::parse("GET /Groups/7").unwrap().kind, Kind::Group);
     }
 

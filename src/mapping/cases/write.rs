@@ -169,6 +169,8 @@ fn line_of(request: &ScimRequest) -> String {
             coded.extend_pairs(query);
             format!("GET {place}?{}", coded.finish())
         }
+        ScimVerb::Enable => "enable app".to_owned(),
+        ScimVerb::Disable => "disable app".to_owned(),
     }
 }
 

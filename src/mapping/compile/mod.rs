@@ -36,7 +36,7 @@ use super::call::{Call, CallId};
 use super::diagnostic::{Diagnostic, Report};
 use super::learned::Learned;
 use super::lint;
-use super::model::{Mapping, Origin, VarSource};
+use super::model::{Hooks, Mapping, Origin, VarSource};
 use super::names;
 use super::raw::{RawMapping, Read, Span, Spanned};
 use super::source::{self, Source};
@@ -198,6 +198,10 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         calls: compiled,
         rules,
         tables: cx.learned.values().map(Arc::clone).collect(),
+        hooks: Hooks {
+            on_enable: cx.calls(raw.on_enable.as_ref()),
+            on_disable: cx.calls(raw.on_disable.as_ref()),
+        },
         watched: Watched::default(),
     };
     xml::lists(cx);

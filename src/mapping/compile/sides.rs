@@ -12,7 +12,8 @@ use crate::mapping::call::{Call, CallId};
 use crate::mapping::condition::Condition;
 use crate::mapping::path::JsonPath;
 use crate::mapping::raw::{
-    RawAttributeEntry, RawDelete, RawFind, RawIfExists, RawListEntry, RawUsers, Spanned,
+    RawAttributeEntry, RawDelete, RawFind, RawIfExists, RawInactive, RawListEntry, RawUsers,
+    Spanned,
 };
 use crate::mapping::side::{
     DeleteRule, FindEntry, IfExists, Inactive, ListEntry, Membership, Side,
@@ -59,7 +60,10 @@ pub(super) fn users(cx: &mut Cx<'_, '_>, full: &BTreeMap<Kind, ResourceType>) ->
         get: cx.calls(raw.get.as_ref()),
         list: list(cx, raw.list.as_ref()),
         complete_by: raw.complete_by.as_ref().and_then(|name| cx.call(name)),
-        inactive: Inactive::Kept,
+        inactive: match raw.inactive.as_ref().map(|inactive| inactive.value) {
+            Some(RawInactive::Gone) => Inactive::Gone,
+            Some(RawInactive::Kept) | None => Inactive::Kept,
+        },
         if_exists,
         members: Membership::default(),
         records: None,

@@ -35,6 +35,8 @@ pub(crate) enum CallUse {
     MemberIds,
     /// `from` of a table.
     Table,
+    OnEnable,
+    OnDisable,
 }
 
 impl CallUse {
@@ -60,13 +62,15 @@ impl CallUse {
             Self::SetMembers => "set_members",
             Self::Until(_) => "until",
             Self::IdFrom(_) => "id_from",
+            Self::OnEnable => "on_enable",
+            Self::OnDisable => "on_disable",
         }
     }
 
-    /// The side it belongs to; the probe to none.
+    /// The side it belongs to; the probe and the hooks to none.
     pub fn kind(self) -> Option<Kind> {
         match self {
-            Self::Probe | Self::Table => None,
+            Self::Probe | Self::Table | Self::OnEnable | Self::OnDisable => None,
             Self::Find(kind)
             | Self::Get(kind)
             | Self::List(kind)
@@ -108,6 +112,7 @@ impl CallUse {
     pub fn roots(self) -> &'static [&'static str] {
         match self {
             Self::Probe | Self::List(_) | Self::Table => &["vars"],
+            Self::OnEnable | Self::OnDisable => &["vars", "saved"],
             Self::Find(_) => &["vars", "wanted"],
             Self::Get(Kind::User) => &["vars", "id", "current"],
             Self::Get(Kind::Group) => &["vars", "id", "current", "group"],
@@ -154,6 +159,8 @@ impl Uses {
             uses.add(probe, CallUse::Probe);
         }
         uses.tables(raw);
+        uses.all(raw.on_enable.as_ref(), CallUse::OnEnable);
+        uses.all(raw.on_disable.as_ref(), CallUse::OnDisable);
         if let Some(users) = &raw.users {
             let kind = Kind::User;
             uses.finds(users.find.as_ref(), kind);

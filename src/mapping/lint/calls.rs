@@ -5,7 +5,8 @@ use crate::mapping::call::{Call, CallId};
 use crate::mapping::compile::{CallUse, Cx};
 use crate::mapping::model::Mapping;
 use crate::mapping::paging::PagingBy;
-use crate::mapping::raw::{RawCall, Spanned};
+use crate::mapping::raw::{RawCall, RawInDoubt, Spanned};
+use crate::mapping::side::Side;
 use crate::mapping::value::Val;
 use crate::mapping::wire::{AnswerClass, Kind, Method};
 
@@ -24,6 +25,7 @@ pub(super) fn calls(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
             answers(cx, written, *used, name);
         }
         request(cx, name, call);
+        hook(cx, name, written, &uses);
         pages(cx, name, written, call);
         gone_already(cx, name, call, &uses, mapping);
     }
@@ -105,6 +107,18 @@ fn pages(cx: &mut Cx<'_, '_>, name: &Spanned<String>, written: &RawCall, call: &
     }
 }
 
+/// A hook changes something of the app as a whole: nothing can be looked for to see if it worked.
+fn hook(cx: &mut Cx<'_, '_>, name: &Spanned<String>, written: &RawCall, uses: &[CallUse]) {
+    let is_hook = |used: &CallUse| matches!(used, CallUse::OnEnable | CallUse::OnDisable);
+    let rule = written.if_in_doubt.as_ref().filter(|rule| rule.value == RawInDoubt::Find);
+    if let (Some(rule), Some(used)) = (rule, uses.iter().find(|used| is_hook(used))) {
+        let message =
+            format!("call `{}` is used for {}: there is nobody to find", name.value, used.key());
+        let help = "write if_in_doubt: resend (the same again does no harm) or stop (the operator decides)";
+        cx.report.error_help("M0530", rule.span.clone(), message, help);
+    }
+}
+
 fn mentions_page(call: &Call) -> bool {
     let cursor = |value: &Val| value.mentions("page");
     call.query.iter().any(|(_, value)| cursor(value)) || call.body.as_ref().is_some_and(cursor)
@@ -122,9 +136,12 @@ fn gone_already(
         row.is == AnswerClass::AlreadyDone && (row.status.is_empty() || row.status.contains(&404))
     };
     let covered = call.errors.iter().chain(&mapping.rules.errors).any(gone);
-    let removes = uses
-        .iter()
-        .any(|u| matches!(u, CallUse::Delete(_) | CallUse::RemoveMembers | CallUse::RemoveOnUser));
+    let gone_if_inactive = mapping.side(Kind::User).is_some_and(Side::removes_inactive);
+    let removes = uses.iter().any(|used| match used {
+        CallUse::Delete(_) | CallUse::RemoveMembers | CallUse::RemoveOnUser => true,
+        CallUse::Deactivate => gone_if_inactive,
+        _ => false,
+    });
     if call.method == Method::Delete && removes && !covered {
         let message = format!("call `{}` counts a 404 as a failure", name.value);
         let help =

@@ -102,11 +102,14 @@ fn follows_no_groups(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
 /// Something takes a leaver's access away.
 fn access(cx: &mut Cx<'_, '_>, side: &Side, raw: &RawUsers, complete: bool) {
     let at = raw.span.clone();
-    let switches = !is_missing(raw.deactivate.as_ref(), &side.deactivate);
-    let switches_back = !is_missing(raw.reactivate.as_ref(), &side.reactivate);
     if ["deactivate", "reactivate"].iter().any(|key| cx.report.refused(key, &at)) {
         return;
     }
+    if side.removes_inactive() {
+        return presence(cx, side, raw);
+    }
+    let switches = !is_missing(raw.deactivate.as_ref(), &side.deactivate);
+    let switches_back = !is_missing(raw.reactivate.as_ref(), &side.reactivate);
     let mut wrong = |message: &str, help: &str| {
         cx.report.error_help("M0612", at.clone(), message, help);
     };
@@ -124,6 +127,26 @@ fn access(cx: &mut Cx<'_, '_>, side: &Side, raw: &RawUsers, complete: bool) {
     }
     if is_kept(side, "active") && !switches {
         wrong("a kept `active` needs `deactivate` and `reactivate`", "give both");
+    }
+}
+
+/// `inactive: gone`: that there is an account says that the user is active, and nothing else does.
+fn presence(cx: &mut Cx<'_, '_>, side: &Side, raw: &RawUsers) {
+    let at = raw.inactive.as_ref().map_or(&raw.span, |inactive| &inactive.span).clone();
+    let mut wrong = |message: &str, help: &str| {
+        cx.report.error_help("M0612", at.clone(), message, help);
+    };
+    if is_missing(raw.deactivate.as_ref(), &side.deactivate) {
+        let message = "`inactive: gone` needs `deactivate`";
+        wrong(message, "give the calls that remove the account");
+    }
+    if !side.reactivate.is_empty() {
+        let message = "with `inactive: gone` there is nobody to reactivate: who comes back is looked for, else created";
+        wrong(message, "leave `reactivate` out");
+    }
+    if is_mapped(side, "active") || is_kept(side, "active") {
+        let message = "with `inactive: gone` whoever has an account is active";
+        wrong(message, "leave `active` out of `attributes` and `keep`");
     }
 }
 

@@ -6,6 +6,7 @@
 mod complete;
 mod converge;
 mod find;
+mod hook;
 mod list;
 mod members;
 mod operation;
@@ -14,6 +15,7 @@ mod tables;
 
 pub use converge::{Applied, Awaited, Claim, Converge, Goal, Reached, RefusedGroup, Want};
 pub use find::{FindPlan, Found, id_text};
+pub use hook::{Hook, HookPlan};
 pub use list::{ListPlan, ListedRow};
 pub use members::{Look, MemberGoal, MembersReached, Person, ShownMembers};
 pub use read::{GetPlan, MembersPlan, ProbePlan};

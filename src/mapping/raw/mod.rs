@@ -38,4 +38,4 @@ pub(crate) use shape::{BlockShape, KeyShape, Shape};
 pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};
 pub(crate) use top::{RawMapping, RawVar};
-pub(crate) use users::{RawDelete, RawFind, RawIfExists, RawListEntry, RawUsers};
+pub(crate) use users::{RawDelete, RawFind, RawIfExists, RawInactive, RawListEntry, RawUsers};

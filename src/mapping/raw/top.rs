@@ -50,9 +50,14 @@ block! {
         /// What the app's error answers mean.
         /// Example: [ { status: 400, is: rejected } ]
         "errors" => errors: Vec<RawErrorRow>,
+        /// Calls that `scim-bridge app enable` makes, in order, before SCIM opens.
+        /// Example: [close_manual_editing]
+        "on_enable" => on_enable: Vec<Spanned<String>>,
+        /// Calls that `scim-bridge app disable` makes, in order, after SCIM was closed.
+        /// Example: [open_manual_editing]
+        "on_disable" => on_disable: Vec<Spanned<String>>,
     }
     required ["mapping", "app", "connect", "users", "calls"]
-    later ["on_enable", "on_disable"]
 }
 
 block! {

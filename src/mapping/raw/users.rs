@@ -19,8 +19,9 @@ block! {
         /// `vars`; never written.
         /// Example: { displayName: "{{current.first}} {{current.last}}" }
         "shows" => shows: RawShows,
-        /// `kept` (the default): a deactivated account exists and can be read.
-        /// Example: kept
+        /// What a deactivated user is in the app. `kept` (the default): the account exists and can
+        /// be read. `gone`: there is none, `deactivate` removes it.
+        /// Example: gone
         "inactive" => inactive: Spanned<RawInactive>,
         /// A condition: such accounts are never shown and never written to. Write one where
         /// accounts can be adopted.
@@ -69,8 +70,7 @@ block! {
 
 words! {
     /// What a deactivated user is in the app.
-    pub enum RawInactive { "kept" => Kept, }
-    later ["gone"]
+    pub enum RawInactive { "kept" => Kept, "gone" => Gone, }
 }
 
 block! {

@@ -34,7 +34,7 @@ users:
     name: { scim: name }
     groups: { scim: groups.display, pick: all }
   never_touch: user.userName qe "root"
-  inactive: gone
+  inactive: away
   find: [ { by: userName, use: serach } ]
   create: [ add ]
   update: [ change ]

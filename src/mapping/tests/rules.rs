@@ -5,13 +5,11 @@ use super::*;
 #[test]
 fn keys_of_later_versions_are_refused_and_never_ignored() {
     for (part, instead) in [
-        ("scim:\n", "on_enable: [ read ]\nscim:\n"),
         (
             "auth: { bearer: { secret: key } }",
             "auth: { bearer: { secret: key } }\n  limits: { max_removals: {} }",
         ),
         ("given: name.givenName", "given: { scim: name.givenName, immutable: recreate }"),
-        ("  id: id\n", "  id: id\n  inactive: gone\n"),
     ] {
         let found = codes(&small_with(part, instead));
         assert_eq!(found, ["M0901"], "{instead}");
@@ -27,6 +25,16 @@ fn every_lint_of_the_language_is_found() {
         ("  get: [ read ]\n", "", "M0611"),
         ("  delete: [ drop ]\n", "", "M0611"),
         ("  delete: [ drop ]\n", "  delete: deactivate\n", "M0612"),
+        // being there says active, and nothing else does
+        ("  id: id\n", "  id: id\n  inactive: gone\n  deactivate: [ drop ]\n", "M0612"),
+        ("    active: { scim: active }\n", "  inactive: gone\n", "M0612"),
+        (
+            "    active: { scim: active }\n",
+            "  inactive: gone\n  deactivate: [ drop ]\n  reactivate: [ add ]\n",
+            "M0612",
+        ),
+        // nothing can be looked for to see whether a hook worked
+        ("calls:\n", "on_enable: [ add ]\ncalls:\n", "M0530"),
         ("    active: { scim: active }\n", "", "M0612"),
         ("login: { scim: userName, required: true }", "login: nickName", "M0613"),
         ("  id: id\n", "  id: id\n  if_exists: adopt\n", "M0614"),

@@ -213,6 +213,10 @@ impl Engine for Scripted {
         })
     }
 
+    fn disabled(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn readiness(&self) -> Readiness {
         self.readiness.lock().unwrap().clone()
     }

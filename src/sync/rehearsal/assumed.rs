@@ -122,11 +122,17 @@ impl Assumed {
         if of_users { Kind::User } else { self.kind }
     }
 
+    fn removes_inactive(&self, of: Kind) -> bool {
+        let side = self.mapping.get().and_then(|mapping| mapping.side(of));
+        side.is_some_and(crate::mapping::Side::removes_inactive)
+    }
+
     /// The record as it is after a write.
     fn obey(&self, state: &mut State, of: Kind, operation: Option<&str>, wanted: Option<&Value>) {
         let record = if of == self.kind { &mut state.record } else { &mut state.person };
         match (operation, wanted) {
             (Some("delete"), _) => *record = None,
+            (Some("deactivate"), _) if self.removes_inactive(of) => *record = None,
             (_, Some(wanted)) => {
                 let mut changed = record.take().unwrap_or_default();
                 lay_over(&mut changed, wanted);
@@ -242,6 +248,10 @@ impl Assumed {
             "find: nobody may have this name yet"
         } else if has(&|side| side.list.iter().any(|entry| named(&[entry.call]))) {
             "list: everybody is read"
+        } else if named(&mapping.hooks().on_enable) {
+            "on_enable: every call of it is made, then SCIM opens"
+        } else if named(&mapping.hooks().on_disable) {
+            "on_disable: SCIM is closed, then every call of it is made"
         } else {
             "it belongs to the calls around it"
         };

@@ -19,7 +19,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -29,10 +29,10 @@ use tokio::time::Instant;
 use super::mappings::Loaded;
 use super::start::{BridgeConfig, StartError};
 use super::{
-    Bridge, Caller, Certainty, Clock, Ids, ListQuery, Members, Page, Shown, Write, Written,
+    Bridge, Caller, Certainty, Clock, Command, Ids, ListQuery, Members, Page, Shown, Write, Written,
 };
 use crate::app::Carrier;
-use crate::change::Kind;
+use crate::change::{Kind, ResourceId};
 use crate::journal::{Journal, JournalError, KeyError, Keys, OpenError};
 use crate::mapping::{ScimRequest, ScimVerb};
 use crate::observe::{Feed, Metrics};
@@ -112,6 +112,8 @@ pub struct Rehearsal {
     clock: Clock,
     ids: Ids,
     bridge: Option<Bridge>,
+    /// What conversations call people who have no account.
+    known_as: Mutex<Vec<(Kind, String, ResourceId)>>,
 }
 
 impl Rehearsal {
@@ -130,6 +132,7 @@ impl Rehearsal {
             clock: Clock::virtual_from(begin),
             ids: Ids::counted(),
             bridge: None,
+            known_as: Mutex::default(),
         })
     }
 
@@ -231,6 +234,12 @@ impl Rehearsal {
             ScimVerb::Replace(_) => Write::Replace { kind, id: id(), body },
             ScimVerb::Patch(_) => Write::Patch { kind, id: id(), patch: Patch::parse(&body)? },
             ScimVerb::Delete(_) => Write::Delete { kind, id: id() },
+            ScimVerb::Enable => {
+                return self.operate(bridge, |app| Command::AppEnable { app }).await;
+            }
+            ScimVerb::Disable => {
+                return self.operate(bridge, |app| Command::AppDisable { app }).await;
+            }
         };
         let patches_group = kind == Kind::Group && matches!(request.verb, ScimVerb::Patch(_));
         Ok(match bridge.submit(&caller, write, deadline).await? {
@@ -242,6 +251,17 @@ impl Rehearsal {
             Written::Updated(shown) => self.shown(200, kind, shown),
             Written::Deleted(certainty) => Said { status: 204, body: None, certainty },
         })
+    }
+
+    /// A command of the operator: 200 with what it gives, 422 with the words in which it failed.
+    async fn operate(
+        &self,
+        bridge: &Bridge,
+        command: impl FnOnce(String) -> Command,
+    ) -> Result<Said, ScimError> {
+        let done = bridge.command(command(self.loaded.mapping.app().to_owned())).await;
+        let body = done.map_err(|error| ScimError::new(422, error.message))?;
+        Ok(Said { status: 200, body: Some(body), certainty: Certainty::Confirmed })
     }
 
     async fn list(

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{Rehearsal, RehearsalError};
-use crate::change::Kind;
+use crate::change::{Kind, ResourceId};
 use crate::mapping::Mapping;
+use crate::sync::engine::lock;
 
 /// Who is who at one moment.
 #[derive(Debug, Default)]
@@ -31,7 +32,15 @@ impl Rehearsal {
                 names.keys.insert(id.0.clone(), key);
             }
         }
+        for (kind, key, id) in lock(&self.known_as).iter() {
+            names.ids.entry((*kind, key.clone())).or_insert_with(|| id.0.clone());
+        }
         Ok(names)
+    }
+
+    /// A key that stands for somebody who has no account.
+    pub(super) fn know_as(&self, kind: Kind, key: String, id: ResourceId) {
+        lock(&self.known_as).push((kind, key, id));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::change::{Kind, ResourceId, Verb};
 use crate::journal::{
     Accept, Accepted, EdgeEnd, EdgeOutcome, End, MemberEdge, MemberOps, Settlement, Target,
 };
-use crate::mapping::{Remembered, id_text};
+use crate::mapping::{Mapping, Remembered, Side, id_text};
 use crate::scim::{self, Absent};
 use crate::sync::keys::keys_of;
 use crate::sync::round::link_to;
@@ -109,7 +109,9 @@ impl Rehearsal {
         let link = link_to(key);
         // Claimed, as by the engine: only a lane under work can be settled.
         self.journal.claim(mapping.app(), u32::MAX, then).await?;
-        if self.journal.relink(&id, link, then).await?.is_some() {
+        if is_away(mapping, kind, &written.desired) {
+            self.know_as(kind, id_text(key), id.clone());
+        } else if self.journal.relink(&id, link, then).await?.is_some() {
             return Err(wrong("another one has this key already".to_owned()));
         }
         let mut settlement = Settlement::of(id.clone(), then);
@@ -120,6 +122,12 @@ impl Rehearsal {
         self.journal.answered(change, 201).await?;
         Ok(())
     }
+}
+
+/// Inactive, where inactive users have no account.
+fn is_away(mapping: &Mapping, kind: Kind, resource: &Value) -> bool {
+    mapping.side(kind).is_some_and(Side::removes_inactive)
+        && resource.get("active").and_then(Value::as_bool) == Some(false)
 }
 
 fn applied(group: &ResourceId, edge: MemberEdge) -> EdgeEnd {

@@ -28,7 +28,7 @@ const ID: &str = "ID";
 pub(super) const MEMBER: &str = "USER-ID";
 /// What can be said in place of a SCIM request.
 const SHORT: &str = "create, update, deactivate, reactivate or delete user; create, rename or \
-                     delete group; add or remove member; or a request such as PATCH /Users/ID";
+                     delete group; add or remove member; enable or disable app; or a request such as PATCH /Users/ID";
 
 /// Sets the scene.
 ///
@@ -57,10 +57,11 @@ pub(super) fn set(
     let current = listed.clone().or(current);
     let id = current.as_ref().and_then(|record| side.id_of(record));
     let id = id.unwrap_or_else(|| json!(key));
-    let is_new = matches!(request.verb, ScimVerb::Create);
+    let is_new = matches!(request.verb, ScimVerb::Create | ScimVerb::Enable | ScimVerb::Disable);
+    let comes_back = sample == Some(Sample::Reactivate) && side.removes_inactive();
     let record = match current {
         Some(record) => Some(record),
-        None if is_new => None,
+        None if is_new || comes_back => None,
         None => Some(before(side, &first, &id, sample)?),
     };
     let mut remembered = Remembered::default();
@@ -70,6 +71,11 @@ pub(super) fn set(
             Kind::User => remembered.users.push(known),
             Kind::Group => remembered.groups.push(known),
         }
+    }
+    if comes_back && record.is_none() {
+        let mut gone = first.clone();
+        gone["active"] = json!(false);
+        remembered.users.push((id.clone(), gone));
     }
     let mut members = Vec::new();
     let mut person = None;

@@ -10,6 +10,7 @@ use crate::mapping::model::Mapping;
 use crate::mapping::plan::operation::{Name, Operation};
 use crate::mapping::plan::{FindPlan, Found, GetPlan, MembersPlan, id_text};
 use crate::mapping::side::{GroupCreate, GroupDelete, IfExists, Side};
+use crate::scim::Slot;
 
 impl Converge {
     pub(super) fn locate(&mut self, mapping: &Mapping) {
@@ -25,7 +26,15 @@ impl Converge {
         }
         self.stage = match (&self.goal.link, &self.goal.want) {
             (Some(link), _) => Stage::Get(GetPlan::new(self.goal.kind, link.clone())),
+            // Who must go, and may have been made by a call that was never answered.
+            (None, Want::Gone) if self.goal.in_doubt => {
+                let plan = FindPlan::for_resource(mapping, self.goal.kind, &self.goal.known);
+                Stage::Find { plan: Box::new(plan), after_missing: false }
+            }
             (None, Want::Gone) => Stage::End(Box::new(Reached::Gone { keeps_account: false })),
+            (None, Want::Present { .. }) if self.stays_away(mapping) && !self.goal.in_doubt => {
+                Stage::End(Box::new(Reached::Inactive { last: None }))
+            }
             (None, Want::Present { desired, .. }) => {
                 let plan = FindPlan::for_resource(mapping, self.goal.kind, desired);
                 Stage::Find { plan: Box::new(plan), after_missing: false }
@@ -47,6 +56,46 @@ impl Converge {
         }
     }
 
+    /// The user shall be inactive, and inactive users have no account.
+    fn stays_away(&self, mapping: &Mapping) -> bool {
+        let Want::Present { desired, .. } = &self.goal.want else { return false };
+        let side = mapping.side(self.goal.kind);
+        side.is_some_and(Side::removes_inactive)
+            && desired.get("active").and_then(Value::as_bool) == Some(false)
+    }
+
+    /// What it means that nobody has the key. `after_missing`: a link had led to nobody.
+    fn nobody(&self, mapping: &Mapping, after_missing: bool) -> Option<Reached> {
+        if !self.goal.may_create {
+            return Some(Reached::NotYet);
+        }
+        if matches!(self.goal.want, Want::Gone) {
+            return Some(Reached::Gone { keeps_account: false });
+        }
+        let side = mapping.side(self.goal.kind);
+        if side.is_some_and(Side::removes_inactive) {
+            // Removed by hand: inactive from then on, until somebody asks for the contrary.
+            let is_away = match after_missing {
+                true => self.asserted_active() != Some(true),
+                false => self.stays_away(mapping),
+            };
+            if is_away {
+                return Some(Reached::Inactive { last: None });
+            }
+        }
+        if after_missing {
+            return Some(Reached::Missing);
+        }
+        self.only_links(mapping).then_some(Reached::OnlyLinks)
+    }
+
+    /// What the requests say about `active`, if they do.
+    fn asserted_active(&self) -> Option<bool> {
+        let Want::Present { desired, asserted, .. } = &self.goal.want else { return None };
+        let active = Slot::new(["active"]);
+        asserted.contains(&active).then(|| active.get(desired)?.as_bool()).flatten()
+    }
+
     pub(super) fn linked_record_is_missing(&mut self, mapping: &Mapping) {
         self.stage = match &self.goal.want {
             Want::Gone => Stage::End(Box::new(Reached::Gone { keeps_account: false })),
@@ -63,10 +112,10 @@ impl Converge {
 
     pub(super) fn found(&mut self, mapping: &Mapping, found: Found, after_missing: bool) {
         let end = match found {
-            Found::Nobody if after_missing => Reached::Missing,
-            Found::Nobody if !self.goal.may_create => Reached::NotYet,
-            Found::Nobody if self.only_links(mapping) => Reached::OnlyLinks,
-            Found::Nobody => return self.begin(mapping, None),
+            Found::Nobody => match self.nobody(mapping, after_missing) {
+                Some(end) => end,
+                None => return self.begin(mapping, None),
+            },
             Found::Several { ids, .. } => Reached::Exists { ids },
             Found::One { id, current, never_adopt } => {
                 let text = id_text(&id);

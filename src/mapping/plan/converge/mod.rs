@@ -27,7 +27,7 @@ use crate::mapping::belonging::UserGroups;
 use crate::mapping::call::{CallId, Pick};
 use crate::mapping::model::Mapping;
 use crate::mapping::record::{Asserted, Carried};
-use crate::mapping::side::{DeleteRule, GroupDelete};
+use crate::mapping::side::GroupDelete;
 use crate::mapping::{Answer, AppRecord, Classified, Kind, Marks, PlannedRequest, Roots, Seed};
 use crate::scim::Slot;
 use belonging::GrantRun;
@@ -87,6 +87,11 @@ pub struct Goal {
     pub groups: Option<UserGroups>,
     /// Tables of the app that are to be read first, by name.
     pub tables: Vec<String>,
+    /// An earlier create is in doubt: even who shall have no account may have one.
+    pub in_doubt: bool,
+    /// What the resource was wanted or seen to be before, by which a record that may exist is
+    /// looked for when it must go.
+    pub known: Value,
 }
 
 /// Where a converge ended.
@@ -94,6 +99,11 @@ pub struct Goal {
 pub enum Reached {
     /// The record is as wanted.
     Applied(Box<Applied>),
+    /// The user is inactive and has no account (`inactive: gone`).
+    Inactive {
+        /// What the account showed before it was removed, if there was one.
+        last: Option<Value>,
+    },
     /// The record is gone (or switched off, where that is what the mapping's `delete` means).
     Gone {
         /// The link stays: the account still exists, switched off.
@@ -208,6 +218,8 @@ pub struct Converge {
     tags: Option<Map<String, Value>>,
     /// After the deactivation: what else differs, which may fail with a warning.
     then_update: bool,
+    /// The deactivation removes the account.
+    leaves: bool,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
     proven: Vec<FieldId>,
     /// The last write had no record in its answer: what the app holds must be read.
@@ -253,6 +265,7 @@ impl Converge {
             follow: None,
             tags: None,
             then_update: false,
+            leaves: false,
             proven: Vec::new(),
             stale: false,
             members: None,
@@ -437,7 +450,7 @@ impl Converge {
     }
 
     fn read_back_stage(&self) -> Stage {
-        let gone = matches!(self.goal.want, Want::Gone);
+        let gone = self.leaves || matches!(self.goal.want, Want::Gone);
         Stage::ReadBack(
             self.id
                 .clone()
@@ -469,8 +482,11 @@ impl Converge {
         let reached = match (&self.goal.want, self.id.clone(), side) {
             (Want::Gone, _, Some(side)) => {
                 let kept = side.members.policy.delete == GroupDelete::EmptyAndKeep;
-                let kept = kept || matches!(side.delete, DeleteRule::Deactivate);
-                Reached::Gone { keeps_account: kept }
+                Reached::Gone { keeps_account: kept || side.keeps_deleted() }
+            }
+            (Want::Present { .. }, Some(id), Some(side)) if self.leaves => {
+                let last = self.current.as_ref().map(|current| side.read_back(current, &id));
+                Reached::Inactive { last }
             }
             (Want::Present { .. }, Some(id), Some(side)) => {
                 let current = self.current.clone().unwrap_or_else(|| json!({}));

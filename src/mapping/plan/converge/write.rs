@@ -50,7 +50,8 @@ impl Converge {
         let update = |soft| Operation::new(Name::Update, &side.update, soft);
         match (wanted, self.is_active(side)) {
             (Some(false), true) if self.deactivates(side) => {
-                self.then_update = true;
+                self.leaves = side.removes_inactive();
+                self.then_update = !self.leaves;
                 [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
             }
             (Some(true), false) if !side.reactivate.is_empty() => {

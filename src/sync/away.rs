@@ -1,0 +1,169 @@
+//! Inactive users without an account (`inactive: gone`): what is remembered of them, how they are
+//! shown, and what becomes of accounts that vanish by hand.
+//!
+//! Makes no call that writes: which calls remove an account is the plan's to say.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::engine::{App, Engine};
+use super::goal::united;
+use super::keys::keys_of;
+use super::outcome::journal_failed;
+use super::round::Round;
+use super::view::{self, Asserted};
+use super::wait::Ended;
+use crate::change::{Kind, ResourceId};
+use crate::journal::{
+    Away, DesiredNow, End, HistoryRow, JournalError, Resource, Settlement, SnapshotId,
+};
+use crate::mapping::{GetPlan, Side};
+use crate::scim::ScimError;
+
+/// Accounts that a list lacks are asked for one by one; never more in one walk.
+const ASKED_FOR: u32 = 200;
+/// How long the app may take to answer for one of them.
+const LONGEST_SILENCE: std::time::Duration = std::time::Duration::from_secs(15);
+
+impl Engine {
+    /// The round ended with a user who is inactive and has no account. `last`: what the account
+    /// showed before it was removed; none if there was nobody.
+    pub(super) async fn inactive(
+        &self,
+        round: &Round<'_>,
+        last: Option<Value>,
+    ) -> Result<(), JournalError> {
+        let resource = &round.work.resource;
+        let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
+        let mut after = resource.clone();
+        after.pending.clear();
+        after.link = None;
+        after.actual = self.remembered(round, last);
+        settlement.actual.clone_from(&after.actual);
+        settlement.unlink = true;
+        let shown = view::attributes(round.app, &after);
+        if round.changes.len() == round.work.changes.len() {
+            settlement.keys = Some(keys_of(resource.kind, &shown));
+            let wanted = resource.desired.as_ref().and_then(|desired| desired.get("active"));
+            if wanted != Some(&Value::Bool(false)) {
+                // Removed by hand: what is wanted follows, until somebody asks for the contrary.
+                settlement.desired = DesiredNow::Put(shown);
+            }
+        }
+        let mut tell = Vec::new();
+        if let Some((last, others)) = round.changes.split_last() {
+            for change in others {
+                let by = last.change;
+                settlement.ends.push((change.change, End::Superseded { by }));
+                tell.push((change.change, Ended::Applied));
+            }
+            settlement.ends.push((last.change, End::Applied { warning: None }));
+            tell.push((last.change, Ended::Applied));
+            let change = last.change;
+            settlement.history =
+                Some(HistoryRow { change, active: Some(false), roles: None, link: None });
+        }
+        self.journal.settle(settlement).await?;
+        self.tell(round, tell);
+        Ok(())
+    }
+
+    /// The last attributes of the account, and over them what the requests said meanwhile. None
+    /// for somebody who never had an account: then what is wanted is all there is.
+    fn remembered(&self, round: &Round<'_>, last: Option<Value>) -> Option<Value> {
+        let resource = &round.work.resource;
+        let linked = || resource.link.as_ref().and_then(|_| resource.desired.clone());
+        let mut shown = last.or_else(|| resource.actual.clone()).or_else(linked)?;
+        let asserted: Vec<_> = round.changes.iter().map(|c| Asserted::read(&c.asserted)).collect();
+        let newest = round.changes.last().and_then(|change| change.desired.as_ref());
+        if let Some(desired) = newest.or(resource.desired.as_ref()) {
+            for slot in united(&asserted) {
+                slot.copy(desired, &mut shown);
+            }
+        }
+        shown["active"] = json!(false);
+        Some(shown)
+    }
+
+    /// The app does not know a linked user any more: if inactive users have no account there, the
+    /// user is inactive from now on. `true`: so it is.
+    pub(super) async fn has_vanished(
+        &self,
+        app: &App,
+        kind: Kind,
+        resource: &mut Resource,
+    ) -> Result<bool, ScimError> {
+        let gone = app.mapping.side(kind).is_some_and(Side::removes_inactive);
+        let Some(link) = resource.link.clone().filter(|_| gone) else { return Ok(false) };
+        if !resource.pending.is_empty() {
+            // It was written a moment ago, and the app may not show that yet.
+            return Ok(true);
+        }
+        let mut shown = resource.actual.clone().or_else(|| resource.desired.clone());
+        let shown = shown.get_or_insert_default();
+        shown["active"] = json!(false);
+        resource.actual = Some(shown.clone());
+        let keys = keys_of(kind, &view::attributes(app, resource));
+        let away = Away {
+            id: resource.id.clone(),
+            link,
+            actual: shown.clone(),
+            keys: keys.clone(),
+            now: self.clock.now(),
+        };
+        if self.journal.vanished(away).await.map_err(journal_failed)? {
+            let (app, id) = (app.name(), &resource.id);
+            tracing::warn!(app, resource = %id, "the account was removed by hand; the user is inactive");
+            resource.link = None;
+            resource.keys = keys;
+        }
+        Ok(true)
+    }
+
+    /// After a walk over everybody: who is missing in it is asked for, and is inactive if there is
+    /// nobody any more.
+    pub(super) async fn look_for_missing(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        snapshot: SnapshotId,
+    ) -> Result<(), ScimError> {
+        let name = app.name();
+        let missing = self.journal.unlisted(name, Kind::User, snapshot, ASKED_FOR).await;
+        let missing = missing.map_err(journal_failed)?;
+        if missing.len() == ASKED_FOR as usize {
+            tracing::warn!(app = name, "more than {ASKED_FOR} accounts are not in the list");
+        }
+        for mut resource in self.resources(app, &missing).await? {
+            let Some(link) = resource.link.clone() else { continue };
+            let plan = GetPlan::new(Kind::User, link.app_id);
+            let until = Instant::now() + LONGEST_SILENCE;
+            match self.carry_read(app, plan, until).await {
+                Ok(None) => drop(self.has_vanished(app, Kind::User, &mut resource).await?),
+                // It is there after all (hidden, or made meanwhile).
+                Ok(Some(_)) => {}
+                // An app that does not answer says nothing about anybody.
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Users who are inactive without an account, after one of them; no list of the app has them.
+    pub(super) async fn away(
+        &self,
+        app: &App,
+        kind: Kind,
+        snapshot: Option<SnapshotId>,
+        after: Option<&ResourceId>,
+        limit: u32,
+    ) -> Result<Vec<ResourceId>, ScimError> {
+        let has = app.mapping.side(kind).is_some_and(Side::removes_inactive);
+        if kind != Kind::User || !has {
+            return Ok(Vec::new());
+        }
+        let found = self.journal.away(app.name(), kind, snapshot, after, limit).await;
+        found.map_err(journal_failed)
+    }
+}

@@ -31,5 +31,5 @@ mod sessions;
 mod support;
 mod tokens;
 mod transcripts;
-mod tutorial;
 mod trial;
+mod tutorial;

@@ -22,18 +22,31 @@ pub(super) fn fields_of(
     if let Some(if_changed) = if_changed {
         return if_changed;
     }
-    let values =
-        call.query.iter().chain(&call.headers).map(|(_, value)| value).chain(call.body.as_ref());
-    let mut tops: Vec<String> = values.flat_map(|value| value.names_of("app")).collect();
-    let parts = call.path.iter().flatten();
-    for part in parts {
-        let template = Template::of_parts(vec![part.clone()]);
-        tops.extend(Val::Text(template).names_of("app"));
-    }
+    let tops = tops_of(call, "app");
     rows.iter()
         .filter(|row| tops.iter().any(|top| top == row.field.top()))
         .map(|row| row.id)
         .collect()
+}
+
+/// The top names that the texts of a call take from a root.
+fn tops_of(call: &Call, root: &str) -> Vec<String> {
+    let values =
+        call.query.iter().chain(&call.headers).map(|(_, value)| value).chain(call.body.as_ref());
+    let mut tops: Vec<String> = values.flat_map(|value| value.names_of(root)).collect();
+    for part in call.path.iter().flatten() {
+        let template = Template::of_parts(vec![part.clone()]);
+        tops.extend(Val::Text(template).names_of(root));
+    }
+    tops
+}
+
+/// Whether a call names more of a member than the id: the person is read before it.
+pub(super) fn about_person(call: &Call) -> bool {
+    let of_when = call.when.iter().any(|when| {
+        ["member.user", "member.current"].iter().any(|name| when.text().contains(name))
+    });
+    of_when || tops_of(call, "member").iter().any(|name| name == "user" || name == "current")
 }
 
 /// How often a group call runs.

@@ -49,6 +49,8 @@ pub struct Call {
     pub(crate) read_back: bool,
     pub(crate) batch: Option<u64>,
     pub(crate) fan: Fan,
+    /// It names `member.user` or `member.current`.
+    pub(crate) about_person: bool,
     pub(crate) timeout: Duration,
     pub(crate) sends: Format,
     pub(crate) reads: Format,
@@ -215,6 +217,11 @@ impl Call {
     /// How often it runs for a change of members.
     pub fn fan(&self) -> Fan {
         self.fan
+    }
+
+    /// Whether it names more of a member than the id.
+    pub fn is_about_person(&self) -> bool {
+        self.about_person
     }
 
     /// Whether its answer holds a record, records, or values to save.

@@ -799,3 +799,39 @@ async fn a_field_may_follow_from_groups_that_the_app_has() {
     take_out(&world, &lab, &ids[0]).await;
     world.app_becomes(|world| field(world, "ada", "level") == 10).await;
 }
+
+#[tokio::test]
+async fn a_call_may_tell_more_of_a_member_than_the_id() {
+    let mapping = strict("if_exists: conflict").replace(
+        r#"call: "PATCH /rooms/{{group.id}}/people", batch: 100, body: { people: $.members }, if_in_doubt: resend"#,
+        r#"call: "PUT /rooms/{{group.id}}/people/{{member.current.id}}", when: member.user.userName ne "dan""#,
+    );
+    let world = World::teams(&mapping).await;
+    let ids = people(&world, &["ada", "dan", "bob"]).await;
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    world.post("/Groups", &group("Lab", &all)).await.expect(201);
+    assert_eq!(in_room(&world, "Lab"), json!([1, 3]));
+}
+
+#[tokio::test]
+async fn who_leaves_the_role_that_counts_has_none_where_nothing_falls_back() {
+    let world = World::teams(&roles(true).replace("fall_back: latest", "fall_back: none")).await;
+    let ids = people(&world, &["ada"]).await;
+    let a = id_of(&world.post("/Groups", &group("A", &[&ids[0]])).await.expect(201));
+    let b = id_of(&world.post("/Groups", &group("B", &[&ids[0]])).await.expect(201));
+    // Leaving the one that does not count changes nothing.
+    let role_b = world.record("roles", "name", "B")["id"].clone();
+    let before = world.writes().len();
+    take_out(&world, &a, &ids[0]).await;
+    assert_eq!((field(&world, "ada", "role"), world.writes().len()), (role_b, before));
+    add(&world, &a, &[&ids[0]]).await;
+    take_out(&world, &a, &ids[0]).await;
+    assert_eq!(field(&world, "ada", "role"), "none");
+    // What the record shows is what she is in; pushed again, the role comes back.
+    world.get(&format!("/Users/{}", ids[0])).await.expect(200);
+    assert_eq!(members(&world, &b).await, Vec::<String>::new());
+    add(&world, &b, &[&ids[0]]).await;
+    assert_eq!(field(&world, "ada", "role"), world.record("roles", "name", "B")["id"]);
+    world.delete(&format!("/Groups/{b}")).await.expect(204);
+    assert_eq!(field(&world, "ada", "role"), "none");
+}

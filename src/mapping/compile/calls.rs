@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::answers::{error_row, paging_of, record, records_of, saves};
-use super::class::{class, fan, fields_of};
+use super::class::{about_person, class, fan, fields_of};
 use super::follow::follow;
 use super::line::{Line, headers_of, line_of, query_of};
 use super::scope::Scope;
@@ -115,6 +115,7 @@ fn call(cx: &mut Cx<'_, '_>, name: &Spanned<String>, raw: &RawCall, own: &OwnCal
         xml::sent(cx, &call, &raw.body.as_ref().map_or(&name.span, |body| &body.span).clone());
     }
     call.fan = fan(&call);
+    call.about_person = about_person(&call);
     class(cx, name, raw, &position, &mut call);
     follow(cx, raw, &position, &mut call);
     call.randoms = randoms(&call, position.side);
@@ -305,6 +306,7 @@ fn bare(cx: &Cx<'_, '_>, name: String, raw: &RawCall, line: Line) -> Call {
         read_back: false,
         batch: None,
         fan: Fan::Once,
+        about_person: false,
         timeout: settings.timeout,
         sends: settings.sends,
         reads: settings.reads,

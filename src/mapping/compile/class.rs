@@ -41,6 +41,14 @@ pub(super) fn mentioned(call: &Call, root: &str) -> Vec<String> {
     tops
 }
 
+/// Whether a call names more of a member than the id: the person is read before it.
+pub(super) fn about_person(call: &Call) -> bool {
+    let of_when = call.when.iter().any(|when| {
+        ["member.user", "member.current"].iter().any(|name| when.text().contains(name))
+    });
+    of_when || mentioned(call, "member").iter().any(|name| name == "user" || name == "current")
+}
+
 /// How often a group call runs.
 pub(super) fn fan(call: &Call) -> Fan {
     let mentions = |root: &str| {

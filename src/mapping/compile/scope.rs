@@ -275,24 +275,13 @@ impl Cx<'_, '_> {
         false
     }
 
-    /// In calls about the app's own groups a member is only its id.
     fn member_has(&mut self, name: &str, at: &Span) -> bool {
-        let groups = self.raw.groups.as_ref();
-        let on_user = groups.is_some_and(|g| g.fixed.is_some() || g.on_user.is_some());
-        match name {
-            "id" => return true,
-            "user" | "current" if on_user => return true,
-            "user" | "current" => {
-                let message = format!("`member.{name}` is not supported by this version yet");
-                let help = "`member.id` is the member's id";
-                self.report.error_help("M0901", at.clone(), message, help);
-            }
-            _ => {
-                let help = names::help(name, ["id", "user", "current"]);
-                let message = format!("`member` has no `{name}`");
-                self.report.error_help("M0407", at.clone(), message, help);
-            }
+        let known = ["id", "user", "current"];
+        if known.contains(&name) {
+            return true;
         }
+        let message = format!("`member` has no `{name}`");
+        self.report.error_help("M0407", at.clone(), message, names::help(name, known));
         false
     }
 

@@ -124,6 +124,8 @@ pub(super) struct MemberRun {
     calls: VecDeque<MemberCall>,
     /// The people behind member ids, where the two differ.
     owners: BTreeMap<String, Value>,
+    /// Who was read last: the key, and root `member` but for its id.
+    person: Option<(Value, Value)>,
     reached: MembersReached,
 }
 
@@ -155,6 +157,7 @@ impl MemberRun {
             inside: inside.map(|all| all.iter().map(|(_, id)| id.clone()).collect()),
             calls: VecDeque::new(),
             owners: BTreeMap::new(),
+            person: None,
             reached: MembersReached::default(),
         };
         let (mut joins, mut leaves) = (Ids::default(), Ids::default());
@@ -257,7 +260,11 @@ impl MemberRun {
         let list = |ids: &[Value]| Value::Array(ids.to_vec());
         let mut roots = roots;
         if let Some(one) = call.only() {
-            roots = roots.with("member", json!({ "id": one }));
+            let owner = id_text(&self.owner(one));
+            let person = self.person.as_ref().filter(|(key, _)| id_text(key) == owner);
+            let mut member = person.map_or_else(|| json!({}), |(_, member)| member.clone());
+            member["id"] = one.clone();
+            roots = roots.with("member", member);
         }
         if call.sets {
             let now = self.after(call, &[]);
@@ -299,6 +306,19 @@ impl MemberRun {
         let call = self.due()?;
         let id = call.only()?;
         Some((self.owner(id), !call.joins.is_empty()))
+    }
+
+    /// The person of the due call, if the call tells more of it than the id and it was not read.
+    pub(super) fn unread(&self, mapping: &Mapping) -> Option<Value> {
+        let call = self.due().filter(|due| mapping.call(due.call).is_about_person())?;
+        let owner = self.owner(call.only()?);
+        let is_read = self.person.as_ref().is_some_and(|(key, _)| id_text(key) == id_text(&owner));
+        (!is_read).then_some(owner)
+    }
+
+    /// The person of the due call was read: root `member` but for its id.
+    pub(super) fn person_read(&mut self, person: Value, member: Value) {
+        self.person = Some((person, member));
     }
 
     fn refuse(&mut self, ids: &[Value], words: &str) {

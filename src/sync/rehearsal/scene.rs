@@ -82,7 +82,8 @@ pub(super) fn set(
     if kind == Kind::Group {
         let users = mapping.side(Kind::User).ok_or("the mapping has no Users")?;
         remembered.users.push((json!(MEMBER), named(users, Example::First)));
-        if mapping.belongs_on_user() {
+        let mut calls = side.members.add.iter().chain(&side.members.remove);
+        if mapping.belongs_on_user() || calls.any(|id| mapping.call(*id).is_about_person()) {
             let leaves = sample == Some(Sample::RemoveMember);
             let group = record.as_ref().filter(|_| leaves).map(|r| (&id, side.read_back(r, &id)));
             person = Some((json!(MEMBER), member_record(mapping, users, group)?));

@@ -156,19 +156,25 @@ impl Converge {
         Some((call, roots))
     }
 
+    /// The due call was made, or need not be.
+    pub(super) fn grant_made(&mut self) {
+        let Stage::Grants(run) = &mut self.stage else { return };
+        let Some(grant) = run.due.front_mut() else { return };
+        grant.calls.pop_front();
+        if grant.calls.is_empty() {
+            run.due.pop_front();
+        }
+    }
+
     pub(super) fn take_grant(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
         let Stage::Grants(run) = &self.stage else { return Taken::Went };
         let Some((call, roots)) = self.next_grant(run, mapping) else { return Taken::Went };
         let classified = mapping.classify(mapping.call(call), answer, Use::Write, &roots);
         let Stage::Grants(run) = &mut self.stage else { return Taken::Went };
-        let Some(grant) = run.due.front_mut() else { return Taken::Went };
         match classified.class {
             AnswerClass::Ok | AnswerClass::AlreadyDone => {
                 self.stale = true;
-                grant.calls.pop_front();
-                if grant.calls.is_empty() {
-                    run.due.pop_front();
-                }
+                self.grant_made();
             }
             AnswerClass::NotFound
             | AnswerClass::Conflict

@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::roots::with_app;
+use super::write::refused_here;
 use super::{Converge, Reached, Stage, Want};
 use crate::mapping::answer::Use;
+use crate::mapping::call::Pick;
 use crate::mapping::model::Mapping;
 use crate::mapping::plan::members::{Look, MemberFacts, MemberRun};
 use crate::mapping::plan::read::IdsPlan;
-use crate::mapping::plan::{GetPlan, MemberGoal, MembersPlan, ShownMembers, Taken};
-use crate::mapping::{Answer, AnswerClass, Classified, Kind};
+use crate::mapping::plan::{
+    GetPlan, MemberGoal, MembersPlan, PlanError, ShownMembers, Taken, request,
+};
+use crate::mapping::{Answer, AnswerClass, Classified, Kind, PlannedRequest, Roots};
 
 impl Converge {
     /// What must become of the members.
@@ -82,7 +87,7 @@ impl Converge {
         let (Stage::Members(run), Some(call)) = (&self.stage, self.at) else {
             return Taken::Went;
         };
-        let roots = run.roots(self.roots());
+        let roots = run.roots(self.group_roots(mapping));
         let classified = mapping.classify(mapping.call(call), answer, Use::Write, &roots);
         let Stage::Members(run) = &mut self.stage else { return Taken::Went };
         match classified.class {
@@ -104,6 +109,66 @@ impl Converge {
         Taken::Went
     }
 
+    /// The call that is due, but for those that need not be made.
+    pub(super) fn next_member_call(
+        &mut self,
+        mapping: &Mapping,
+    ) -> Result<Option<PlannedRequest>, PlanError> {
+        let Stage::Members(run) = &self.stage else { return Ok(None) };
+        let Some(call) = run.due().map(|due| due.call) else {
+            self.members_done(mapping);
+            return Ok(None);
+        };
+        if let Some(person) = run.unread(mapping) {
+            let plan = GetPlan::new(Kind::User, person.clone());
+            self.stage = match std::mem::replace(&mut self.stage, Stage::Operate) {
+                Stage::Members(run) => Stage::ReadMember(plan, person, run),
+                other => other,
+            };
+            return Ok(None);
+        }
+        let roots = run.roots(self.group_roots(mapping));
+        if !mapping.call(call).wanted(&roots) {
+            if let Stage::Members(run) = &mut self.stage {
+                run.done(&[], "");
+            }
+            return Ok(None);
+        }
+        self.at = Some(call);
+        request(mapping, call, &roots, Pick::Create, None).map(Some)
+    }
+
+    /// The roots of the group, with its record as wanted.
+    fn group_roots(&self, mapping: &Mapping) -> Roots {
+        let Some(side) = mapping.side(self.goal.kind) else { return self.roots() };
+        let roots = self.roots_for(self.current.as_ref(), side);
+        match (&self.goal.want, side.app_record(&roots, false, &self.carried)) {
+            (Want::Present { .. }, Ok(record)) => {
+                with_app(roots, record.tree(), self.current.as_ref())
+            }
+            _ => roots,
+        }
+    }
+
+    /// A person was read of whom a call tells more than the id.
+    pub(super) fn member_read(&mut self, mapping: &Mapping, record: Option<Value>) {
+        let (person, mut run) = match std::mem::replace(&mut self.stage, Stage::Operate) {
+            Stage::ReadMember(_, person, run) => (person, run),
+            other => return self.stage = other,
+        };
+        match record {
+            Some(record) => {
+                let user = mapping.users.read_back(&record, &person);
+                run.person_read(person, json!({ "user": user, "current": record }));
+                self.stage = Stage::Members(run);
+            }
+            None => {
+                let said = refused_here("The app does not know this member.");
+                self.not_there(mapping, run, said);
+            }
+        }
+    }
+
     /// The app does not know this member, or not the group: the person is read again.
     fn recheck(&mut self, person: Value, said: Classified) {
         let plan = GetPlan::new(Kind::User, person);
@@ -114,21 +179,30 @@ impl Converge {
     }
 
     pub(super) fn rechecked(&mut self, mapping: &Mapping, is_there: bool) {
-        let refuses = mapping
-            .side(self.goal.kind)
-            .is_some_and(|side| side.members.policy.refuse_unknown_members);
         let stage = std::mem::replace(&mut self.stage, Stage::Operate);
         let Stage::Recheck(_, mut run, said) = stage else {
             self.stage = stage;
             return;
         };
+        if !is_there {
+            return self.not_there(mapping, run, said);
+        }
+        run.refused(&said.say);
+        self.stage = Stage::Members(run);
+    }
+
+    /// The person of the due call is nobody in the app.
+    fn not_there(&mut self, mapping: &Mapping, mut run: MemberRun, said: Classified) {
+        let refuses = mapping
+            .side(self.goal.kind)
+            .is_some_and(|side| side.members.policy.refuse_unknown_members);
         let (person, joins) = run.due_person().unwrap_or_default();
-        if !is_there && refuses && joins {
+        if refuses && joins {
             let end = Reached::UnknownMember { person, words: said.say };
             self.stage = Stage::End(Box::new(end));
             return;
         }
-        match is_there || joins {
+        match joins {
             true => run.refused(&said.say),
             // Who is nobody any more is in no group.
             false => run.done(&[], ""),

@@ -186,6 +186,8 @@ enum Stage {
     /// The member ids of people are read.
     ReadIds(IdsPlan, MemberFacts),
     Members(MemberRun),
+    /// A person is read of whom the due call tells more than the id.
+    ReadMember(GetPlan, Value, MemberRun),
     /// The app does not know a member: is the person still there?
     Recheck(GetPlan, MemberRun, Classified),
     /// Calls about a user and the user's groups.
@@ -376,16 +378,14 @@ impl Converge {
                     Ask::Read(request) => return Ok(Next::Read(request)),
                     Ask::Done(person) => self.rechecked(mapping, person.is_some()),
                 },
+                Stage::ReadMember(plan, ..) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(record) => self.member_read(mapping, record),
+                },
                 Stage::Members(_) => {
-                    let Stage::Members(run) = &self.stage else { continue };
-                    let Some(call) = run.due().map(|due| due.call) else {
-                        self.members_done(mapping);
-                        continue;
-                    };
-                    let roots = run.roots(self.roots());
-                    let request = request(mapping, call, &roots, Pick::Create, None)?;
-                    self.at = Some(call);
-                    return Ok(Next::Write(request));
+                    if let Some(request) = self.next_member_call(mapping)? {
+                        return Ok(Next::Write(request));
+                    }
                 }
                 Stage::Grants(_) => {
                     let Stage::Grants(run) = &self.stage else { continue };
@@ -393,6 +393,10 @@ impl Converge {
                         self.stage = self.read_back_stage();
                         continue;
                     };
+                    if !mapping.call(call).wanted(&roots) {
+                        self.grant_made();
+                        continue;
+                    }
                     let request = request(mapping, call, &roots, Pick::Create, None)?;
                     return Ok(Next::Write(request));
                 }
@@ -417,7 +421,7 @@ impl Converge {
             Stage::Guard(plan) => plan.take(mapping, answer),
             Stage::ReadMembers(plan) => plan.take(mapping, answer),
             Stage::ReadIds(plan, _) => plan.take(mapping, answer),
-            Stage::Recheck(plan, ..) => plan.take(mapping, answer),
+            Stage::ReadMember(plan, ..) | Stage::Recheck(plan, ..) => plan.take(mapping, answer),
             Stage::ReadBack(Some(plan)) => plan.take(mapping, answer),
             Stage::Operate => self.take_write(mapping, answer),
             Stage::Members(_) => self.take_member_write(mapping, answer),

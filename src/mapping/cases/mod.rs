@@ -28,6 +28,7 @@ pub use write::write_suite;
 pub use yaml::yaml_text;
 
 pub(crate) use coverage::word_of;
+pub(crate) use read::value as node_value;
 
 /// A test file.
 #[derive(Debug, Clone, PartialEq)]

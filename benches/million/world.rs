@@ -56,6 +56,7 @@ impl World {
             journal,
             keys: Keys::from_bytes(&[7; 32]).unwrap(),
             mappings: load(&[source], &environment, &BaseUrls::default()).unwrap(),
+            sources: None,
             clock: Clock::System,
             ids: Ids::Random,
             carrier: None,

@@ -168,6 +168,11 @@ impl AppClient {
         self.0.session.is_some()
     }
 
+    /// Whether nobody else has this client.
+    pub fn is_unshared(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// Ends the open session in the app, if the mapping says how. Best effort, and bounded.
     pub async fn log_out(&self) {
         let Some(keeper) = &self.0.session else {

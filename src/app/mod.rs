@@ -31,6 +31,9 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+#[cfg(test)]
+pub(crate) use self::body::encode;
+
 pub use crate::mapping::{AppAuth, Reference};
 
 pub use self::{

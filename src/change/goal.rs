@@ -25,6 +25,28 @@ pub fn next_goal(waiting: &[Waiting]) -> usize {
     position.map_or(waiting.len(), |at| at + 1)
 }
 
+/// How many of those are carried out in one round, and by which mapping: `Some` is the one that
+/// they began with, `None` the newest. `began` says it for each change, oldest first.
+///
+/// A change under way ends with the mapping it began with, and those that came after it wait
+/// for its end: a goal of two mappings would belong to neither. Only a change that ends access
+/// waits for nobody: it carries the others by its own mapping.
+pub fn by_one_mapping<'d>(
+    waiting: &[Waiting],
+    began: &[Option<&'d str>],
+) -> (usize, Option<&'d str>) {
+    let goal = next_goal(waiting);
+    let of = |at: usize| began.get(at).copied().flatten();
+    match goal.checked_sub(1) {
+        None => (0, None),
+        Some(last) if waiting[last].ends_access => (goal, of(last)),
+        Some(_) => {
+            let first = of(0);
+            ((1..goal).find(|at| of(*at) != first).unwrap_or(goal), first)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +61,20 @@ mod tests {
         assert_eq!(next_goal(&[UPDATE, UPDATE, UPDATE]), 3);
         assert_eq!(next_goal(&[CREATE, UPDATE, UPDATE]), 1);
         assert_eq!(next_goal(&[UPDATE, CREATE, UPDATE]), 2);
+    }
+
+    #[test]
+    fn a_goal_has_one_mapping_and_leaving_does_not_wait_for_it() {
+        let updates = [UPDATE, UPDATE, UPDATE];
+        let old = Some("old");
+        assert_eq!(by_one_mapping(&[], &[]), (0, None));
+        assert_eq!(by_one_mapping(&updates, &[None, None, None]), (3, None));
+        assert_eq!(by_one_mapping(&updates, &[old, None, None]), (1, old));
+        assert_eq!(by_one_mapping(&updates, &[old, old, None]), (2, old));
+        assert_eq!(by_one_mapping(&updates, &[old, Some("new"), None]), (1, old));
+        let leaver = [UPDATE, LEAVE, UPDATE];
+        assert_eq!(by_one_mapping(&leaver, &[old, None, None]), (2, None));
+        assert_eq!(by_one_mapping(&leaver, &[old, old, None]), (2, old));
     }
 
     #[test]

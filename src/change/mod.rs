@@ -11,7 +11,7 @@ mod state;
 
 pub use backoff::Schedule;
 pub use decide::{Decision, RefusedAs, Seen, StepFacts, after_read, after_write, settle_of_create};
-pub use goal::{Waiting, next_goal};
+pub use goal::{Waiting, by_one_mapping, next_goal};
 pub use ids::{ChangeId, ResourceId, StepId};
 pub use state::{ChangeEvent, ChangeState, Illegal, Verb, WaitReason};
 

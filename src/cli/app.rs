@@ -29,8 +29,8 @@ pub fn run(command: AppCommand) -> Result<ExitCode, CliError> {
     let AppCommand::Retarget(RetargetArguments { app, journal }) = command;
     let done = control::carry(&journal, Command::AppRetarget { app: app.clone() })?;
     eprintln!(
-        "{app}: {} links forgotten. Start the server with the changed mapping; accounts are \
-         looked up again by name.",
+        "{app}: {} links forgotten. A running server has the changed mapping now, else start \
+         it; accounts are looked up again by name.",
         done["forgotten_links"]
     );
     Ok(ExitCode::SUCCESS)

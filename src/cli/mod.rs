@@ -16,6 +16,7 @@ mod health;
 mod new;
 pub mod options;
 mod output;
+mod schema;
 pub mod serve;
 mod table;
 mod test;
@@ -52,6 +53,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Rehearse the test files beside mappings, offline
     Test(test::TestArguments),
+    /// Print the JSON Schema of mapping files or test files, for editors
+    Schema(schema::SchemaArguments),
     /// Look at the real app through its mapping, read-only: what works, what to correct
     Try(trial::TryArguments),
     /// Whom a changed mapping would change, from the journal; nothing is called
@@ -113,6 +116,7 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Schema(arguments) => schema::run(arguments),
         Command::Try(arguments) => trial::run(&arguments),
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),

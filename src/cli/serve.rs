@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 
 use super::options::{JournalArguments, LogChoice};
 use super::{CliError, control, runtime};
@@ -17,9 +18,12 @@ use crate::journal::{Journal, KeySource, Keys};
 use crate::observe::{Feed, Metrics, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
-    BaseUrls, Bridge, BridgeConfig, Clock, Environment, Ids, Loaded, find_files, load,
-    new_control_key, read_source,
+    BaseUrls, Bridge, BridgeConfig, Clock, Environment, Ids, LoadError, Loaded, Sources,
+    new_control_key,
 };
+
+/// How often mapping files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -102,20 +106,20 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     init_log(arguments.log.into()).map_err(CliError::environment)?;
-    let files = find_files(&arguments.mappings).map_err(CliError::environment)?;
-    let mut sources = Vec::new();
-    for file in files {
-        sources.push(read_source(&file).map_err(CliError::environment)?);
-    }
-    let environment: Box<Environment> = Box::new(|name: &str| std::env::var(name).ok());
+    let environment: Arc<Environment> = Arc::new(|name: &str| std::env::var(name).ok());
     let base_urls = BaseUrls::parse(&arguments.base_urls).map_err(CliError::usage)?;
-    let mappings = load(&sources, &environment, &base_urls).map_err(CliError::finding)?;
+    let sources = Arc::new(Sources::new(arguments.mappings, environment, base_urls));
+    let mappings = sources.load().map_err(|error| match error {
+        LoadError::Unreadable { .. } | LoadError::NothingThere(_) => CliError::environment(error),
+        error => CliError::finding(error),
+    })?;
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let plan = ServicePlan {
             journal: arguments.journal,
             listeners: arguments.listeners,
             mappings,
+            sources: Some(sources),
             wait_for_lock: Duration::from_secs(arguments.wait_for_lock),
         };
         let service = Service::start(plan).await?;
@@ -140,6 +144,8 @@ pub struct ServicePlan {
     pub listeners: ListenerArguments,
     /// The mappings, with their secrets.
     pub mappings: Vec<Loaded>,
+    /// Where they are read again.
+    pub sources: Option<Arc<Sources>>,
     /// How long another process may keep the journal.
     pub wait_for_lock: Duration,
 }
@@ -168,6 +174,7 @@ impl Service {
             journal: journal.clone(),
             keys,
             mappings: plan.mappings,
+            sources: plan.sources,
             clock: Clock::System,
             ids: Ids::Random,
             carrier: None,
@@ -220,9 +227,22 @@ impl Service {
         tracing::info!("health and metrics at {}", self.admin());
     }
 
-    /// Reads certificates again.
+    /// Reads every file again whose content has changed, at once: certificates, mappings, what
+    /// they take from files, secrets.
     pub async fn reload(&self) {
         self.server.reload().await;
+        self.look(true).await;
+    }
+
+    /// Takes mappings that have changed since the last look, when they did not change since.
+    async fn look(&self, at_once: bool) {
+        for app in self.bridge.look(at_once).await {
+            let url = self.server.base_url(&app).unwrap_or_default();
+            if let Err(error) = self.bridge.announce_base_url(&app, &url).await {
+                tracing::error!(app, code = "journal-failed", "{error}");
+            }
+            tracing::info!(app, "SCIM base URL {url}");
+        }
     }
 
     /// Drains and ends: clients that wait are answered, calls under way get their time.
@@ -300,12 +320,15 @@ pub(super) fn write_ready_file(file: &Path, ready: &serde_json::Value) -> Result
     std::fs::rename(&temporary, file).map_err(failed)
 }
 
-/// SIGTERM and SIGINT end it, SIGHUP reads certificates again. A second signal ends at once.
+/// SIGTERM and SIGINT end it, SIGHUP reads changed files again, which are also looked at every
+/// two seconds. A second signal ends at once.
 async fn until_told_to_end(service: &Service) -> Result<(), CliError> {
     let failed = |e: std::io::Error| CliError::environment(format!("signals: {e}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -316,6 +339,7 @@ async fn until_told_to_end(service: &Service) -> Result<(), CliError> {
                 return Err(CliError::environment(message));
             }
             _ = hangup.recv() => service.reload().await,
+            _ = looks.tick() => service.look(false).await,
         }
     }
     tracing::info!("ending: waiting requests are answered, calls under way get their time");

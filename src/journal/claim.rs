@@ -127,6 +127,24 @@ impl Journal {
         })
         .await
     }
+
+    /// Lanes of the app that wait for it to recover may be tried now (another mapping, another
+    /// credential). Those that wait for a lost call to take effect go on waiting.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn try_now(&self, app: &str, now: Timestamp) -> Result<(), JournalError> {
+        let app = app.to_owned();
+        self.write("trying again", move |tx| {
+            tx.conn.execute(
+                "UPDATE lanes SET due_at = ?2 WHERE app = ?1 AND state IN ('ready', 'waiting')
+                   AND due_at > ?2 AND reason IS NOT 'settle'",
+                params![app, Time(now)],
+            )?;
+            Ok(())
+        })
+        .await
+    }
 }
 
 /// The SQL that picks; its test reads the query plan.
@@ -175,15 +193,26 @@ fn take(
     Ok(Some(LaneWork {
         changes: open_changes(tx.conn, id)?,
         open_steps: open_steps(tx, id)?,
+        unread: unread(tx.conn, id)?,
         edges_ready: members::any_ready(tx.conn, id)?,
         resource,
         attempts,
     }))
 }
 
+fn unread(conn: &Connection, id: &ResourceId) -> Result<Option<Value>, JournalError> {
+    let mut rows = conn.prepare_cached("SELECT hashes FROM unread WHERE resource_id = ?1")?;
+    Ok(rows.query_row([&id.0], |row| json_at(row, "hashes")).optional()?)
+}
+
 fn open_changes(conn: &Connection, id: &ResourceId) -> Result<Vec<OpenChange>, JournalError> {
     let mut rows = conn.prepare_cached(
-        "SELECT c.*, s.sealed FROM changes c
+        "SELECT c.*, s.sealed,
+           EXISTS (SELECT 1 FROM steps w WHERE w.in_doubt_rule IS NOT NULL
+                     AND w.state <> 'not_sent' AND w.id IN
+                       (SELECT id FROM steps WHERE change = c.seq
+                        UNION SELECT step FROM step_changes WHERE change = c.seq)) AS began
+         FROM changes c
          LEFT JOIN secrets s ON s.change = c.seq AND s.name = 'password'
          WHERE c.resource_id = ?1 AND c.ended_at IS NULL ORDER BY c.seq",
     )?;
@@ -202,6 +231,7 @@ fn open_changes(conn: &Connection, id: &ResourceId) -> Result<Vec<OpenChange>, J
                 fingerprint: row.get("fingerprint")?,
                 accepted_at: time_at(row, "accepted_at")?,
                 mapping_digest: row.get("mapping_digest")?,
+                began: row.get("began")?,
                 attempts: row.get("attempts")?,
                 saved: Value::Null,
             })
@@ -245,6 +275,7 @@ fn open_steps(tx: &Tx<'_>, id: &ResourceId) -> Result<Vec<OpenStep>, JournalErro
             attempt: row.get("attempt")?,
             class: word_at(row, "class")?,
             rule: word_at(row, "in_doubt_rule")?,
+            status: status_at(row, "status")?,
             digest: row.get("request_digest")?,
             started_at: time_at(row, "started_at")?,
             doubtful_since,

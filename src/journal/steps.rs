@@ -201,6 +201,12 @@ fn begin(tx: &Tx<'_>, intent: &StepIntent) -> Result<StepId, JournalError> {
     for change in changes_of(tx.conn, step)? {
         let state = change_state(tx.conn, change)?;
         move_change(tx.conn, change, &state, ChangeEvent::StepBegun)?;
+        // With this mapping it ends, whatever is loaded meanwhile.
+        tx.conn
+            .prepare_cached(
+                "UPDATE changes SET mapping_digest = ?2 WHERE seq = ?1 AND mapping_digest <> ?2",
+            )?
+            .execute(params![change.0, intent.mapping])?;
     }
     Ok(step)
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod attribute;
+mod belonging;
 mod call;
 mod cases;
 mod check;
@@ -20,8 +21,11 @@ mod guard;
 mod helpers;
 mod imagine;
 mod inward;
+mod learned;
+mod link;
 mod lint;
 mod login;
+mod marks;
 mod matching;
 mod missed;
 mod model;
@@ -30,10 +34,12 @@ mod outward;
 mod paging;
 mod path;
 mod plan;
+mod random;
 mod raw;
 mod record;
 mod request;
 mod roots;
+mod schema;
 mod side;
 mod source;
 mod table;
@@ -52,6 +58,7 @@ pub use attribute::{
     AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick as PickValue, Row,
     ScimSource, SendRule,
 };
+pub use belonging::{GroupName, OnUser, UserGroup, UserGroups};
 pub use call::{Call, CallId, Fan, Pick};
 pub use cases::{
     Case, Conversation, Coverage, Exercised, ExpectedBody, ExpectedCall, Meaning, Plot, Remembered,
@@ -66,7 +73,9 @@ pub use effect::{Effect, FieldChange, Shift, effect, shifts};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
 pub use imagine::{Example, Imagined, lay_over};
+pub use learned::Learned;
 pub use login::{LoggedIn, LoginAnswer, Session};
+pub use marks::Marks;
 pub use matching::FindResult;
 pub use missed::{Missed, There};
 pub use model::{
@@ -76,15 +85,17 @@ pub use model::{
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, Look,
-    MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached, Taken,
-    Want, id_text,
+    Applied, Ask, Awaited, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow,
+    Look, MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached,
+    RefusedGroup, ShownMembers, TablesPlan, Taken, Want, id_text,
 };
+pub use random::Seed;
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
+pub use schema::{FileKind, KeyTable, json_schema, key_tables};
 pub use side::{
     DeleteRule, FindEntry, GroupCreate, GroupDelete, GroupPolicy, IfExists, Inactive, ListEntry,
-    MembersRule, Membership, Side,
+    MemberIds, MembersRule, Membership, Place, Side,
 };
 pub use source::Source;
 pub use table::Table;

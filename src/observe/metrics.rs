@@ -54,6 +54,12 @@ struct CallLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoadLabels {
+    app: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
     code: &'static str,
 }
@@ -79,6 +85,8 @@ pub struct Metrics {
     oldest_waiting: Family<AppLabels, Seconds>,
     app_calls: Family<CallLabels, Counter>,
     alarms: Family<CodeLabels, Counter>,
+    mapping_loads: Family<LoadLabels, Counter>,
+    mapping_refused: Family<AppLabels, Gauge>,
     certificate_expires: Family<NoLabels, Seconds>,
     token_expires: Family<TokenLabels, Seconds>,
 }
@@ -95,6 +103,8 @@ impl Metrics {
             oldest_waiting: Family::default(),
             app_calls: Family::default(),
             alarms: Family::default(),
+            mapping_loads: Family::default(),
+            mapping_refused: Family::default(),
             certificate_expires: Family::default(),
             token_expires: Family::default(),
         };
@@ -125,6 +135,16 @@ impl Metrics {
         );
         registry.register("app_calls", "Calls to the app by outcome", self.app_calls.clone());
         registry.register("alarms", "Alarms raised, by their stable code", self.alarms.clone());
+        registry.register(
+            "mapping_loads",
+            "Changed mapping files that were loaded or refused while the server runs",
+            self.mapping_loads.clone(),
+        );
+        registry.register(
+            "mapping_refused",
+            "1 while an app goes on with an older mapping since the file was refused",
+            self.mapping_refused.clone(),
+        );
         registry.register(
             "certificate_expires_seconds",
             "Seconds until the certificate of the SCIM listener expires; negative when it has",
@@ -173,6 +193,14 @@ impl Metrics {
     pub fn app_call(&self, app: &str, call: &str, outcome: &'static str) {
         let labels = CallLabels { app: app.to_owned(), call: call.to_owned(), outcome };
         self.app_calls.get_or_create(&labels).inc();
+    }
+
+    /// A changed mapping file was loaded, or refused. `app` is the empty text where no app has
+    /// been served by it.
+    pub fn mapping_loaded(&self, app: &str, loaded: bool) {
+        let outcome = if loaded { "loaded" } else { "refused" };
+        self.mapping_loads.get_or_create(&LoadLabels { app: app.to_owned(), outcome }).inc();
+        self.mapping_refused.get_or_create(&app_labels(app)).set(i64::from(!loaded));
     }
 
     /// Counts an alarm; use [`super::alarm`], which logs it as well.
@@ -234,6 +262,7 @@ mod tests {
         metrics.set_oldest_waiting("altr", 1.5);
         metrics.app_call("altr", "create_user", "ok");
         metrics.alarm("app-paused");
+        metrics.mapping_loaded("altr", false);
         metrics.set_certificate_expires(-1.0);
         metrics.set_token_expires("altr", "okta", 60.0);
         let text = metrics.encode();
@@ -245,6 +274,8 @@ mod tests {
             r#"scim_bridge_oldest_waiting_seconds{app="altr"} 1.5"#,
             r#"scim_bridge_app_calls_total{app="altr",call="create_user",outcome="ok"} 1"#,
             r#"scim_bridge_alarms_total{code="app-paused"} 1"#,
+            r#"scim_bridge_mapping_loads_total{app="altr",outcome="refused"} 1"#,
+            r#"scim_bridge_mapping_refused{app="altr"} 1"#,
             "scim_bridge_certificate_expires_seconds{} -1.0",
             r#"scim_bridge_token_expires_seconds{app="altr",label="okta"} 60.0"#,
         ] {

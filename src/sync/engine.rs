@@ -1,10 +1,11 @@
 //! What the engine holds: the journal, the apps, and who is waiting.
 //!
-//! Only data and its small accessors; what is done with it stands in the neighbours.
+//! An [`App`] is what one load of a mapping made; a request and a round keep the one that they
+//! began with while another takes its place. Only data and its small accessors; what is done with it stands in the neighbours.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
@@ -12,6 +13,7 @@ use tokio::sync::{Notify, OwnedMutexGuard, watch};
 use super::clock::Clock;
 use super::ids::Ids;
 use super::secrets::Secrets;
+use super::sources::Sources;
 use super::wait::Waiters;
 use crate::app::{AppClient, Redactor};
 use crate::change::Kind;
@@ -20,8 +22,8 @@ use crate::mapping::Mapping;
 use crate::observe::{Feed, Metrics};
 use crate::scim::ScimError;
 
-/// One app at run time.
-#[derive(Debug)]
+/// One app at run time, as one load of its mapping made it.
+#[derive(Debug, Clone)]
 pub struct App {
     /// The compiled mapping.
     pub mapping: Arc<Mapping>,
@@ -30,10 +32,12 @@ pub struct App {
     /// The mapping's secrets.
     pub secrets: Arc<Secrets>,
     /// Wakes the scheduler of the app.
-    pub work: Notify,
+    pub work: Arc<Notify>,
     /// Changes that have not ended; a limit, not a truth, so counted in memory.
-    pub backlog: AtomicU64,
-    pause: Mutex<Pause>,
+    pub backlog: Arc<AtomicU64>,
+    /// Read while the app is asked, written while it becomes another one (`app retarget`).
+    pub asking: Arc<tokio::sync::RwLock<()>>,
+    pause: Arc<Mutex<Pause>>,
 }
 
 /// Whether calls to an app are made.
@@ -51,9 +55,30 @@ pub enum Pause {
 impl App {
     /// An app that runs.
     pub fn new(mapping: Arc<Mapping>, client: AppClient, secrets: Arc<Secrets>) -> Self {
-        let pause = Mutex::new(Pause::Running);
-        let (work, backlog) = (Notify::new(), AtomicU64::new(0));
-        Self { mapping, client, secrets, work, backlog, pause }
+        Self {
+            mapping,
+            client,
+            secrets,
+            work: Arc::default(),
+            backlog: Arc::default(),
+            asking: Arc::default(),
+            pause: Arc::new(Mutex::new(Pause::Running)),
+        }
+    }
+
+    /// The app as a new load of its mapping makes it; what is under way goes on.
+    pub fn reloaded(
+        &self,
+        mapping: Arc<Mapping>,
+        client: AppClient,
+        secrets: Arc<Secrets>,
+    ) -> Self {
+        Self { mapping, client, secrets, ..self.clone() }
+    }
+
+    /// The app with another mapping over the same connection.
+    pub fn by_mapping(&self, mapping: Arc<Mapping>) -> Self {
+        Self { mapping, ..self.clone() }
     }
 
     /// The app's name.
@@ -92,8 +117,15 @@ impl App {
 
 /// The engine's shared state.
 pub struct Engine {
-    /// The apps by name.
-    pub apps: BTreeMap<String, Arc<App>>,
+    apps: RwLock<BTreeMap<String, Arc<App>>>,
+    /// Mappings that changes under way began with, by their digests.
+    pub former: Mutex<HashMap<String, Arc<Mapping>>>,
+    /// One look at the sources at a time.
+    pub looking: tokio::sync::Mutex<()>,
+    /// Apps whose mapping was taken and nobody heard of it yet.
+    pub taken: Mutex<Vec<String>>,
+    /// Where mappings come from, if they can be read again.
+    pub sources: Option<Arc<Sources>>,
     /// What is remembered.
     pub journal: Journal,
     /// The operator's key and what is derived from it.
@@ -108,6 +140,8 @@ pub struct Engine {
     pub feed: Feed,
     /// Records that were read a moment ago.
     pub readings: super::readings::Readings,
+    /// How old the tables of the apps are.
+    pub tables: super::tables::Ages,
     /// Lists that are being read.
     pub walks: super::snapshot::Walks,
     /// Requests that wait for a change to end.
@@ -125,7 +159,7 @@ pub struct Engine {
 impl Engine {
     /// The engine's state at its start.
     pub fn new(
-        apps: BTreeMap<String, Arc<App>>,
+        sources: Option<Arc<Sources>>,
         journal: Journal,
         keys: Keys,
         clock: Clock,
@@ -134,7 +168,11 @@ impl Engine {
         feed: Feed,
     ) -> Self {
         Self {
-            apps,
+            apps: RwLock::default(),
+            former: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
+            taken: Mutex::default(),
+            sources,
             journal,
             keys,
             clock,
@@ -142,6 +180,7 @@ impl Engine {
             metrics,
             feed,
             readings: super::readings::Readings::default(),
+            tables: super::tables::Ages::default(),
             walks: super::snapshot::Walks::default(),
             waiters: Waiters::default(),
             accepting: tokio::sync::RwLock::default(),
@@ -155,8 +194,25 @@ impl Engine {
     ///
     /// # Errors
     /// 404; only a caller whose app was just removed can meet it.
-    pub fn app(&self, name: &str) -> Result<&Arc<App>, ScimError> {
-        self.apps.get(name).ok_or_else(|| ScimError::new(404, "There is no such app here."))
+    pub fn app(&self, name: &str) -> Result<Arc<App>, ScimError> {
+        self.find_app(name).ok_or_else(|| ScimError::new(404, "There is no such app here."))
+    }
+
+    /// The app of that name as it is now.
+    pub fn find_app(&self, name: &str) -> Option<Arc<App>> {
+        self.apps.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// All apps as they are now, by name.
+    pub fn apps(&self) -> Vec<Arc<App>> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        apps.values().cloned().collect()
+    }
+
+    /// From now on the app of that name is this one.
+    pub fn put_app(&self, app: Arc<App>) {
+        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        apps.insert(app.name().to_owned(), app);
     }
 
     /// Waits until nobody else merges a write into the resource (or makes one of that key).

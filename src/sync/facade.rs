@@ -1,8 +1,10 @@
 //! The one door of the engine for server and CLI.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::OwnedRwLockReadGuard;
 use tokio::task::JoinSet;
 
 use super::command::{Command, CommandError, card, carry_out};
@@ -20,6 +22,7 @@ use crate::scim::{Authentication, ScimError};
 pub struct Bridge {
     pub(super) engine: Arc<Engine>,
     pub(super) schedulers: Arc<Mutex<Option<JoinSet<()>>>>,
+    pub(super) drain: Duration,
 }
 
 /// Whether the process can do its work. Never depends on the app: it is just when that is down
@@ -45,7 +48,7 @@ impl Bridge {
             catalogues: Arc::clone(&app.mapping.scim().catalogues),
             authentication: app.mapping.scim().auth.iter().map(scheme_of).collect(),
         };
-        self.engine.apps.values().map(door).collect()
+        self.engine.apps().iter().map(door).collect()
     }
 
     /// Checks the credential of a request. `header` gives a request header by lower-case name.
@@ -90,6 +93,7 @@ impl Bridge {
         members: Members,
         deadline: Deadline,
     ) -> Result<Shown, ScimError> {
+        let _asking = self.asking(caller).await;
         self.engine.get(caller, kind, id, members, deadline).await
     }
 
@@ -104,7 +108,14 @@ impl Bridge {
         query: ListQuery,
         deadline: Deadline,
     ) -> Result<Listing, ScimError> {
+        let _asking = self.asking(caller).await;
         self.engine.list(caller, kind, query, deadline).await
+    }
+
+    /// While this is held, the app does not become another one.
+    async fn asking(&self, caller: &Caller) -> Option<OwnedRwLockReadGuard<()>> {
+        let app = self.engine.find_app(&caller.app)?;
+        Some(app.asking.clone().read_owned().await)
     }
 
     /// A command of the operator.
@@ -112,6 +123,9 @@ impl Bridge {
     /// # Errors
     /// Why it was not carried out.
     pub async fn command(&self, command: Command) -> Result<Value, CommandError> {
+        if let Command::AppRetarget { app } = &command {
+            return self.retarget(app).await;
+        }
         carry_out(&self.engine.journal, &self.engine.clock, command).await
     }
 
@@ -151,7 +165,8 @@ impl Bridge {
         let Ok(counts) = engine.journal.counts().await else { return };
         let now = engine.clock.now();
         engine.metrics.clear_token_expires();
-        for app in engine.apps.keys() {
+        for app in engine.apps() {
+            let app = app.name();
             let of_app = counts.apps.get(app).cloned().unwrap_or_default();
             for state in ChangeState::WORDS {
                 let count = of_app.by_state.get(state).copied().unwrap_or(0);
@@ -179,7 +194,7 @@ impl Bridge {
             while schedulers.join_next().await.is_some() {}
         }
         let mut logouts = JoinSet::new();
-        for app in self.engine.apps.values() {
+        for app in self.engine.apps() {
             let client = app.client.clone();
             logouts.spawn(async move { client.log_out().await });
         }

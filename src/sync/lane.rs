@@ -18,11 +18,12 @@ const LONGEST_NAP: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// Runs until the process ends; then waits for the lanes under way at most `drain`.
-    pub(super) async fn schedule(self: Arc<Self>, app: Arc<App>, drain: Duration) {
+    pub(super) async fn schedule(self: Arc<Self>, mut app: Arc<App>, drain: Duration) {
         let mut lanes = JoinSet::new();
         let mut ending = self.ending.subscribe();
-        let width = usize::try_from(app.mapping.connect().at_once).unwrap_or(usize::MAX);
         while !*ending.borrow() {
+            app = self.find_app(app.name()).unwrap_or(app);
+            let width = usize::try_from(app.mapping.connect().at_once).unwrap_or(usize::MAX);
             let nap = match self.claim_some(&app, &mut lanes, width).await {
                 Ok(nap) => nap,
                 Err(error) => {
@@ -76,7 +77,7 @@ impl Engine {
         let all_taken = claimed.len() == free;
         for work in claimed {
             let (engine, app) = (self.clone(), app.clone());
-            lanes.spawn(async move { engine.run_lane(&app, work).await });
+            lanes.spawn(async move { engine.run_lane(app, work).await });
         }
         if all_taken {
             return Ok(LONGEST_NAP);

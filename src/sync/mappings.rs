@@ -1,5 +1,6 @@
 //! Mapping files from disk (or from elsewhere): read, compiled, given their secrets.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub struct Loaded {
     pub text: String,
     /// Its secrets.
     pub secrets: Arc<Secrets>,
+    /// Files beside it that had a say: values of variables, certificates.
+    pub beside: Vec<PathBuf>,
 }
 
 /// Why mappings were not loaded. All mistakes of all files come together.
@@ -151,6 +154,69 @@ pub fn var_value(source: &VarSource, environment: &Environment) -> Option<String
     }
 }
 
+/// Why one mapping was not loaded.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// It has mistakes.
+    Mistakes(Vec<Diagnostic>),
+    /// Secrets are missing.
+    Secrets(Vec<MissingSecret>),
+}
+
+/// A mapping as it was tried to be loaded.
+pub(super) struct Attempt {
+    /// What came of it.
+    pub loaded: Result<Loaded, Refused>,
+    /// Files beside it that had a say: values of variables, certificates.
+    pub beside: Vec<PathBuf>,
+}
+
+/// Compiles a mapping and reads its secrets.
+pub(super) fn attempt(source: &Source, environment: &Environment, base_urls: &BaseUrls) -> Attempt {
+    let beside = RefCell::new(Vec::new());
+    let lookup = |var: &VarSource| {
+        if let Origin::File(file) = &var.origin {
+            beside.borrow_mut().push(PathBuf::from(file));
+        }
+        var_value(var, environment)
+    };
+    let given = Given {
+        vars: &lookup,
+        without_value: WithoutValue::Refuse,
+        base_url: &|app| base_urls.of(app),
+    };
+    let compiled = mapping::load(source, &given);
+    let mut beside = beside.take();
+    let Some(mapping) = compiled.mapping else {
+        return Attempt { loaded: Err(Refused::Mistakes(compiled.diagnostics)), beside };
+    };
+    for warning in compiled.diagnostics.iter().filter(|d| d.severity != Severity::Error) {
+        tracing::warn!("{}", one_line(warning));
+    }
+    let connect = mapping.connect();
+    beside.extend(connect.ca.iter().map(PathBuf::from));
+    if let Some((cert, key)) = &connect.client_cert {
+        beside.extend([PathBuf::from(cert), PathBuf::from(key)]);
+    }
+    let loaded = match Secrets::read(&source.file, mapping.secrets(), environment) {
+        Ok(secrets) => Ok(Loaded {
+            mapping: Arc::new(mapping),
+            text: source.text.clone(),
+            secrets: Arc::new(secrets),
+            beside: beside.clone(),
+        }),
+        Err(missing) => {
+            // A missing file that appears is another chance.
+            beside.extend(mapping.secrets().iter().filter_map(|secret| match &secret.origin {
+                Origin::File(file) => Some(PathBuf::from(file)),
+                Origin::Env(_) => None,
+            }));
+            Err(Refused::Secrets(missing))
+        }
+    };
+    Attempt { loaded, beside }
+}
+
 /// Compiles mappings and reads their secrets.
 ///
 /// # Errors
@@ -164,27 +230,12 @@ pub fn load(
     let mut mistakes = String::new();
     let mut missing = Vec::new();
     for source in sources {
-        let lookup = |var: &VarSource| var_value(var, environment);
-        let given = Given {
-            vars: &lookup,
-            without_value: WithoutValue::Refuse,
-            base_url: &|app| base_urls.of(app),
-        };
-        let compiled = mapping::load(source, &given);
-        for warning in compiled.diagnostics.iter().filter(|d| d.severity != Severity::Error) {
-            tracing::warn!("{}", one_line(warning));
-        }
-        let Some(mapping) = compiled.mapping else {
-            mistakes.push_str(&mapping::render(&compiled.diagnostics, source, false));
-            continue;
-        };
-        match Secrets::read(&source.file, mapping.secrets(), environment) {
-            Ok(secrets) => loaded.push(Loaded {
-                mapping: Arc::new(mapping),
-                text: source.text.clone(),
-                secrets: Arc::new(secrets),
-            }),
-            Err(more) => missing.extend(more),
+        match attempt(source, environment, base_urls).loaded {
+            Ok(one) => loaded.push(one),
+            Err(Refused::Mistakes(found)) => {
+                mistakes.push_str(&mapping::render(&found, source, false));
+            }
+            Err(Refused::Secrets(more)) => missing.extend(more),
         }
     }
     if !mistakes.is_empty() {
@@ -193,20 +244,25 @@ pub fn load(
     if !missing.is_empty() {
         return Err(LoadError::Secrets(missing));
     }
-    check_together(&loaded)?;
+    let mappings: Vec<&Mapping> = loaded.iter().map(|one| &*one.mapping).collect();
+    check_together(&mappings)?;
     Ok(loaded)
 }
 
-fn one_line(diagnostic: &Diagnostic) -> String {
-    let Diagnostic { file, line, column, message, .. } = diagnostic;
-    format!("{file}:{line}:{column}: {message}")
+/// A mistake in one line, for the log.
+pub(super) fn one_line(diagnostic: &Diagnostic) -> String {
+    let Diagnostic { file, line, column, message, help, .. } = diagnostic;
+    let help = help.iter().map(|help| format!(" ({help})")).collect::<String>();
+    format!("{file}:{line}:{column}: {message}{help}")
 }
 
 /// Two apps must not answer for one path, and one name must mean one app.
-fn check_together(loaded: &[Loaded]) -> Result<(), LoadError> {
-    for (at, first) in loaded.iter().enumerate() {
-        for second in &loaded[at + 1..] {
-            let (a, b) = (&first.mapping, &second.mapping);
+///
+/// # Errors
+/// The first two that clash.
+pub(super) fn check_together(mappings: &[&Mapping]) -> Result<(), LoadError> {
+    for (at, a) in mappings.iter().enumerate() {
+        for b in &mappings[at + 1..] {
             let clash = |why: String| LoadError::Clash {
                 first: a.source_file().to_owned(),
                 second: b.source_file().to_owned(),

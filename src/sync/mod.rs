@@ -8,6 +8,7 @@
 
 mod accept;
 mod api;
+mod belongings;
 mod clock;
 mod command;
 mod conclude;
@@ -29,11 +30,15 @@ mod outcome;
 mod read;
 mod readings;
 mod rehearsal;
+mod reload;
+mod rest;
 mod round;
 mod secrets;
 mod snapshot;
+mod sources;
 mod start;
 mod submit;
+mod tables;
 mod tokens;
 mod trial;
 mod view;
@@ -53,6 +58,7 @@ pub use rehearsal::{
     Said, SuiteReport, Unlike, explain, find_suites, run_suite, tests_for, virtual_runtime,
 };
 pub use secrets::{Environment, MissingSecret};
+pub use sources::Sources;
 pub use start::{BridgeConfig, StartError};
 pub use tokens::new_control_key;
 pub use trial::{

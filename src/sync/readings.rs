@@ -42,6 +42,13 @@ impl Readings {
         records.remove(id);
     }
 
+    /// Records are read in another way from now on: nothing that was read before is used.
+    pub fn forget(&self) {
+        let mut records = lock(&self.records);
+        self.rounds.fetch_add(1, Ordering::SeqCst);
+        records.clear();
+    }
+
     /// Keeps a record that was just read.
     pub fn put(&self, begun: Begun, id: &ResourceId, record: Value) {
         let mut records = lock(&self.records);

@@ -34,6 +34,7 @@ pub struct MissingSecret {
 pub struct Secrets {
     sources: Vec<SecretSource>,
     values: RwLock<BTreeMap<String, Zeroizing<String>>>,
+    stand_ins: bool,
 }
 
 impl Secrets {
@@ -63,7 +64,8 @@ impl Secrets {
             }
         }
         if missing.is_empty() {
-            Ok(Self { sources: sources.to_vec(), values: RwLock::new(values) })
+            let sources = sources.to_vec();
+            Ok(Self { sources, values: RwLock::new(values), stand_ins: false })
         } else {
             Err(missing)
         }
@@ -75,7 +77,22 @@ impl Secrets {
             (source.name.clone(), Zeroizing::new(format!("<secret {}>", source.name)))
         };
         let values = sources.iter().map(stand_in).collect();
-        Self { sources: Vec::new(), values: RwLock::new(values) }
+        Self { sources: Vec::new(), values: RwLock::new(values), stand_ins: true }
+    }
+
+    /// Whether nothing is secret here: what is made from secrets may be shown by its kind too.
+    pub fn are_stand_ins(&self) -> bool {
+        self.stand_ins
+    }
+
+    /// Takes over what other secrets hold under names that are unknown here: a change under way
+    /// ends with the mapping it began with, whose secrets may have other names.
+    pub(super) fn inherit(&self, former: &Self) {
+        let known = former.values.read().unwrap_or_else(|e| e.into_inner()).clone();
+        let mut values = self.values.write().unwrap_or_else(|e| e.into_inner());
+        for (name, value) in known {
+            values.entry(name).or_insert(value);
+        }
     }
 
     /// Reads the files again. `true`: at least one value is another now.

@@ -1,6 +1,5 @@
 //! Starting the engine: journal open, links checked, schedulers running.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -9,11 +8,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::clock::Clock;
-use super::command::AppCard;
+use super::command::{AppCard, card};
 use super::engine::{App, Engine};
 use super::facade::Bridge;
 use super::ids::Ids;
 use super::mappings::Loaded;
+use super::sources::Sources;
 use crate::app::{AppClient, AppError, Carrier, ClientCert, Connection};
 use crate::change::Kind;
 use crate::journal::{Journal, JournalError, Keys};
@@ -28,6 +28,8 @@ pub struct BridgeConfig {
     pub keys: Keys,
     /// The mappings.
     pub mappings: Vec<Loaded>,
+    /// Where they come from, if they may change while the engine runs.
+    pub sources: Option<Arc<Sources>>,
     /// The time of day.
     pub clock: Clock,
     /// Where new SCIM ids come from.
@@ -82,7 +84,7 @@ impl Bridge {
     /// When the journal, an app's client or a mapping's target does not allow it.
     pub async fn start(config: BridgeConfig) -> Result<Self, StartError> {
         let counts = config.journal.counts().await?;
-        let mut apps = BTreeMap::new();
+        let mut apps = Vec::new();
         for loaded in &config.mappings {
             let app = open_app(loaded, config.carrier.as_ref())?;
             introduce(&config.journal, loaded).await?;
@@ -91,10 +93,10 @@ impl Bridge {
             config.journal.clamp_due(app.name(), config.clock.now()).await?;
             let waiting = counts.apps.get(app.name()).map_or(0, |counts| counts.queued);
             app.backlog.store(waiting, Ordering::Relaxed);
-            apps.insert(app.name().to_owned(), Arc::new(app));
+            apps.push(Arc::new(app));
         }
         let engine = Arc::new(Engine::new(
-            apps,
+            config.sources,
             config.journal,
             config.keys,
             config.clock,
@@ -103,14 +105,23 @@ impl Bridge {
             config.feed,
         ));
         let mut schedulers = JoinSet::new();
-        for app in engine.apps.values() {
-            schedulers.spawn(engine.clone().schedule(app.clone(), config.drain));
+        for app in apps {
+            engine.put_app(app.clone());
+            schedulers.spawn(engine.clone().schedule(app, config.drain));
         }
-        Ok(Self { engine, schedulers: Arc::new(Mutex::new(Some(schedulers))) })
+        let schedulers = Arc::new(Mutex::new(Some(schedulers)));
+        Ok(Self { engine, schedulers, drain: config.drain })
     }
 }
 
-fn open_app(loaded: &Loaded, carrier: Option<&Arc<dyn Carrier>>) -> Result<App, StartError> {
+/// The app of a mapping, with its client; reads certificates and opens nothing.
+///
+/// # Errors
+/// When the client cannot be made.
+pub(super) fn open_app(
+    loaded: &Loaded,
+    carrier: Option<&Arc<dyn Carrier>>,
+) -> Result<App, StartError> {
     let mapping = loaded.mapping.clone();
     let connection = connection_of(mapping.connect());
     let secrets = loaded.secrets.clone();
@@ -123,7 +134,10 @@ fn open_app(loaded: &Loaded, carrier: Option<&Arc<dyn Carrier>>) -> Result<App, 
 }
 
 /// Tells the journal about the app: where its links belong, how its tokens look.
-async fn introduce(journal: &Journal, loaded: &Loaded) -> Result<(), StartError> {
+///
+/// # Errors
+/// When its links belong elsewhere, or the journal does not take it.
+pub(super) async fn introduce(journal: &Journal, loaded: &Loaded) -> Result<(), StartError> {
     let mapping = &loaded.mapping;
     let origin = origin_of(mapping);
     match journal.app_origin(mapping.app()).await? {
@@ -138,7 +152,10 @@ async fn introduce(journal: &Journal, loaded: &Loaded) -> Result<(), StartError>
         Some(_) => {}
         None => journal.set_app_origin(mapping.app(), &origin).await?,
     }
-    let card = serde_json::to_value(card_of(mapping)).unwrap_or_default();
+    // Where clients reach it is told by who serves, and stays until then.
+    let known = card(journal, mapping.app()).await.ok();
+    let card = AppCard { base_url: known.and_then(|card| card.base_url), ..card_of(mapping) };
+    let card = serde_json::to_value(card).unwrap_or_default();
     journal.set_app_card(mapping.app(), card).await?;
     journal.mapping_text_put(mapping.digest(), mapping.app(), &loaded.text).await?;
     Ok(())

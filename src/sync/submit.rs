@@ -30,7 +30,7 @@ impl Engine {
         submission: Submission,
         deadline: Deadline,
     ) -> Result<Written, ScimError> {
-        let app = self.app(&caller.app)?.clone();
+        let app = self.app(&caller.app)?;
         Self::room_in_backlog(&app)?;
         for _ in 0..MERGES {
             match self.submit_once(&app, caller, submission.clone(), deadline).await {
@@ -207,7 +207,11 @@ impl Engine {
             verb: Verb::Delete,
             target: draft::existing_target(&resource),
             written: scim::Written::default(),
-            members: MemberWish::Untouched,
+            members: match kind == Kind::Group && app.mapping.belongs_on_user() {
+                // They leave on their own records, before the group goes.
+                true => MemberWish::Whole(Vec::new()),
+                false => MemberWish::Untouched,
+            },
             asserted: Asserted {
                 gone: true,
                 before: resource.desired.clone(),

@@ -68,7 +68,7 @@ impl Engine {
         app: &str,
         header: &(dyn Fn(&str) -> Option<String> + Sync),
     ) -> Result<Caller, Denied> {
-        let Some(app) = self.apps.get(app) else { return Err(refuse_unknown()) };
+        let Some(app) = &self.find_app(app) else { return Err(refuse_unknown()) };
         let accepted = &app.mapping.scim().auth;
         let presented = present(accepted, header);
         let checked = match &presented {

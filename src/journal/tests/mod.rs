@@ -135,6 +135,7 @@ async fn claim_one(journal: &Journal, now: i64) -> LaneWork {
 
 fn intent(change: ChangeId, class: StepClass, now: i64) -> StepIntent {
     StepIntent {
+        mapping: "m1".into(),
         change,
         also: Vec::new(),
         call: "create_user".into(),

@@ -4,6 +4,8 @@
 //! Nothing of planning, journaling or converging is copied here. A crash drops the engine and
 //! starts it again over what the journal has by then.
 
+#[cfg(test)]
+mod again_tests;
 mod assumed;
 mod compare;
 mod draft;
@@ -142,6 +144,7 @@ impl Rehearsal {
             journal: self.journal.clone(),
             keys: self.keys.clone(),
             mappings: vec![self.loaded.clone()],
+            sources: None,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             carrier: Some(self.carrier.clone()),

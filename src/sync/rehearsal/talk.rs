@@ -59,8 +59,8 @@ pub(super) fn hear(
     loaded: &Loaded,
     exercised: &Arc<Exercised>,
 ) -> Result<(Option<Said>, Vec<Failure>), RehearsalError> {
-    let settle = loaded.mapping.sync().settle;
-    let script = Arc::new(Script::new(talk.steps.clone(), settle, exercised.clone()));
+    let mapping = Arc::clone(&loaded.mapping);
+    let script = Arc::new(Script::new(talk.steps.clone(), mapping, exercised.clone()));
     let runtime = virtual_runtime().map_err(RehearsalError::Runtime)?;
     runtime.block_on(async {
         let mut rehearsal = Rehearsal::new(loaded.clone(), script.clone())?;

@@ -248,7 +248,9 @@ async fn one(reader: &mut Reader, kind: Kind, id: &Value) -> Option<TriedOne> {
 async fn members(reader: &mut Reader, group: &Value) -> Option<Vec<Value>> {
     let plan = MembersPlan::new(&reader.mapping, group.clone());
     match reader.carry(Kind::User, plan, PAGES).await? {
-        Carried::Done(people) => people,
+        Carried::Done(people) => {
+            people.map(|people| people.into_iter().map(|(key, _)| key).collect())
+        }
         Carried::TooMany => {
             let what = format!("group {} has more than {PAGES} pages of members", id_text(group));
             reader.troubles.push(Trouble::note(what, Vec::new()));

@@ -106,6 +106,7 @@ impl Inside {
             journal: Journal::in_memory().expect("a journal in memory"),
             keys: Keys::from_bytes(&[7; 32]).expect("a key"),
             mappings: mappings.unwrap_or_else(|error| panic!("{error}")),
+            sources: None,
             clock: Clock::System,
             ids: Ids::Random,
             carrier: None,

@@ -136,6 +136,26 @@ impl Server {
         self.end()
     }
 
+    /// SIGHUP.
+    #[allow(dead_code)] // the crash test has a binary of its own
+    pub fn hang_up(&self) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args(["-HUP", &pid]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// Waits until it has written that.
+    #[allow(dead_code)] // the crash test has a binary of its own
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        // A guard against hanging for ever, not a limit that is tested.
+        let give_up = Instant::now() + Duration::from_secs(60);
+        while !self.said().contains(words) {
+            assert!(Instant::now() < give_up, "it does not say {words:?}: {}", self.said());
+            std::thread::yield_now();
+        }
+    }
+
     /// SIGTERM; gives its exit code and what it wrote.
     pub fn terminate(mut self) -> (Option<i32>, String) {
         let pid = self.pid().to_string();

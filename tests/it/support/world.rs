@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use scim_bridge::cli::options::JournalArguments;
 use scim_bridge::cli::serve::{ListenerArguments, Service, ServicePlan};
-use scim_bridge::mapping::Source;
-use scim_bridge::sync::{BaseUrls, Command, load};
+use scim_bridge::sync::{BaseUrls, Command, Sources};
 use serde_json::{Value, json};
 use standin::Running;
 use tempfile::TempDir;
@@ -45,6 +45,14 @@ impl World {
     /// The same with an edited mapping.
     pub async fn with(name: &'static str, edit: impl FnOnce(&str) -> String) -> Self {
         let mut world = Self::not_started(name, edit(&mapping_text(name))).await;
+        world.start_bridge().await;
+        world
+    }
+
+    /// The populated stand-in `teams` and a bridge with this mapping of it.
+    pub async fn teams(mapping: &str) -> Self {
+        let app = standin::apps::by_name("teams").expect("a stand-in of that name");
+        let mut world = Self::of_app("teams", app.populated(), mapping.to_owned()).await;
         world.start_bridge().await;
         world
     }
@@ -105,14 +113,32 @@ impl World {
         self.folder.path().join("bridge.db")
     }
 
+    /// The mapping's file, which the bridge reads.
+    pub fn mapping_file(&self) -> PathBuf {
+        self.folder.path().join(format!("{}.yaml", self.name))
+    }
+
+    /// Gives the mapping another text and has the bridge look at it, as SIGHUP does.
+    pub async fn reload(&mut self, mapping: &str) {
+        self.mapping = mapping.to_owned();
+        std::fs::write(self.mapping_file(), mapping).expect("the folder takes a file");
+        self.service().reload().await;
+    }
+
+    /// What /metrics shows.
+    pub async fn metrics(&self) -> String {
+        http::send(&self.service().admin(), "GET", "/metrics", &[], b"").await.expect("200").body
+    }
+
     fn plan(&self) -> ServicePlan {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let given = self.environment.clone();
         let environment = move |name: &str| {
             given.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
         };
-        let file = format!("mappings/{0}/{0}.yaml", self.name);
-        let source = Source { file, text: self.mapping.clone() };
+        let file = self.mapping_file();
+        std::fs::write(&file, &self.mapping).expect("the folder takes a file");
+        let sources = Sources::new(vec![file], Arc::new(environment), BaseUrls::default());
         ServicePlan {
             journal: JournalArguments {
                 db: self.journal(),
@@ -130,8 +156,8 @@ impl World {
                 drain_delay: 0,
                 drain: 5,
             },
-            mappings: load(&[source], &environment, &BaseUrls::default())
-                .unwrap_or_else(|e| panic!("{e}")),
+            mappings: sources.load().unwrap_or_else(|e| panic!("{e}")),
+            sources: Some(Arc::new(sources)),
             wait_for_lock: Duration::ZERO,
         }
     }

@@ -28,10 +28,10 @@ pub use write::write_suite;
 pub use yaml::yaml_text;
 
 pub(crate) use coverage::word_of;
-pub(crate) use read::value as node_value;
 #[cfg(test)]
 pub(crate) use raw::RawSuite;
 pub(crate) use read::suite_shape;
+pub(crate) use read::value as node_value;
 
 /// A test file.
 #[derive(Debug, Clone, PartialEq)]

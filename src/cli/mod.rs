@@ -10,8 +10,10 @@ mod changes;
 mod check;
 mod control;
 mod demo;
+mod diff;
 mod explain;
 mod health;
+mod new;
 pub mod options;
 mod output;
 mod schema;
@@ -43,6 +45,8 @@ enum Command {
     Serve(Box<serve::ServeArguments>),
     /// Try it: an embedded app and the bridge in one process, every call shown
     Demo(demo::DemoArguments),
+    /// Make a first mapping: from a few questions, an example record or an OpenAPI file
+    New(new::NewArguments),
     /// Check mapping files; every mistake with its line
     Check(check::CheckArguments),
     /// What a SCIM request would do, call by call and why; no network
@@ -53,6 +57,8 @@ enum Command {
     Schema(schema::SchemaArguments),
     /// Look at the real app through its mapping, read-only: what works, what to correct
     Try(trial::TryArguments),
+    /// Whom a changed mapping would change, from the journal; nothing is called
+    Diff(diff::DiffArguments),
     /// Credentials of identity providers
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -105,9 +111,11 @@ pub fn run() -> ExitCode {
     let outcome = match arguments.command {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::New(arguments) => new::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Schema(arguments) => schema::run(arguments),
         Command::Try(arguments) => trial::run(&arguments),
         Command::Token(command) => token::run(command),

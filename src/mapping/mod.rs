@@ -13,6 +13,8 @@ mod check;
 mod compile;
 mod condition;
 mod diagnostic;
+mod draft;
+mod effect;
 mod error;
 mod field;
 mod guard;
@@ -66,6 +68,8 @@ pub use cases::{
 pub use compile::{Given, Loaded, WithoutValue, load};
 pub use condition::Condition;
 pub use diagnostic::{Diagnostic, Severity, render};
+pub use draft::{Draft, DraftAuth, DraftOrder, draft, read_api};
+pub use effect::{Effect, FieldChange, Shift, effect, shifts};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
 pub use imagine::{Example, Imagined, lay_over};

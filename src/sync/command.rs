@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::clock::Clock;
 use super::switch::Switch;
 use super::tokens::{mint, moment_in};
-use crate::change::{ChangeId, ChangeState};
+use crate::change::{ChangeId, ChangeState, Kind, ResourceId};
 use crate::journal::{ChangeQuery, ChangeRow, CredentialKind, Journal, JournalError, Token};
+use crate::mapping::lay_over;
 
 /// A command of the operator.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,6 +76,15 @@ pub enum Command {
     },
     /// The apps, whether they are enabled, and the last calls of their hooks.
     AppList,
+    /// A page of the people that are linked, each with the SCIM document that is wanted. Reads only.
+    People {
+        /// The app.
+        app: String,
+        /// The `next` of the page before.
+        after: Option<String>,
+        /// At most so many; 500 at most.
+        limit: u32,
+    },
     /// Lets an app's mapping point somewhere else: all links are forgotten, everybody is
     /// looked up again.
     AppRetarget {
@@ -153,6 +163,7 @@ pub async fn carry_out(
         Command::AppEnable { app } => switch_alone(journal, clock, &app, Switch::On).await,
         Command::AppDisable { app } => switch_alone(journal, clock, &app, Switch::Off).await,
         Command::AppList => app_list(journal).await,
+        Command::People { app, after, limit } => people(journal, &app, after, limit, now).await,
         Command::AppRetarget { app } => {
             card(journal, &app).await?;
             let forgotten = journal.retarget(&app).await.map_err(CommandError::journal)?;
@@ -437,6 +448,34 @@ async fn changes_show(journal: &Journal, id: i64) -> Result<Value, CommandError>
         })
         .collect();
     Ok(shown)
+}
+
+async fn people(
+    journal: &Journal,
+    app: &str,
+    after: Option<String>,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Value, CommandError> {
+    card(journal, app).await?;
+    let (after, limit) = (after.map(ResourceId), limit.clamp(1, 500));
+    let ids = journal.resource_ids(app, Kind::User, after.as_ref(), limit).await;
+    let ids = ids.map_err(CommandError::journal)?;
+    let is_full = u32::try_from(ids.len()).is_ok_and(|count| count == limit);
+    let next = ids.last().filter(|_| is_full).map(|id| id.0.clone());
+    let found = journal.resources(ids, now).await.map_err(CommandError::journal)?;
+    let people: Vec<Value> = found
+        .into_iter()
+        .filter_map(|resource| {
+            let key = resource.link.as_ref()?.app_key.clone();
+            let mut document = resource.actual.unwrap_or_else(|| json!({}));
+            if let Some(desired) = &resource.desired {
+                lay_over(&mut document, desired);
+            }
+            Some(json!({ "subject": document["userName"], "key": key, "document": document }))
+        })
+        .collect();
+    Ok(json!({ "people": people, "next": next }))
 }
 
 fn row_json(row: &ChangeRow) -> Value {

@@ -57,7 +57,7 @@ pub use ids::Ids;
 pub use mappings::{BaseUrls, LoadError, Loaded, find_files, load, read_source, var_value};
 pub use rehearsal::{
     CaseReport, ExplainError, Explained, Explanation, Failure, MadeCall, Rehearsal, RehearsalError,
-    Said, SuiteReport, Unlike, explain, find_suites, run_suite, virtual_runtime,
+    Said, SuiteReport, Unlike, explain, find_suites, run_suite, tests_for, virtual_runtime,
 };
 pub use secrets::{Environment, MissingSecret};
 pub use sources::Sources;

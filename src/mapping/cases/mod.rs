@@ -31,6 +31,7 @@ pub(crate) use coverage::word_of;
 #[cfg(test)]
 pub(crate) use raw::RawSuite;
 pub(crate) use read::suite_shape;
+pub(crate) use read::value as node_value;
 
 /// A test file.
 #[derive(Debug, Clone, PartialEq)]

@@ -184,7 +184,7 @@ fn texts(scalars: Vec<Spanned<RawScalar>>) -> Vec<String> {
 }
 
 /// The plain value of a node.
-pub(super) fn value(node: &Node) -> Value {
+pub(crate) fn value(node: &Node) -> Value {
     match &node.kind {
         NodeKind::Scalar(value) => value.clone(),
         NodeKind::List(items) => items.iter().map(value).collect(),

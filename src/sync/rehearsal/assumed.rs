@@ -65,6 +65,11 @@ impl Assumed {
         let _ = self.mapping.set(mapping);
     }
 
+    /// Whether it is a call of the mapping, not a login.
+    pub(super) fn knows(&self, call: &str) -> bool {
+        self.mapping.get().is_some_and(|mapping| mapping.call_named(call).is_some())
+    }
+
     /// What happened, in order.
     pub(super) fn take_steps(&self) -> Vec<Explained> {
         std::mem::take(&mut self.state().steps)

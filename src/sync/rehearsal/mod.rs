@@ -8,6 +8,7 @@
 mod again_tests;
 mod assumed;
 mod compare;
+mod draft;
 mod explain;
 mod names;
 mod record;
@@ -38,6 +39,7 @@ use crate::mapping::{ScimRequest, ScimVerb};
 use crate::observe::{Feed, Metrics};
 pub use compare::Unlike;
 pub(in crate::sync) use compare::{decoded, header as plain_header};
+pub use draft::tests_for;
 pub use explain::{ExplainError, Explained, Explanation, MadeCall, explain};
 pub(in crate::sync) use record::complete;
 pub use suite::{CaseReport, SuiteReport, find_suites, run_suite};

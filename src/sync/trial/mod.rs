@@ -23,6 +23,7 @@ use crate::mapping::{Kind, Source, Traced};
 
 pub use page::{PageAttribute, TriedPage};
 pub use record::Recording;
+pub(super) use record::step_of;
 pub use tape::TriedCall;
 pub use trouble::{Trouble, Weight};
 

@@ -131,7 +131,16 @@ fn case(scene: &Scene, steps: Vec<Step>, redactor: &Redactor) -> Case {
 }
 
 fn step(taped: &Taped, mapping: &str, redactor: &Redactor) -> Option<Step> {
-    let message = &taped.message;
+    Some(step_of(&taped.message, taped.incoming.as_ref()?, mapping, redactor))
+}
+
+/// A call with its answer as a step of a case.
+pub(in crate::sync) fn step_of(
+    message: &Outgoing,
+    incoming: &Incoming,
+    mapping: &str,
+    redactor: &Redactor,
+) -> Step {
     let (path, query) = message.target.split_once('?').unwrap_or((&message.target, ""));
     let text = |text: &str| match redactor.tree(&Value::from(text)) {
         Value::String(clean) => clean,
@@ -156,9 +165,9 @@ fn step(taped: &Taped, mapping: &str, redactor: &Redactor) -> Option<Step> {
         headers: proof(message, redactor),
         after_settle: false,
         repeats_unseen: false,
-        reply: reply(taped.incoming.as_ref()?, mapping, redactor),
+        reply: reply(incoming, mapping, redactor),
     };
-    Some(Step { line: 0, event: StepEvent::Call(Box::new(call)) })
+    Step { line: 0, event: StepEvent::Call(Box::new(call)) }
 }
 
 /// Headers that carry a secret; cookies come from headers that are not recorded.

@@ -47,6 +47,8 @@ pub enum WaitReason {
     Dependency,
     /// The settle time after a call whose outcome is unknown.
     Settle,
+    /// More is taken away at once than the mapping allows: an operator lets it go.
+    Removals,
 }
 
 /// Where a change stands. Metrics, CLI and console use exactly these words.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clock::Clock;
+use super::removals::release;
 use super::tokens::{mint, moment_in};
 use crate::change::{ChangeId, ChangeState};
 use crate::journal::{ChangeQuery, ChangeRow, CredentialKind, Journal, JournalError, Token};
@@ -61,6 +62,11 @@ pub enum Command {
     ChangesShow {
         /// Its number.
         id: i64,
+    },
+    /// Lets the removals go that wait because of `max_removals`.
+    ChangesRelease {
+        /// The app.
+        app: String,
     },
     /// Lets an app's mapping point somewhere else: all links are forgotten, everybody is
     /// looked up again.
@@ -137,6 +143,7 @@ pub async fn carry_out(
             Ok(rows.iter().map(row_json).collect())
         }
         Command::ChangesShow { id } => changes_show(journal, id).await,
+        Command::ChangesRelease { app } => release(journal, &app, now).await,
         Command::AppRetarget { app } => {
             card(journal, &app).await?;
             let forgotten = journal.retarget(&app).await.map_err(CommandError::journal)?;
@@ -154,6 +161,9 @@ pub(super) struct AppCard {
     pub pair: bool,
     /// No token is made while a good one exists.
     pub tokens_are_final: bool,
+    /// Removals that were accepted until then need no operator any more.
+    #[serde(default)]
+    pub released: Option<Timestamp>,
 }
 
 impl AppCard {

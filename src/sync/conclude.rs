@@ -301,7 +301,7 @@ impl Engine {
                 reason,
                 until,
                 internal: Some(words),
-                charged: reason != WaitReason::Settle,
+                charged: !matches!(reason, WaitReason::Settle | WaitReason::Removals),
                 now: self.clock.now(),
             })
             .await

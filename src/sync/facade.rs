@@ -126,7 +126,15 @@ impl Bridge {
         if let Command::AppRetarget { app } = &command {
             return self.retarget(app).await;
         }
-        carry_out(&self.engine.journal, &self.engine.clock, command).await
+        let released = match &command {
+            Command::ChangesRelease { app } => Some(app.clone()),
+            _ => None,
+        };
+        let done = carry_out(&self.engine.journal, &self.engine.clock, command).await?;
+        if let Some(app) = released {
+            self.engine.released(&app);
+        }
+        Ok(done)
     }
 
     /// Where identity providers reach an app: what `token create` prints.

@@ -30,6 +30,7 @@ mod read;
 mod readings;
 mod rehearsal;
 mod reload;
+mod removals;
 mod round;
 mod secrets;
 mod snapshot;

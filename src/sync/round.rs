@@ -32,6 +32,9 @@ use crate::mapping::{
 /// Longer than any call may take; each call has its own limit.
 const ROUND_LIMIT: Duration = Duration::from_secs(600);
 
+/// What waits for an operator is looked at again that often; only a command lets it go.
+const HELD: Duration = Duration::from_secs(86_400);
+
 /// How a round ended.
 #[derive(Debug)]
 pub(super) enum RoundEnd {
@@ -91,7 +94,14 @@ impl Engine {
         let changes = &work.changes[..count];
         let mut round = Round { app, work: &work, changes, edges: Vec::new() };
         let end = match self.begin_round(&mut round).await {
-            Ok(goal) => self.converge(&round, Converge::new(goal)).await,
+            Ok(goal) => match self.held_back(&round).await {
+                Ok(None) => self.converge(&round, Converge::new(goal)).await,
+                Ok(Some(words)) => {
+                    let until = later(self.clock.now(), HELD);
+                    RoundEnd::Wait { reason: WaitReason::Removals, until, words }
+                }
+                Err(error) => RoundEnd::JournalLost(error),
+            },
             Err(error) => RoundEnd::JournalLost(error),
         };
         self.readings.write(&work.resource.id);

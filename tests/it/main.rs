@@ -25,6 +25,7 @@ mod oracle;
 mod outage;
 mod providers;
 mod reload;
+mod removals;
 mod requirements;
 mod sessions;
 mod support;

@@ -181,8 +181,22 @@ block! {
         "per_second" => per_second: Spanned<u64>,
         /// Changes that may wait; beyond it Okta gets 429. Default 1000000.
         "max_backlog" => max_backlog: Spanned<u64>,
+        /// Above it deactivations, deletes and removals of members wait for an operator.
+        "max_removals" => max_removals: RawMaxRemovals,
     }
-    later ["max_removals"]
+}
+
+block! {
+    /// How much may be taken away before an operator is asked. With both numbers both must be
+    /// exceeded.
+    pub struct RawMaxRemovals in "`connect.limits.max_removals`" {
+        /// So many in one `window`.
+        "count" => count: Spanned<u64>,
+        /// So many of a hundred users that the bridge knows, in one `window`.
+        "percent" => percent: Spanned<u64>,
+        /// The time in which they are counted. Default 10m.
+        "window" => window: Spanned<Duration>,
+    }
 }
 
 block! {

@@ -23,8 +23,8 @@ pub(crate) use calls::{
     RawCall, RawErrorRow, RawInDoubt, RawIs, RawOnly, RawPaging, RawPagingBy, RawSave,
 };
 pub(crate) use connect::{
-    RawAuth, RawConnect, RawFormLists, RawLogin, RawLogout, RawOAuth2, RawReadFormat,
-    RawSendFormat, RawSession,
+    RawAuth, RawConnect, RawFormLists, RawLogin, RawLogout, RawMaxRemovals, RawOAuth2,
+    RawReadFormat, RawSendFormat, RawSession,
 };
 pub(crate) use groups::{
     RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists, RawUnknownMembers,
@@ -33,5 +33,5 @@ pub(crate) use read::{Block, Pairs, Read, Span, Spanned, block, words};
 pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
 pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};
-pub(crate) use top::{RawMapping, RawVar};
+pub(crate) use top::{RawMapping, RawSecret, RawVar};
 pub(crate) use users::{RawDelete, RawFind, RawIfExists, RawListEntry, RawUsers};

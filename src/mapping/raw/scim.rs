@@ -1,6 +1,7 @@
 //! `scim:` (docs/mapping.md section 8).
 
 use super::read::{OneOrMany, Pairs, Read, Spanned, block, words, wrong};
+use super::top::RawSecret;
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
 
@@ -34,8 +35,23 @@ block! {
     pub struct RawTokens in "`scim.tokens`" {
         /// Whether a second token may be made while one exists: `allowed` (default) or `refused`.
         "regenerate" => regenerate: RawRegenerate,
+        /// A credential that the installation gives, beside those that the bridge makes.
+        "supplied" => supplied: RawSupplied,
     }
-    later ["supplied"]
+}
+
+block! {
+    /// A credential of the client: `{ env }`, `{ file }`, or a pair `{ user, secret }`.
+    pub struct RawSupplied in "`scim.tokens.supplied`" {
+        /// Name of the environment variable that holds the token.
+        "env" => env: Spanned<String>,
+        /// Path of the file that holds the token; read again when its content changes.
+        "file" => file: Spanned<String>,
+        /// The user of a pair: a text, `{ env: NAME }` or `{ file: PATH }`.
+        "user" => user: Node,
+        /// The secret of a pair: `{ env: NAME }` or `{ file: PATH }`.
+        "secret" => secret: RawSecret,
+    }
 }
 
 words! {

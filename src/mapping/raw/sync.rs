@@ -70,6 +70,7 @@ block! {
     pub struct RawList in "`sync.list`" {
         /// Longest time a client waits for one. Default 20s.
         "wait" => wait: Spanned<Duration>,
+        /// How long a list that was read is given again. Default 0s: each first page reads anew.
+        "fresh_for" => fresh_for: Spanned<Duration>,
     }
-    later ["fresh_for"]
 }

@@ -6,10 +6,6 @@ use super::*;
 fn keys_of_later_versions_are_refused_and_never_ignored() {
     for (part, instead) in [
         ("scim:\n", "on_enable: [ read ]\nscim:\n"),
-        (
-            "auth: { bearer: { secret: key } }",
-            "auth: { bearer: { secret: key } }\n  limits: { max_removals: {} }",
-        ),
         ("given: name.givenName", "given: { scim: name.givenName, immutable: recreate }"),
         ("given: name.givenName", "given: { scim: name.givenName, default: { random: 12 } }"),
         (

@@ -16,7 +16,7 @@ pub(super) const MAX_DEPTH: usize = 64;
 ///
 /// # Errors
 /// In words, when the tree has no such form. No value is quoted: it may be a password.
-pub(super) fn encode(payload: &Payload) -> Result<(&'static str, Vec<u8>), String> {
+pub(crate) fn encode(payload: &Payload) -> Result<(&'static str, Vec<u8>), String> {
     match payload.format {
         Format::Json => serde_json::to_vec(&payload.tree)
             .map(|bytes| ("application/json", bytes))

@@ -17,7 +17,9 @@ use super::{
     limit::Limit,
     message::Message,
     outcome::{Exchange, InDoubt, NotSent, Phase},
+    redact::REDACTED,
     session::{self, Keeper, Live},
+    tap::{ONLY_READS, Tap},
     target::Target,
 };
 use crate::mapping::{Answer, Body, HeaderText, LoggedIn, PlannedRequest, Session, StepClass};
@@ -36,6 +38,15 @@ struct Client {
     limit: Limit,
     max_answer: usize,
     xml_lists: Vec<String>,
+    purpose: Purpose,
+}
+
+/// What a client is for.
+enum Purpose {
+    /// Everything that is planned.
+    Work,
+    /// Reading, and nothing else, while somebody looks on.
+    Look(Arc<dyn Tap>),
 }
 
 /// One origin, and how messages travel there.
@@ -87,7 +98,22 @@ impl AppClient {
     /// # Errors
     /// When the connection cannot be used; see [`AppError`].
     pub fn new(connect: Connection, secrets: Arc<dyn SecretStore>) -> Result<Self, AppError> {
-        Self::with_way(connect, secrets, None)
+        Self::with_way(connect, secrets, None, Purpose::Work)
+    }
+
+    /// A client that reads and never writes: a call of any class but [`StepClass::Read`] is refused
+    /// before anything leaves, whoever planned it. Only the login and logout of a session, which the
+    /// mapping cannot use for anything else, go out beside. `tap` sees every message.
+    ///
+    /// # Errors
+    /// When the connection cannot be used; see [`AppError`].
+    pub fn reading(
+        connect: Connection,
+        secrets: Arc<dyn SecretStore>,
+        carrier: Option<&Arc<dyn Carrier>>,
+        tap: Arc<dyn Tap>,
+    ) -> Result<Self, AppError> {
+        Self::with_way(connect, secrets, carrier, Purpose::Look(tap))
     }
 
     /// A client whose messages something else carries than HTTP. Certificate files and the
@@ -100,13 +126,14 @@ impl AppClient {
         secrets: Arc<dyn SecretStore>,
         carrier: &Arc<dyn Carrier>,
     ) -> Result<Self, AppError> {
-        Self::with_way(connect, secrets, Some(carrier))
+        Self::with_way(connect, secrets, Some(carrier), Purpose::Work)
     }
 
     fn with_way(
         connect: Connection,
         secrets: Arc<dyn SecretStore>,
         carrier: Option<&Arc<dyn Carrier>>,
+        purpose: Purpose,
     ) -> Result<Self, AppError> {
         let app = Place::new(&connect, &connect.base_url, carrier)?;
         let limit = Limit::new(connect.at_once, connect.per_second)?;
@@ -128,6 +155,7 @@ impl AppClient {
             limit,
             max_answer: connect.max_answer,
             xml_lists: connect.xml_lists,
+            purpose,
         })))
     }
 
@@ -191,9 +219,16 @@ impl AppClient {
             AppAuth::Session(_) => {}
         }
         if let Some(keeper) = &self.0.session {
-            keeper.hide(&mut redactor);
+            keeper.hide(&mut redactor, REDACTED);
         }
         redactor
+    }
+
+    /// Makes a redactor write `<secret session>` for everything that logins gave.
+    pub fn hide_session(&self, redactor: &mut Redactor) {
+        if let Some(keeper) = &self.0.session {
+            keeper.hide(redactor, "<secret session>");
+        }
     }
 
     /// Makes one exchange. It ends by `deadline`; from its turn on it takes no longer than
@@ -203,6 +238,12 @@ impl AppClient {
     /// caller has to take the request as in doubt.
     pub async fn exchange(&self, request: &PlannedRequest, deadline: Instant) -> Exchange {
         let client = &*self.0;
+        if matches!(client.purpose, Purpose::Look(_)) && request.class != StepClass::Read {
+            return Exchange::NotSent(NotSent {
+                phase: Phase::Prepare,
+                why: ONLY_READS.to_owned(),
+            });
+        }
         let turn = match client.limit.turn(deadline).await {
             Ok(turn) => turn,
             Err(why) => {
@@ -284,6 +325,9 @@ impl Client {
                 return Exchange::NotSent(NotSent { phase: Phase::Prepare, why });
             }
         };
+        if let Purpose::Look(tap) = &self.purpose {
+            tap.sends(message.outgoing(request, &place.target));
+        }
         let longest = Instant::now().checked_add(request.timeout);
         let until = longest.map_or(deadline, |longest| longest.min(deadline));
         let mut exchange = self.carry_out(place, request, &message, until).await;
@@ -425,6 +469,9 @@ impl Client {
 
     /// Reads an answer as the call says.
     fn read(&self, request: &PlannedRequest, incoming: Incoming) -> Answer {
+        if let Purpose::Look(tap) = &self.purpose {
+            tap.came(&request.call, &incoming);
+        }
         let received = Received {
             status: incoming.status,
             content_type: incoming.header(header::CONTENT_TYPE.as_str()),

@@ -21,6 +21,7 @@ mod message;
 mod outcome;
 mod redact;
 mod session;
+mod tap;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,9 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+#[cfg(test)]
+pub(crate) use self::body::encode;
+
 pub use crate::mapping::{AppAuth, Reference};
 
 pub use self::{
@@ -38,6 +42,7 @@ pub use self::{
     exchange::AppClient,
     outcome::{Exchange, InDoubt, NotSent, Phase},
     redact::Redactor,
+    tap::Tap,
 };
 
 /// How the app is reached: a mapping's `connect`, completely resolved.

@@ -10,13 +10,20 @@ use zeroize::Zeroizing;
 use super::auth::base64;
 
 /// What stands where a secret stood.
-const REDACTED: &str = "<redacted>";
+pub(super) const REDACTED: &str = "<redacted>";
 
 /// A set of values that must not be shown, in all spellings they have on the wire.
 #[derive(Clone, Default)]
 pub struct Redactor {
     /// Longest first, so that a secret inside a longer one does not leave the rest behind.
-    values: Vec<Zeroizing<String>>,
+    values: Vec<Hidden>,
+}
+
+/// A value that must not be shown, and what stands in its place.
+#[derive(Clone)]
+struct Hidden {
+    value: Zeroizing<String>,
+    instead: String,
 }
 
 impl std::fmt::Debug for Redactor {
@@ -42,6 +49,11 @@ impl Redactor {
 
     /// Adds a value; texts that were cleaned before are not affected.
     pub fn add(&mut self, value: &str) {
+        self.add_as(value, REDACTED);
+    }
+
+    /// Adds a value with what is shown for it, such as its name. What is known already stays.
+    pub fn add_as(&mut self, value: &str, instead: &str) {
         let json = Value::from(value).to_string();
         let spellings = [
             without_controls(value),
@@ -52,12 +64,13 @@ impl Redactor {
             base64(value.as_bytes()),
         ];
         for spelling in spellings {
-            let held = self.values.iter().any(|known| **known == spelling);
+            let held = self.values.iter().any(|known| *known.value == spelling);
             if !spelling.is_empty() && !held {
-                self.values.push(Zeroizing::new(spelling));
+                let value = Zeroizing::new(spelling);
+                self.values.push(Hidden { value, instead: instead.to_owned() });
             }
         }
-        self.values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        self.values.sort_by_key(|hidden| std::cmp::Reverse(hidden.value.len()));
     }
 
     /// The text on one line, without secrets and control characters, cut at `longest`
@@ -77,9 +90,9 @@ impl Redactor {
             Value::String(text) => Value::String(self.without_secrets(text)),
             Value::Number(number) => {
                 let text = number.to_string();
-                match self.values.iter().any(|value| **value == text) {
-                    true => Value::from(REDACTED),
-                    false => tree.clone(),
+                match self.values.iter().find(|hidden| *hidden.value == text) {
+                    Some(hidden) => Value::from(hidden.instead.as_str()),
+                    None => tree.clone(),
                 }
             }
             Value::Array(items) => items.iter().map(|item| self.tree(item)).collect(),
@@ -98,9 +111,9 @@ impl Redactor {
         let mut clean = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            match self.values.iter().find(|value| rest.starts_with(value.as_str())) {
-                Some(value) => {
-                    clean.push_str(REDACTED);
+            match self.values.iter().find(|hidden| rest.starts_with(hidden.value.as_str())) {
+                Some(Hidden { value, instead }) => {
+                    clean.push_str(instead);
                     rest = &rest[value.len()..];
                 }
                 None => {
@@ -159,6 +172,15 @@ mod tests {
     fn the_longest_secret_counts_and_nothing_is_replaced_twice() {
         let redactor = Redactor::new(["abc", "abcdef", "redacted"]);
         assert_eq!(redactor.text("abcdef abc", 100), "<redacted> <redacted>");
+    }
+
+    #[test]
+    fn a_secret_can_be_shown_by_its_name() {
+        let mut redactor = Redactor::default();
+        redactor.add_as("hunter2", "<secret password>");
+        redactor.add("hunter2");
+        assert_eq!(redactor.text("a hunter2", 100), "a <secret password>");
+        assert_eq!(redactor.tree(&json!(["hunter2"])), json!(["<secret password>"]));
     }
 
     #[test]

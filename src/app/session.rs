@@ -216,18 +216,18 @@ impl Keeper {
         }
     }
 
-    /// Adds everything that sessions gave to what is never shown.
-    pub(super) fn hide(&self, redactor: &mut Redactor) {
+    /// Adds everything that sessions gave to what is never shown; `instead` is.
+    pub(super) fn hide(&self, redactor: &mut Redactor, instead: &str) {
         let state = self.lock();
         for value in &state.past {
-            redactor.add(value);
+            redactor.add_as(value, instead);
         }
         // Cookies change during a session.
         if let Now::Live(live) | Now::NotRenewed(live, _) | Now::LoggingIn(_, Some(live)) =
             &state.now
         {
             for value in live.values() {
-                redactor.add(&value);
+                redactor.add_as(&value, instead);
             }
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod pool;
+mod reading;
 mod server;
 mod session;
 mod tls;

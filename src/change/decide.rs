@@ -80,7 +80,11 @@ pub fn after_write(facts: &StepFacts, seen: Seen) -> Decision {
             AnswerClass::Rejected => Decision::Refuse(RefusedAs::Rejected),
             AnswerClass::Forbidden => Decision::Refuse(RefusedAs::Forbidden),
             AnswerClass::Look => Decision::Doubt,
-            AnswerClass::Changed => Decision::Again(WaitReason::Rate, Duration::ZERO),
+            // Read again at once; who is changed all the time must not be asked all the time.
+            AnswerClass::Changed if facts.attempts == 0 => {
+                Decision::Again(WaitReason::Rate, Duration::ZERO)
+            }
+            AnswerClass::Changed => Decision::Again(WaitReason::Rate, pause_of(facts, None)),
             AnswerClass::LoginAgain => Decision::LoginAgain,
             AnswerClass::Stop => Decision::PauseApp,
         },

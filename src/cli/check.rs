@@ -24,7 +24,8 @@ pub struct CheckArguments {
     format: OutputFormat,
 }
 
-/// Runs it. Exit code 1 when a file has a mistake.
+/// Runs it. Exit code 0 when every file loads (warnings or not), 1 when one has a mistake, 3 when
+/// one cannot be read.
 pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
     let files = find_files(&arguments.mappings).map_err(CliError::environment)?;
     let mut findings: Vec<Value> = Vec::new();
@@ -47,7 +48,15 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
         }
     }
     match arguments.format {
-        OutputFormat::Json => outln!("{}", json!(findings)),
+        OutputFormat::Json => outln!(
+            "{}",
+            json!({
+                "files": files.len(),
+                "mistakes": mistakes,
+                "warnings": warnings,
+                "diagnostics": findings,
+            })
+        ),
         OutputFormat::Text if mistakes + warnings > 0 => {
             outln!("{mistakes} mistakes, {warnings} warnings in {} files", files.len());
         }
@@ -69,7 +78,10 @@ pub(super) fn as_json(diagnostic: &Diagnostic) -> Value {
         "file": diagnostic.file,
         "line": diagnostic.line,
         "column": diagnostic.column,
+        "end_line": diagnostic.end_line,
+        "end_column": diagnostic.end_column,
         "message": diagnostic.message,
         "help": diagnostic.help,
+        "suggestion": diagnostic.suggestion,
     })
 }

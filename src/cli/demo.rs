@@ -25,6 +25,12 @@ pub struct DemoArguments {
     /// The app to embed
     #[arg(long, default_value = embedded::DEFAULT)]
     app: String,
+    /// Only the app, without the bridge: to connect it yourself
+    #[arg(long)]
+    app_only: bool,
+    /// Where the app's own API is served
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    app_listen: SocketAddr,
     /// Where SCIM is served
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -51,10 +57,12 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CliError> {
             CliError::usage(format!("there is no demo app '{}'; there are {names}", arguments.app))
         })?;
     runtime()?.block_on(async {
-        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let app = standin::start(app.populated(), any_port)
+        let app = standin::start(app.populated(), arguments.app_listen)
             .await
             .map_err(|e| CliError::environment(format!("the embedded app: {e}")))?;
+        if arguments.app_only {
+            return alone(&arguments, app).await;
+        }
         let folder = TemporaryFolder::new()?;
         let service = start(&arguments, text, &app, folder.path()).await?;
         let url = service.scim().get(&arguments.app).cloned().unwrap_or_default();
@@ -79,6 +87,23 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CliError> {
         app.stop().await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// The app by itself until the end is asked for.
+async fn alone(arguments: &DemoArguments, app: standin::Running) -> Result<ExitCode, CliError> {
+    println!("The app '{}' answers at {}; nothing of it is kept.", arguments.app, app.url);
+    println!();
+    for (name, value) in app.env() {
+        println!("  export {name}={value}");
+    }
+    println!();
+    println!("Ctrl-C ends it.");
+    if let Some(file) = &arguments.ready_file {
+        write_ready_file(file, &json!({ "app_url": app.url }))?;
+    }
+    end_asked_for().await?;
+    app.stop().await;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn start(

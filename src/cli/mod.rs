@@ -14,11 +14,14 @@ mod explain;
 mod health;
 pub mod options;
 mod output;
+mod schema;
 pub mod serve;
 mod table;
 mod test;
 mod token;
 mod traffic;
+mod trial;
+mod trial_text;
 
 use std::process::ExitCode;
 
@@ -46,6 +49,10 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Rehearse the test files beside mappings, offline
     Test(test::TestArguments),
+    /// Print the JSON Schema of mapping files or test files, for editors
+    Schema(schema::SchemaArguments),
+    /// Look at the real app through its mapping, read-only: what works, what to correct
+    Try(trial::TryArguments),
     /// Credentials of identity providers
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -101,6 +108,8 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Schema(arguments) => schema::run(arguments),
+        Command::Try(arguments) => trial::run(&arguments),
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
         Command::App(command) => app::run(command),

@@ -33,7 +33,8 @@ pub struct TestArguments {
     format: OutputFormat,
 }
 
-/// Runs it. Exit code 1 when a test fails, a file has a mistake, or too little is exercised.
+/// Runs it. Exit code 0 when all is well, 1 when a test fails, a file has a mistake, or too little
+/// is exercised, 3 when a file cannot be read.
 pub fn run(arguments: &TestArguments) -> Result<ExitCode, CliError> {
     let here = [PathBuf::from(".")];
     let files = if arguments.files.is_empty() { &here[..] } else { &arguments.files };
@@ -179,8 +180,31 @@ fn whole_json(reports: &[SuiteReport], outcome: &Outcome) -> Value {
         "passed": outcome.passed,
         "failed": outcome.failed,
         "mistakes": outcome.mistakes,
+        "diagnostics": reports.iter().flat_map(diagnostics).collect::<Vec<_>>(),
         "files": reports.iter().map(report_json).collect::<Vec<_>>(),
     })
+}
+
+/// Mistakes of the file and failures of its tests, as `check` tells mistakes.
+fn diagnostics(report: &SuiteReport) -> Vec<Value> {
+    let mistakes = report.mistakes.iter().map(|(found, _)| as_json(found));
+    let failures = report.cases.iter().flat_map(|case| {
+        case.failures.iter().map(|failure| {
+            json!({
+                "code": "test",
+                "severity": "error",
+                "file": report.file,
+                "line": failure.line,
+                "column": 1,
+                "end_line": failure.line,
+                "end_column": 1,
+                "message": format!("{}: {}", case.name, failure.message),
+                "help": null,
+                "suggestion": null,
+            })
+        })
+    });
+    mistakes.chain(failures).collect()
 }
 
 fn report_json(report: &SuiteReport) -> Value {

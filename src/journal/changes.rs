@@ -164,6 +164,13 @@ impl Journal {
             tx.conn
                 .prepare_cached("UPDATE changes SET attempts = 0 WHERE seq = ?1")?
                 .execute([change.0])?;
+            // A person has looked at what no rule could decide.
+            tx.conn
+                .prepare_cached(
+                    "UPDATE steps SET resolved_at = ?2 WHERE change = ?1 AND state = 'in_doubt'
+                       AND in_doubt_rule = 'stop' AND resolved_at IS NULL",
+                )?
+                .execute(params![change.0, Time(now)])?;
             let id = owner(tx.conn, change)?;
             let (app, kind) = links::head(tx, &id)?;
             let of = Of { id: &id, app: &app, kind };

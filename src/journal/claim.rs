@@ -193,10 +193,16 @@ fn take(
     Ok(Some(LaneWork {
         changes: open_changes(tx.conn, id)?,
         open_steps: open_steps(tx, id)?,
+        unread: unread(tx.conn, id)?,
         edges_ready: members::any_ready(tx.conn, id)?,
         resource,
         attempts,
     }))
+}
+
+fn unread(conn: &Connection, id: &ResourceId) -> Result<Option<Value>, JournalError> {
+    let mut rows = conn.prepare_cached("SELECT hashes FROM unread WHERE resource_id = ?1")?;
+    Ok(rows.query_row([&id.0], |row| json_at(row, "hashes")).optional()?)
 }
 
 fn open_changes(conn: &Connection, id: &ResourceId) -> Result<Vec<OpenChange>, JournalError> {
@@ -269,6 +275,7 @@ fn open_steps(tx: &Tx<'_>, id: &ResourceId) -> Result<Vec<OpenStep>, JournalErro
             attempt: row.get("attempt")?,
             class: word_at(row, "class")?,
             rule: word_at(row, "in_doubt_rule")?,
+            status: status_at(row, "status")?,
             digest: row.get("request_digest")?,
             started_at: time_at(row, "started_at")?,
             doubtful_since,

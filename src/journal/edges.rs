@@ -214,6 +214,14 @@ pub(super) fn end(conn: &Connection, edge: &EdgeEnd, now: Timestamp) -> Result<(
             )?
             .execute(params![group.0, user.0, wanted, note])?;
         }
+        (EdgeOutcome::Remembered(note), _) => {
+            conn.prepare_cached(
+                "UPDATE members SET applied = 1, refused = 0, note = ?3,
+                   added_at = coalesce(added_at, ?4)
+                 WHERE group_id = ?1 AND user_id = ?2 AND current = 1 AND until_change IS NULL",
+            )?
+            .execute(params![group.0, user.0, note, Time(now)])?;
+        }
         (EdgeOutcome::Applied, true) => {
             let known = conn
                 .prepare_cached(
@@ -251,6 +259,16 @@ pub(super) fn forgive(conn: &Connection, user: &ResourceId) -> Result<(), Journa
     Ok(())
 }
 
+/// Nobody knows any more whether the app has what a user is to be a member of.
+pub(super) fn rejoin(conn: &Connection, user: &ResourceId) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "UPDATE members SET applied = 3, note = NULL
+         WHERE user_id = ?1 AND current = 1 AND until_change IS NULL AND applied = 1",
+    )?
+    .execute([&user.0])?;
+    Ok(())
+}
+
 /// A deleted user or group has no memberships any more.
 pub(super) fn close_all(
     conn: &Connection,
@@ -270,7 +288,47 @@ pub(super) fn close_all(
     Ok(())
 }
 
-/// Takes over what the app shows. Gives whether the group's members are others than before.
+/// Whether the app has a membership, by its `applied`; `None`: nobody knows.
+pub(super) fn there(applied: i64) -> Option<bool> {
+    (applied != UNKNOWN).then_some(applied == THERE)
+}
+
+/// A row as a look at the app meets it.
+struct SeenRow {
+    group: String,
+    user: String,
+    period: i64,
+    wanted: bool,
+    applied: i64,
+    /// Remembered by the bridge alone: the app has nothing that could show it.
+    remembered: bool,
+}
+
+fn rows_of(
+    conn: &Connection,
+    side: &'static str,
+    of: &ResourceId,
+) -> Result<Vec<SeenRow>, JournalError> {
+    let mut rows = conn.prepare_cached(&format!(
+        "SELECT group_id, user_id, period, until_change IS NULL AS wanted, applied,
+                refused = 0 AND applied = 1 AND note IS NOT NULL AS remembered FROM members
+         WHERE {side} = ?1 AND current = 1"
+    ))?;
+    let rows = rows.query_map([&of.0], |row| {
+        Ok(SeenRow {
+            group: row.get("group_id")?,
+            user: row.get("user_id")?,
+            period: row.get("period")?,
+            wanted: row.get("wanted")?,
+            applied: row.get("applied")?,
+            remembered: row.get("remembered")?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Takes over what the app shows as a group's members. Gives whether they are others than
+/// before.
 pub(super) fn seen(
     conn: &Connection,
     group: &ResourceId,
@@ -279,59 +337,103 @@ pub(super) fn seen(
 ) -> Result<bool, JournalError> {
     let mut changed = false;
     let shown: HashSet<&str> = users.iter().map(|id| id.0.as_str()).collect();
-    let mut rows = conn.prepare_cached(
-        "SELECT user_id, period, until_change IS NULL AS wanted, applied FROM members
-         WHERE group_id = ?1 AND current = 1",
-    )?;
-    let have = rows
-        .query_map([&group.0], |row| {
-            Ok((
-                row.get::<_, String>("user_id")?,
-                row.get::<_, i64>("period")?,
-                row.get::<_, bool>("wanted")?,
-                row.get::<_, i64>("applied")?,
-            ))
-        })?
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut added = conn.prepare_cached(
-        "UPDATE members SET applied = 1, refused = 0, note = NULL,
-           added_at = coalesce(added_at, ?4)
-         WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
-    )?;
-    // Also one that was taken out by hand: its period ends, without a change. Putting it back
-    // is for reconcile, or for the next write of the group.
-    let mut ended = conn.prepare_cached(
-        "UPDATE members SET applied = 2, refused = 0, note = NULL, removed_at = ?4,
-           until_change = coalesce(until_change, 0)
-         WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
-    )?;
-    let mut not_yet = conn.prepare_cached(
-        "UPDATE members SET applied = 0 WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
-    )?;
-    for (user, period, wanted, applied) in &have {
-        let row = (&group.0, user, period);
-        match (shown.contains(user.as_str()), *wanted, *applied) {
-            (true, _, THERE) | (false, true, NOT_THERE) => {}
-            (true, _, _) => {
-                added.execute(params![row.0, row.1, row.2, Time(now)])?;
-            }
-            (false, true, UNKNOWN) => {
-                not_yet.execute(params![row.0, row.1, row.2])?;
-            }
-            (false, _, _) => {
-                changed |= *wanted;
-                ended.execute(params![row.0, row.1, row.2, Time(now)])?;
-            }
-        }
+    let have = rows_of(conn, "group_id", group)?;
+    for row in &have {
+        changed |= seen_row(conn, row, shown.contains(row.user.as_str()), now)?;
     }
-    let known: HashSet<&str> = have.iter().map(|(user, ..)| user.as_str()).collect();
-    let mut live =
-        conn.prepare_cached("SELECT 1 FROM resources WHERE id = ?1 AND deleted_at IS NULL")?;
+    let known: HashSet<&str> = have.iter().map(|row| row.user.as_str()).collect();
     for user in users.iter().filter(|id| !known.contains(id.0.as_str())) {
-        if live.exists([&user.0])? {
-            changed = true;
-            insert(conn, group, user, 0, THERE, Some(now))?;
-        }
+        changed |= seen_new(conn, group, user, user, now)?;
     }
     Ok(changed)
+}
+
+/// The same for the groups that a user's record shows; groups whose members are others now go to
+/// `changed`.
+pub(super) fn seen_on_user(
+    conn: &Connection,
+    user: &ResourceId,
+    groups: &[ResourceId],
+    alone: bool,
+    now: Timestamp,
+    changed: &mut HashSet<String>,
+) -> Result<(), JournalError> {
+    let shown: HashSet<&str> = groups.iter().map(|id| id.0.as_str()).collect();
+    let have = rows_of(conn, "user_id", user)?;
+    let one_is_shown = have.iter().any(|row| row.wanted && shown.contains(row.group.as_str()));
+    for row in &have {
+        let is_shown = shown.contains(row.group.as_str());
+        if !is_shown && alone && one_is_shown && row.wanted {
+            continue;
+        }
+        if seen_row(conn, row, is_shown, now)? {
+            changed.insert(row.group.clone());
+        }
+    }
+    let known: HashSet<&str> = have.iter().map(|row| row.group.as_str()).collect();
+    for group in groups.iter().filter(|id| !known.contains(id.0.as_str())) {
+        if seen_new(conn, group, user, group, now)? {
+            changed.insert(group.0.clone());
+        }
+    }
+    Ok(())
+}
+
+/// What a look means for a row that is there. Gives whether readers see a change.
+fn seen_row(
+    conn: &Connection,
+    row: &SeenRow,
+    shown: bool,
+    now: Timestamp,
+) -> Result<bool, JournalError> {
+    let of = (&row.group, &row.user, row.period);
+    match (shown, row.wanted, row.applied) {
+        (true, _, THERE) | (false, true, NOT_THERE) => Ok(false),
+        (false, true, THERE) if row.remembered => Ok(false),
+        (true, _, _) => {
+            conn.prepare_cached(
+                "UPDATE members SET applied = 1, refused = 0, note = NULL,
+                   added_at = coalesce(added_at, ?4)
+                 WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
+            )?
+            .execute(params![of.0, of.1, of.2, Time(now)])?;
+            Ok(false)
+        }
+        (false, true, UNKNOWN) => {
+            conn.prepare_cached(
+                "UPDATE members SET applied = 0
+                 WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
+            )?
+            .execute(params![of.0, of.1, of.2])?;
+            Ok(false)
+        }
+        // Also one that was taken out by hand: its period ends, without a change. Putting it
+        // back is for reconcile, or for the next write of the group.
+        (false, _, _) => {
+            conn.prepare_cached(
+                "UPDATE members SET applied = 2, refused = 0, note = NULL, removed_at = ?4,
+                   until_change = coalesce(until_change, 0)
+                 WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",
+            )?
+            .execute(params![of.0, of.1, of.2, Time(now)])?;
+            Ok(row.wanted)
+        }
+    }
+}
+
+/// A membership that no change asked for, if the resource that was named lives.
+fn seen_new(
+    conn: &Connection,
+    group: &ResourceId,
+    user: &ResourceId,
+    named: &ResourceId,
+    now: Timestamp,
+) -> Result<bool, JournalError> {
+    let live = conn
+        .prepare_cached("SELECT 1 FROM resources WHERE id = ?1 AND deleted_at IS NULL")?
+        .exists([&named.0])?;
+    if live {
+        insert(conn, group, user, 0, THERE, Some(now))?;
+    }
+    Ok(live)
 }

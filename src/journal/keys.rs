@@ -85,6 +85,7 @@ struct SubKeys {
     fingerprints: Zeroizing<[u8; KEY_LEN]>,
     tokens: Zeroizing<[u8; KEY_LEN]>,
     secrets: Zeroizing<[u8; KEY_LEN]>,
+    randoms: Zeroizing<[u8; KEY_LEN]>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -141,6 +142,7 @@ impl Keys {
                 fingerprints: derive(b"fingerprints")?,
                 tokens: derive(b"tokens")?,
                 secrets: derive(b"secrets")?,
+                randoms: derive(b"random values")?,
             }),
         })
     }
@@ -164,6 +166,15 @@ impl Keys {
     /// could be tried against a dictionary.
     pub fn fingerprint(&self, canonical: &[u8]) -> Vec<u8> {
         mac(&self.inner.fingerprints, canonical)
+    }
+
+    /// 32 bytes that only the holder of the key can know: the same for the same words, so that what
+    /// is made from them need not be stored.
+    pub fn seed(&self, words: &[u8]) -> Zeroizing<[u8; KEY_LEN]> {
+        let mut seed = Zeroizing::new([0; KEY_LEN]);
+        let made = Zeroizing::new(mac(&self.inner.randoms, words));
+        seed.iter_mut().zip(made.iter()).for_each(|(to, from)| *to = *from);
+        seed
     }
 
     /// HMAC-SHA-256 of a token that was given to the bridge (one that it made itself is random

@@ -119,31 +119,11 @@ impl Journal {
     ) -> Result<Vec<Edge>, JournalError> {
         let group = group.clone();
         self.read("reading pending members", move |conn| {
-            let mut found = pending(conn, "group_id", &group, true, limit)?;
+            let mut found = pending(conn, &group, true, limit)?;
             let room = limit.saturating_sub(found.len().try_into().unwrap_or(u32::MAX));
             if room > 0 {
-                found.extend(pending(conn, "group_id", &group, false, room)?);
+                found.extend(pending(conn, &group, false, room)?);
             }
-            Ok(found)
-        })
-        .await
-    }
-
-    /// The memberships of a user that must still be made, over all groups; for apps where the
-    /// calls are made on the user.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn pending_edges_of(
-        &self,
-        user: &ResourceId,
-        limit: u32,
-    ) -> Result<Vec<Edge>, JournalError> {
-        let user = user.clone();
-        self.read("reading pending groups", move |conn| {
-            let mut found = pending(conn, "user_id", &user, true, limit)?;
-            found.extend(pending(conn, "user_id", &user, false, limit)?);
-            found.truncate(limit as usize);
             Ok(found)
         })
         .await
@@ -177,32 +157,26 @@ impl Journal {
     }
 }
 
-/// One side's pending rows. `sendable`: those that need no link or have it.
+/// A group's pending rows. `sendable`: those that need no link or have it.
 fn pending(
     conn: &Connection,
-    side: &'static str,
-    of: &ResourceId,
+    group: &ResourceId,
     sendable: bool,
     limit: u32,
 ) -> Result<Vec<Edge>, JournalError> {
-    // Without being told, SQLite walks every member of the group.
-    let (index, order) = if side == "group_id" {
-        ("members_pending", "user_id")
-    } else {
-        ("members_awaited", "group_id")
-    };
     let test = if sendable {
         "(m.until_change IS NOT NULL OR l.resource_id IS NOT NULL)"
     } else {
         "m.until_change IS NULL AND l.resource_id IS NULL"
     };
+    // Without being told which index, SQLite walks every member of the group.
     let mut rows = conn.prepare_cached(&format!(
         "SELECT m.group_id, m.user_id, m.until_change IS NULL AS wanted,
                 nullif(coalesce(m.until_change, m.since_change), 0) AS change, l.app_id
-         FROM members m INDEXED BY {index} LEFT JOIN links l ON l.resource_id = m.user_id
-         WHERE m.{side} = ?1 AND m.pending = 1 AND {test} ORDER BY m.{order} LIMIT ?2"
+         FROM members m INDEXED BY members_pending LEFT JOIN links l ON l.resource_id = m.user_id
+         WHERE m.group_id = ?1 AND m.pending = 1 AND {test} ORDER BY m.user_id LIMIT ?2"
     ))?;
-    let edges = rows.query_map(params![of.0, limit], |row| {
+    let edges = rows.query_map(params![group.0, limit], |row| {
         Ok(Edge {
             group: resource_at(row, "group_id")?,
             user: resource_at(row, "user_id")?,
@@ -216,5 +190,5 @@ fn pending(
 
 /// Whether a pending membership of the group can be made now.
 pub(super) fn any_ready(conn: &Connection, group: &ResourceId) -> Result<bool, JournalError> {
-    Ok(!pending(conn, "group_id", group, true, 1)?.is_empty())
+    Ok(!pending(conn, group, true, 1)?.is_empty())
 }

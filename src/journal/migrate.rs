@@ -12,7 +12,8 @@ use super::open::OpenError;
 pub(super) const APPLICATION_ID: i64 = 0x5363_4272;
 
 /// The schema's steps; the n-th brings version n-1 to n.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_unread.sql")];
 
 /// Checks whose file this is and migrates it. Gives the path of the copy that was made before,
 /// if one was needed.

@@ -8,6 +8,7 @@
 mod accept;
 mod apps;
 mod backup;
+mod belongings;
 mod changes;
 mod claim;
 mod edges;

@@ -180,6 +180,33 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// A deleted resource whose record the app still has lives again, as one that was read. For
+    /// groups that are emptied and kept.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn unbury(
+        &self,
+        id: &ResourceId,
+        actual: serde_json::Value,
+        keys: ResourceKeys,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        let id = id.clone();
+        self.write("bringing a group back", move |tx| {
+            tx.conn
+                .prepare_cached(
+                    "UPDATE resources SET deleted_at = NULL, desired = NULL, written = 0,
+                       version = version + 1, modified_at = ?2 WHERE id = ?1",
+                )?
+                .execute(params![id.0, Time(now)])?;
+            touch(tx.conn, &id, &actual, Some(&keys), now).map(drop)
+        })
+        .await
+    }
+}
+
 /// The query of [`Journal::find`]; each is answered by an index of its own.
 pub(super) fn find_by(by: By) -> String {
     let test = match by {

@@ -7,8 +7,7 @@ use serde_json::Value;
 use super::lanes::{self, DEPENDENCY, Of};
 use super::sql::{AsJson, Time, change_state, maybe_json_at, maybe_time_at, move_change, time_at};
 use super::types::{
-    DesiredNow, EdgeOutcome, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled,
-    Settlement,
+    DesiredNow, EdgeEnd, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled, Settlement,
 };
 use super::writer::Tx;
 use super::{Journal, edges, links, members, next_modified, resources};
@@ -72,6 +71,14 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     if let Some(actual) = &s.actual {
         resources::put_actual(tx.conn, &s.resource, actual, s.now)?;
     }
+    if let Some(unread) = &s.unread {
+        tx.conn
+            .prepare_cached(
+                "INSERT INTO unread (resource_id, hashes) VALUES (?1, ?2)
+                 ON CONFLICT (resource_id) DO UPDATE SET hashes = excluded.hashes",
+            )?
+            .execute(params![s.resource.0, AsJson(unread)])?;
+    }
     put_desired(tx.conn, &s.resource, &s.desired, s.now)?;
     let key_held_by = match &s.keys {
         Some(keys) => resources::put_keys(tx.conn, &s.resource, keys)?,
@@ -86,15 +93,21 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     if let Some(history) = &s.history {
         put_history(tx.conn, &of, history, s.now)?;
     }
+    if applied.is_some() && !s.deleted {
+        // Before the edges: what is refused in this very round is not tried again at once.
+        edges::forgive(tx.conn, &s.resource)?;
+    }
+    if s.rejoins && !s.deleted {
+        edges::rejoin(tx.conn, &s.resource)?;
+    }
     for edge in &s.edges {
         edges::end(tx.conn, edge, s.now)?;
-        // What was wished meanwhile is for the lane of the group, if that is another one.
-        if edge.outcome == EdgeOutcome::Applied && edge.group != s.resource {
-            wake_if_pending(tx, &edge.group, s.now)?;
+        // The rest is for the lane of the group, if that is another one.
+        if edge.group != s.resource {
+            wake_group(tx, edge, s.now)?;
         }
     }
-    if applied.is_some() && !s.deleted {
-        edges::forgive(tx.conn, &s.resource)?;
+    if (applied.is_some() || s.rejoins) && !s.deleted {
         links::wake_linked(tx, &s.resource, s.now)?;
     }
     lanes::release(tx, &of, s.next, s.now)?;
@@ -208,6 +221,8 @@ fn bury(
     tx.conn
         .prepare_cached("UPDATE resources SET deleted_at = ?2, active = 0 WHERE id = ?1")?
         .execute(params![id.0, Time(now)])?;
+    // Groups that wait for this member need wait no more.
+    links::wake_groups(tx, id, now)?;
     edges::close_all(tx.conn, id, by.unwrap_or(ChangeId(0)), now)?;
     close_history(tx.conn, id, now)
 }
@@ -243,10 +258,23 @@ fn put_history(
     Ok(())
 }
 
-fn wake_if_pending(tx: &Tx<'_>, group: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
-    if members::any_ready(tx.conn, group)? {
-        let (app, kind) = links::head(tx, group)?;
-        let of = Of { id: group, app: &app, kind };
+/// A membership ended on another lane than the group's: the group goes on if it was the last one
+/// that could be made, or if it was wished otherwise meanwhile.
+fn wake_group(tx: &Tx<'_>, edge: &EdgeEnd, now: Timestamp) -> Result<(), JournalError> {
+    let again = tx
+        .conn
+        .prepare_cached(
+            "SELECT 1 FROM members INDEXED BY members_pending
+             WHERE group_id = ?1 AND user_id = ?2 AND pending = 1",
+        )?
+        .exists([&edge.group.0, &edge.user.0])?;
+    let waits = tx
+        .conn
+        .prepare_cached("SELECT 1 FROM lanes WHERE resource_id = ?1")?
+        .exists([&edge.group.0])?;
+    if again || (waits && !members::any_ready(tx.conn, &edge.group)?) {
+        let (app, kind) = links::head(tx, &edge.group)?;
+        let of = Of { id: &edge.group, app: &app, kind };
         lanes::wake(tx, &of, DEPENDENCY, now)?;
     }
     Ok(())

@@ -37,6 +37,8 @@ pub struct ErrorRow {
     pub(crate) is: AnswerClass,
     pub(crate) say: Option<Template>,
     pub(crate) wait: Option<Duration>,
+    /// With `is: ok`: the member ids that were refused.
+    pub(crate) members: Option<JsonPath>,
 }
 
 /// What a call was made for; decides what a refusal of the bridge itself means.
@@ -98,6 +100,9 @@ impl AnswerRules {
             Some(row) => (row.is, row.wait),
             None => (built_in(answer, used), None),
         };
+        let refused_members = row.and_then(|row| row.members.as_ref()).map(|path| path.all(&roots));
+        let refused_members: Vec<Value> =
+            refused_members.into_iter().flatten().flat_map(flat).collect();
         let say = match row.and_then(|row| row.say.as_ref()) {
             Some(say) => say.render_leniently(&roots.with("error_text", Value::String(error_text))),
             None if error_text.is_empty() => {
@@ -105,7 +110,8 @@ impl AnswerRules {
             }
             None => error_text,
         };
-        (Classified { class, say: tidy(&say), wait: retry_after(answer).or(wait) }, place)
+        let wait = retry_after(answer).or(wait);
+        (Classified { class, say: tidy(&say), wait, refused_members }, place)
     }
 
     /// The app's own words: the first path that has a text, else the first text of the body.
@@ -158,6 +164,14 @@ fn built_in(answer: &Answer, used: Use) -> AnswerClass {
 /// Retry-After in seconds; a date would need a clock and is left to the backoff.
 fn retry_after(answer: &Answer) -> Option<Duration> {
     answer.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// A list of ids may stand at the path itself.
+fn flat(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Array(list) => list.clone(),
+        one => vec![one.clone()],
+    }
 }
 
 fn first_text(value: &Value) -> Option<String> {

@@ -54,6 +54,8 @@ pub struct Row {
     pub send: SendRule,
     /// Whether SCIM shows it.
     pub read: bool,
+    /// Rows of lists lack it.
+    pub not_in_list: bool,
 }
 
 /// A key of the app's objects in a list, and the part of the SCIM attribute it is.
@@ -170,6 +172,16 @@ impl Row {
         self.sources.iter().any(ScimSource::is_password)
     }
 
+    /// Whether the groups of the user are its source.
+    pub fn is_of_groups(&self) -> bool {
+        self.sources.iter().any(ScimSource::is_groups)
+    }
+
+    /// Whether it depends on the groups of the user.
+    pub fn follows_groups(&self) -> bool {
+        self.is_of_groups() || self.table.as_ref().is_some_and(Table::names_groups)
+    }
+
     /// Whether the value can be read back into SCIM.
     pub fn is_readable(&self) -> bool {
         self.read && !self.sources.is_empty() && self.table.as_ref().is_none_or(Table::leads_back)
@@ -188,6 +200,11 @@ impl ScimSource {
     /// Whether it is SCIM's `password`.
     pub fn is_password(&self) -> bool {
         self.path.schema.is_none() && self.path.attribute == "password"
+    }
+
+    /// Whether it is SCIM's `groups` of a user.
+    pub fn is_groups(&self) -> bool {
+        self.path.schema.is_none() && self.path.attribute == "groups"
     }
 
     /// The values there, in the order in which they are candidates; empty ones left out.

@@ -53,6 +53,17 @@ pub struct Call {
     pub(crate) sends: Format,
     pub(crate) reads: Format,
     pub(crate) bracket_lists: bool,
+    /// What must be seen after it before it counts as done, in this order.
+    pub(crate) follow: Vec<Follow>,
+    pub(crate) version: Option<Version>,
+    /// The header of its key, in lower case.
+    pub(crate) idempotency_key: Option<String>,
+    /// Longest time in which it may still take effect, where it says so itself.
+    pub(crate) settle: Option<Duration>,
+    /// The random values that its request may hold.
+    pub(crate) randoms: Vec<Val>,
+    /// Where links of its answers must lead.
+    pub(crate) base_url: Arc<str>,
     pub(crate) kind: Option<Kind>,
     /// Where a password stands in `app`.
     pub(crate) passwords: Vec<FieldPath>,
@@ -74,6 +85,50 @@ pub(crate) struct Records {
     pub path: JsonPath,
     /// The list itself, which must exist.
     pub list: JsonPath,
+}
+
+/// What must be seen after a call before it counts as done.
+#[derive(Debug, Clone)]
+pub(crate) enum Follow {
+    /// `until`: a read says so.
+    Until { call: CallId, done: Condition, every: Duration, longest: Duration },
+    /// `save.id_from`: a look-up gives the new record's id. The rows that count show these fields
+    /// as they were sent.
+    IdFrom { call: CallId, wait: Duration, same: Vec<FieldId> },
+}
+
+impl Follow {
+    /// The call that is made.
+    pub fn call(&self) -> CallId {
+        match self {
+            Self::Until { call, .. } | Self::IdFrom { call, .. } => *call,
+        }
+    }
+
+    /// How long it is tried.
+    pub fn longest(&self) -> Duration {
+        match self {
+            Self::Until { longest, .. } => *longest,
+            Self::IdFrom { wait, .. } => *wait,
+        }
+    }
+}
+
+/// `version`: what of the record must not have changed since it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    pub from: VersionFrom,
+    /// The header it is sent in, in lower case.
+    pub header: String,
+}
+
+/// Where the version of a record stands.
+#[derive(Debug, Clone)]
+pub(crate) enum VersionFrom {
+    /// In the record: `$.current…`.
+    Path(JsonPath),
+    /// In a header of the answer that gave it, in lower case.
+    Header(String),
 }
 
 /// How often a group call runs for a change of members.
@@ -134,6 +189,27 @@ impl Call {
     /// Whether `get` must confirm afterwards what it sent.
     pub fn read_back(&self) -> bool {
         self.read_back
+    }
+
+    /// Longest time in which it may still take effect; `None`: as `sync.settle` says.
+    pub fn settle(&self) -> Option<Duration> {
+        self.settle
+    }
+
+    /// Whether it carries a key by which the app does it only once.
+    pub fn has_key(&self) -> bool {
+        self.idempotency_key.is_some()
+    }
+
+    /// How long it is waited, after it worked, for what must be seen then.
+    pub fn followed_for(&self) -> Duration {
+        self.follow.iter().map(Follow::longest).sum()
+    }
+
+    /// Whether the new record's id is looked for after it: where such a call worked, it is never
+    /// made again.
+    pub fn looks_for_id(&self) -> bool {
+        self.follow.iter().any(|follow| matches!(follow, Follow::IdFrom { .. }))
     }
 
     /// How often it runs for a change of members.

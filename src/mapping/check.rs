@@ -45,7 +45,7 @@ impl Side {
                 leave_out(row, Some(base), written);
                 continue;
             }
-            let Err(error) = self.fits(row, base, written) else {
+            let Err(error) = self.fits(row, base, written, ending_access) else {
                 continue;
             };
             if base.is_some_and(|base| !changed(row, base, &written.desired)) {
@@ -61,14 +61,25 @@ impl Side {
         Ok(warnings)
     }
 
-    fn fits(&self, row: &Row, base: Option<&Value>, written: &Written) -> Result<(), ScimError> {
+    fn fits(
+        &self,
+        row: &Row,
+        base: Option<&Value>,
+        written: &Written,
+        ending_access: bool,
+    ) -> Result<(), ScimError> {
         let mut desired = written.desired.clone();
         if let (true, Some(password)) = (row.is_password(), &written.password) {
             desired["password"] = Value::String(password.clone());
         }
         let roots =
             Roots::new().with(self.resource_root(), desired).with("vars", Arc::clone(&self.vars));
-        let value = row.outward(&roots, self.resource_root()).map_err(|misfit| misfit.error)?;
+        let value = match row.outward(&roots, self.resource_root()) {
+            Ok(value) => value,
+            // The app may have got the value meanwhile: its table is read again before the write.
+            Err(misfit) if misfit.ask.is_some() && !ending_access => return Ok(()),
+            Err(misfit) => return Err(misfit.error),
+        };
         let had = |base: &Value| row.sources.iter().any(|s| !is_nothing(&s.picked(base, row.pick)));
         let needed = row.required && base.is_none_or(had) && (base.is_none() || !row.is_password());
         if needed && value.is_none() {

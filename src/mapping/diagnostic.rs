@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use super::names;
 use super::source::Source;
 
 /// How bad it is.
@@ -33,10 +34,16 @@ pub struct Diagnostic {
     pub line: usize,
     /// 1-based column of the beginning, in characters.
     pub column: usize,
+    /// 1-based line of the end.
+    pub end_line: usize,
+    /// 1-based column behind the last character.
+    pub end_column: usize,
     /// What is wrong.
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// What would be right in place of the span, word for word.
+    pub suggestion: Option<String>,
 }
 
 /// Collects the findings of one load.
@@ -131,6 +138,21 @@ impl<'s> Report<'s> {
         self.found.iter().any(|d| d.code == code)
     }
 
+    /// Whether the value of a key was refused in the block that begins there: what it would have
+    /// given is not known, and not missing.
+    pub fn refused(&self, key: &str, block: &Range<usize>) -> bool {
+        let (key, column) = (format!("{key}:"), self.column_of(block.start));
+        let inside = |line: &str| {
+            let indent = line.len() - line.trim_start().len();
+            indent + 1 >= column || line.trim().is_empty() || line.trim_start().starts_with('#')
+        };
+        let kinds = self.found.iter().filter(|d| matches!(d.code, "M0108" | "M0203" | "M0204"));
+        kinds.into_iter().any(|d| {
+            let before = self.source.text.get(block.start..d.span.start).unwrap_or_default();
+            before.trim_end().ends_with(&key) && before.lines().skip(1).all(inside)
+        })
+    }
+
     /// Whether anything stops the loading.
     pub fn has_errors(&self) -> bool {
         self.found.iter().any(|d| d.severity == Severity::Error)
@@ -156,9 +178,23 @@ impl<'s> Report<'s> {
         if matches!(code, "M0203" | "M0204") && self.found.iter().any(told) {
             return;
         }
-        let (line, column) = (self.line_of(span.start), self.column_of(span.start));
-        let file = self.source.file.clone();
-        self.found.push(Diagnostic { code, severity, file, span, line, column, message, help });
+        let written = self.source.text.get(span.clone()).unwrap_or_default();
+        let offered = help
+            .as_deref()
+            .and_then(|help| names::offered(help, written.trim_matches(['"', '\''])));
+        self.found.push(Diagnostic {
+            code,
+            severity,
+            file: self.source.file.clone(),
+            line: self.line_of(span.start),
+            column: self.column_of(span.start),
+            end_line: self.line_of(span.end),
+            end_column: self.column_of(span.end),
+            suggestion: offered.map(str::to_owned),
+            span,
+            message,
+            help,
+        });
     }
 }
 

@@ -108,4 +108,6 @@ pub enum PagingError {
 pub struct Refusal {
     /// The answer.
     pub error: ScimError,
+    /// The value is not in this table of the app; reading it again may help.
+    pub ask: Option<String>,
 }

@@ -15,6 +15,13 @@ impl Side {
         self.condition_fits(self.never_touch.as_ref(), current, id)
     }
 
+    /// `never_touch` fits by the key alone: so it is asked where only keys are known.
+    pub fn is_protected_by_id(&self, id: &Value) -> bool {
+        let Some(condition) = &self.never_touch else { return false };
+        let roots = Roots::new().with("id", id.clone()).with("vars", self.vars.clone());
+        condition.is_known(&roots) && condition.holds(&roots)
+    }
+
     /// `hide` fits: the record is not shown.
     pub fn is_hidden(&self, current: &Value, id: &Value) -> bool {
         self.condition_fits(self.hide.as_ref(), current, id)

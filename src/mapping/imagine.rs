@@ -5,12 +5,18 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Save;
 use super::attribute::{Immutable, Pick, Row, ScimSource};
-use super::call::Call;
+use super::call::{Call, CallId, Follow};
+use super::condition::{Place, Right, Test};
+use super::learned::Learned;
+use super::model::Mapping;
+use super::path::JsonPath;
 use super::record::Carried;
 use super::roots::Roots;
 use super::side::Side;
+use super::textpath::TextStep;
 use super::value::Val;
 use crate::scim::AttributeType;
+use crate::scim::filter::syntax::CompareOp;
 
 /// Which example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +41,8 @@ impl Side {
     pub fn example(&self, which: Example) -> Value {
         let mut resource = Value::Object(Map::new());
         for row in &self.attributes {
-            let Some(source) = row.sources.first() else { continue };
+            let source = row.sources.first().filter(|source| !source.is_groups());
+            let Some(source) = source else { continue };
             let fixed = row.immutable != Immutable::No
                 || self.find.iter().any(|entry| entry.by == source.slot);
             let value = sample(row, source, which == Example::Changed && !fixed);
@@ -66,11 +73,121 @@ impl Side {
     pub fn member_row(&self, user: &Value) -> Value {
         let mut row = Value::Object(Map::new());
         if let Some(rule) = &self.members.read {
-            place(&rule.id, "record", &mut row, user);
+            place(&rule.id, "record", &mut row, &self.member_id(user));
             place(&rule.user, "record", &mut row, user);
         }
         row
     }
+
+    /// A row of the call of `member_ids`: the one id that a user of that key has.
+    pub fn member_id_row(&self, user: &Value) -> Value {
+        let mut row = Value::Object(Map::new());
+        if let Some(ids) = &self.members.ids {
+            place(&ids.id, "record", &mut row, &self.member_id(user));
+        }
+        row
+    }
+
+    fn member_id(&self, user: &Value) -> Value {
+        match &self.members.ids {
+            Some(_) => json!(format!("MEMBER-{}", super::plan::id_text(user))),
+            None => user.clone(),
+        }
+    }
+}
+
+impl Mapping {
+    /// Gives the tables of the app rows that fit the examples.
+    pub fn imagine_tables(&self) {
+        for table in &self.tables {
+            table.learn(self.table_rows(table), &self.users.vars);
+        }
+    }
+
+    /// The rows of the table that this call lists, if it lists one.
+    pub fn imagined_table(&self, call: &Call) -> Option<Vec<Value>> {
+        let table = self.tables.iter().find(|t| self.call(t.call).name() == call.name())?;
+        Some(self.table_rows(table))
+    }
+
+    fn table_rows(&self, table: &Learned) -> Vec<Value> {
+        let sides = std::iter::once(&self.users).chain(&self.groups);
+        let rows = sides.flat_map(|side| &side.attributes);
+        let users = rows.filter(|row| {
+            let learned = row.table.as_ref().and_then(|used| used.learned.as_ref());
+            learned.is_some_and(|learned| learned.name() == table.name())
+        });
+        let values = users.filter_map(|row| Some((row, row.sources.first()?)));
+        let values = values
+            .flat_map(|(row, source)| [false, true].map(|changed| sample(row, source, changed)));
+        let row = |value: Value| {
+            let mut record = Value::Object(Map::new());
+            let text = super::plan::id_text(&value);
+            place(&table.key, "record", &mut record, &value);
+            place(&table.gives, "record", &mut record, &json!(format!("ID of {text}")));
+            record
+        };
+        values.map(row).collect()
+    }
+}
+
+impl Side {
+    /// A record with the app's key in it.
+    pub fn with_id(&self, mut record: Value, id: &Value) -> Value {
+        place(&self.id, "record", &mut record, id);
+        record
+    }
+}
+
+impl Mapping {
+    /// The status and the body by which a read says that the call before it is done; `None`: no
+    /// call waits for this one. Of a condition in alternatives it is the first.
+    pub fn done_answer(&self, id: CallId) -> Option<(u16, Value)> {
+        let name = self.call(id).name();
+        let done =
+            self.calls.iter().flat_map(|call| &call.follow).find_map(|follow| match follow {
+                Follow::Until { call, done, .. } if self.call(*call).name() == name => Some(done),
+                _ => None,
+            })?;
+        let mut wishes = Vec::new();
+        wished(&done.test, &mut wishes);
+        let (mut status, mut body) = (200, Value::Null);
+        for (path, value) in &wishes {
+            match path.root() {
+                "status" => {
+                    status = value.as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(status);
+                }
+                "body" => path.place(&mut body, std::slice::from_ref(value)),
+                _ => {}
+            }
+        }
+        Some((status, body))
+    }
+}
+
+/// What must stand where, so that a condition holds; as far as plain comparisons say.
+fn wished(test: &Test, into: &mut Vec<(JsonPath, Value)>) {
+    match test {
+        Test::And(all) => all.iter().for_each(|one| wished(one, into)),
+        Test::Or(any) => any.iter().take(1).for_each(|one| wished(one, into)),
+        Test::Present(place) => into.extend(path_of(place).map(|path| (path, json!("there")))),
+        Test::Compare { place, op: CompareOp::Eq, right: Right::Literal(value), .. } => {
+            into.extend(path_of(place).map(|path| (path, value.clone())));
+        }
+        _ => {}
+    }
+}
+
+fn path_of(place: &Place) -> Option<JsonPath> {
+    let mut text = format!("$.{}", place.root.as_deref()?);
+    for step in &place.steps {
+        match step {
+            TextStep::Name(name) => text.push_str(&format!("['{name}']")),
+            TextStep::Index(at) => text.push_str(&format!("[{at}]")),
+            TextStep::Select(_) | TextStep::Each => return None,
+        }
+    }
+    JsonPath::compile(&text).ok()
 }
 
 impl Call {

@@ -6,6 +6,7 @@
 
 mod answer;
 mod attribute;
+mod belonging;
 mod call;
 mod cases;
 mod check;
@@ -18,19 +19,25 @@ mod guard;
 mod helpers;
 mod imagine;
 mod inward;
+mod learned;
+mod link;
 mod lint;
 mod login;
+mod marks;
 mod matching;
+mod missed;
 mod model;
 mod names;
 mod outward;
 mod paging;
 mod path;
 mod plan;
+mod random;
 mod raw;
 mod record;
 mod request;
 mod roots;
+mod schema;
 mod side;
 mod source;
 mod table;
@@ -38,6 +45,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod textpath;
+mod trace;
 mod value;
 mod wire;
 mod witness;
@@ -48,11 +56,12 @@ pub use attribute::{
     AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick as PickValue, Row,
     ScimSource, SendRule,
 };
+pub use belonging::{GroupName, OnUser, UserGroup, UserGroups};
 pub use call::{Call, CallId, Fan, Pick};
 pub use cases::{
     Case, Conversation, Coverage, Exercised, ExpectedBody, ExpectedCall, Meaning, Plot, Remembered,
     Reply, ReplyBody, RoundTrip, ScimRequest, ScimVerb, Spot, Step, StepEvent, Suite, Told,
-    check_suite, read_suite,
+    check_suite, read_suite, write_suite, yaml_text,
 };
 pub use compile::{Given, Loaded, WithoutValue, load};
 pub use condition::Condition;
@@ -60,8 +69,11 @@ pub use diagnostic::{Diagnostic, Severity, render};
 pub use error::{PagingError, Refusal, Unreadable, ValueError};
 pub use field::FieldPath;
 pub use imagine::{Example, Imagined, lay_over};
+pub use learned::Learned;
 pub use login::{LoggedIn, LoginAnswer, Session};
+pub use marks::Marks;
 pub use matching::FindResult;
+pub use missed::{Missed, There};
 pub use model::{
     AppAuth, ClientAuth, Connect, Late, Mapping, Missing, Origin, Reference, Regenerate, Retries,
     ScimSettings, SecretSource, SyncSettings, VarSource,
@@ -69,20 +81,23 @@ pub use model::{
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow, Look,
-    MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached, Taken,
-    Want, id_text,
+    Applied, Ask, Awaited, Claim, Converge, FindPlan, Found, GetPlan, Goal, ListPlan, ListedRow,
+    Look, MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError, ProbePlan, Reached,
+    RefusedGroup, ShownMembers, TablesPlan, Taken, Want, id_text,
 };
+pub use random::Seed;
 pub use record::{AppRecord, Asserted, Carried, FieldState};
 pub use roots::Roots;
+pub use schema::{FileKind, KeyTable, json_schema, key_tables};
 pub use side::{
     DeleteRule, FindEntry, GroupCreate, GroupDelete, GroupPolicy, IfExists, Inactive, ListEntry,
-    MembersRule, Membership, Side,
+    MemberIds, MembersRule, Membership, Place, Side,
 };
 pub use source::Source;
 pub use table::Table;
 pub use template::Template;
 pub use textpath::TextPath;
+pub use trace::{Traced, TracedFrom};
 pub use value::Val;
 pub use wire::{
     Answer, AnswerClass, Body, Classified, Format, HeaderText, InDoubtRule, Kind, Method, Payload,

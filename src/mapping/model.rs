@@ -6,8 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::answer::{AnswerRules, Use};
-use super::call::{Call, CallId};
+use super::attribute::Row;
+use super::belonging::GroupName;
+use super::call::{Call, CallId, VersionFrom};
+use super::learned::Learned;
 use super::login::Session;
 use super::roots::Roots;
 use super::side::Side;
@@ -29,6 +34,7 @@ pub struct Mapping {
     pub(crate) groups: Option<Side>,
     pub(crate) calls: Vec<Call>,
     pub(crate) rules: AnswerRules,
+    pub(crate) tables: Vec<Arc<Learned>>,
     pub(crate) watched: Watched,
 }
 
@@ -321,6 +327,65 @@ impl Mapping {
     /// A call by its name.
     pub fn call_named(&self, name: &str) -> Option<CallId> {
         self.calls.iter().position(|call| call.name() == name).map(CallId)
+    }
+
+    /// Whether some call takes the version of a record from a header of that (lower-case) name.
+    pub(crate) fn takes_version(&self, header: &str) -> bool {
+        self.version_headers().any(|name| name == header)
+    }
+
+    /// The headers, in lower case, that versions of records are taken from.
+    pub(crate) fn version_headers(&self) -> impl Iterator<Item = &str> {
+        self.calls.iter().filter_map(|call| match &call.version.as_ref()?.from {
+            VersionFrom::Header(name) => Some(name.as_str()),
+            VersionFrom::Path(_) => None,
+        })
+    }
+
+    /// Whether some call waits for this one: in `until` or `save.id_from`.
+    pub(crate) fn follows_a_call(&self, id: CallId) -> bool {
+        let name = self.call(id).name();
+        let follows = self.calls.iter().flat_map(|call| &call.follow);
+        follows.into_iter().any(|follow| self.call(follow.call()).name() == name)
+    }
+
+    /// Longest time in which a call of that name may still take effect after no answer came. A call
+    /// that is waited for may do so that much later.
+    pub fn settle_of(&self, call: &str) -> Duration {
+        let call = self.call_named(call).map(|id| self.call(id));
+        let own = call.and_then(Call::settle).unwrap_or(self.sync.settle);
+        own.saturating_add(call.map_or(Duration::ZERO, Call::followed_for))
+    }
+
+    /// The tables whose rows come from the app, and that fields of that kind use; each once.
+    pub fn tables_of(&self, kind: Kind) -> Vec<&Arc<Learned>> {
+        let rows = self.side(kind).map(|side| side.attributes.as_slice()).unwrap_or_default();
+        let used = |table: &&Arc<Learned>| {
+            let mut names = rows.iter().filter_map(|row| row.table.as_ref()?.learned.as_ref());
+            names.any(|learned| learned.name() == table.name())
+        };
+        self.tables.iter().filter(used).collect()
+    }
+
+    /// A table of the app by its name.
+    pub fn table(&self, name: &str) -> Option<&Arc<Learned>> {
+        self.tables.iter().find(|table| table.name() == name)
+    }
+
+    /// Whether memberships are made on the user's record, in the user's lane.
+    pub fn belongs_on_user(&self) -> bool {
+        self.groups.as_ref().is_some_and(|groups| groups.members.place.is_on_user())
+    }
+
+    /// Whether what users are in the app depends on their groups.
+    pub fn users_follow_groups(&self) -> bool {
+        self.groups.is_some() && self.users.attributes.iter().any(Row::follows_groups)
+    }
+
+    /// What a user's record shows of the user's groups; `None`: it does not tell.
+    pub fn groups_shown(&self, current: &Value) -> Option<Vec<GroupName>> {
+        let on_user = self.groups.as_ref()?.members.place.on_user()?;
+        Some(on_user.shown(&self.users, current))
     }
 
     /// What an answer means. `roots` are those the request was built from.

@@ -21,6 +21,20 @@ pub(crate) fn nearest<'n>(
         .map(|(_, name)| name)
 }
 
+/// The help that offers another name in place of the one written.
+pub(crate) fn did_you_mean(name: &str) -> String {
+    format!("{MEANT}{name}`?")
+}
+
+/// The name that a help offers in place of what was written.
+pub(crate) fn offered<'h>(help: &'h str, written: &str) -> Option<&'h str> {
+    let (name, _) = help.strip_prefix(MEANT)?.split_once("`?")?;
+    // A help may be about a part of a longer text, which the name must not replace.
+    nearest(written, [name])
+}
+
+const MEANT: &str = "did you mean `";
+
 /// A help line: the nearest name, what replaced an old word, or all names if they are few.
 pub(crate) fn help<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
@@ -28,7 +42,7 @@ pub(crate) fn help<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) 
         return (*instead).to_owned();
     }
     if let Some(name) = nearest(written, names.iter().copied()) {
-        return format!("did you mean `{name}`?");
+        return did_you_mean(name);
     }
     match names.len() {
         0 => "there is none to choose from".to_owned(),
@@ -82,6 +96,14 @@ mod tests {
         assert_eq!(nearest("recrods", ["record", "records", "call"]), Some("records"));
         assert_eq!(nearest("If_in_dout", ["if_in_doubt", "call"]), Some("if_in_doubt"));
         assert_eq!(nearest("zebra", ["record", "records", "call"]), None);
+    }
+
+    #[test]
+    fn what_a_help_offers_replaces_the_word_and_nothing_longer() {
+        assert_eq!(offered(&did_you_mean("title"), "titel"), Some("title"));
+        assert_eq!(offered("did you mean `title`? Or keep it.", "titel"), Some("title"));
+        assert_eq!(offered(&did_you_mean("title"), "$.user.titel"), None);
+        assert_eq!(offered("known here: title", "titel"), None);
     }
 
     #[test]

@@ -5,13 +5,16 @@ use serde_json::{Map, Value};
 use super::attribute::{AppType, DateForm, Part, Pick, Row, ScimSource, is_nothing};
 use super::helpers;
 use super::roots::Roots;
+use super::table::Table;
 use crate::scim::ScimError;
 
 /// Why a row cannot take what SCIM has.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Misfit {
     /// What Okta is told: 400 `invalidValue`.
     pub error: ScimError,
+    /// The value is not in this table of the app; reading it again may help.
+    pub ask: Option<String>,
 }
 
 impl Row {
@@ -42,7 +45,24 @@ impl Row {
                 Err(misfit) => refused = refused.or(Some(misfit)),
             }
         }
-        refused.map_or(Ok(None), Err)
+        if let Some(misfit) = refused {
+            return Err(misfit);
+        }
+        self.by_groups(roots)
+    }
+
+    /// What the groups of the user give where SCIM itself gives no value.
+    fn by_groups(&self, roots: &Roots) -> Result<Option<Value>, Misfit> {
+        let Some(table) = self.table.as_ref().filter(|table| table.names_groups()) else {
+            return Ok(None);
+        };
+        if self.pick == Pick::All {
+            return Ok(self.listed(table.of_groups(roots)));
+        }
+        match table.to_app(&Value::Null, roots, false) {
+            Some(value) => self.finished(&Value::Null, value).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The first candidate that the table and the type take.
@@ -69,17 +89,36 @@ impl Row {
         for value in &values {
             list.extend(self.one_out(value, roots)?);
         }
+        for value in self.table.iter().flat_map(|table| table.of_groups(roots)) {
+            if !list.contains(&value) {
+                list.push(value);
+            }
+        }
+        Ok(self.listed(list))
+    }
+
+    /// Several values as the app keeps them.
+    fn listed(&self, list: Vec<Value>) -> Option<Value> {
         if list.is_empty() {
-            return Ok(None);
+            return None;
         }
         let Some(separator) = &self.join else {
-            return Ok(Some(Value::Array(list)));
+            return Some(Value::Array(list));
         };
         let texts = list.iter().map(|value| match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         });
-        Ok(Some(Value::String(texts.collect::<Vec<_>>().join(separator))))
+        Some(Value::String(texts.collect::<Vec<_>>().join(separator)))
+    }
+
+    /// With `pick: all` each value counts by itself; what the groups give comes beside them.
+    fn by_table(&self, table: &Table, scim: &Value, roots: &Roots) -> Option<Value> {
+        let ignore_case = !self.case_exact;
+        match self.pick {
+            Pick::All => table.of_value(scim, roots, ignore_case),
+            _ => table.to_app(scim, roots, ignore_case),
+        }
     }
 
     /// One value through table, date and type; None if the table ignores it.
@@ -89,21 +128,28 @@ impl Row {
         }
         let value = match &self.table {
             None => scim.clone(),
-            Some(table) => match table.to_app(scim, roots, !self.case_exact) {
+            Some(table) => match self.by_table(table, scim, roots) {
                 Some(value) => value,
                 None if table.refuse_unknown => {
                     let allowed = table.allowed();
-                    return Err(self.misfit(scim, &format!("allowed: {allowed}")));
+                    let mut misfit = self.misfit(scim, &format!("allowed: {allowed}"));
+                    misfit.ask = table.learned.as_ref().map(|learned| learned.name().to_owned());
+                    return Err(misfit);
                 }
                 None => return Ok(None),
             },
         };
+        self.finished(scim, value).map(Some)
+    }
+
+    /// A value of the table in the form and the type of the app.
+    fn finished(&self, scim: &Value, value: Value) -> Result<Value, Misfit> {
         let value = match &self.date {
             None => value,
             Some(form) => date_out(&value, form)
                 .ok_or_else(|| self.misfit(scim, "a date or time stamp is expected"))?,
         };
-        typed(value, self.kind).map(Some).map_err(|expected| self.misfit(scim, expected))
+        typed(value, self.kind).map_err(|expected| self.misfit(scim, expected))
     }
 
     fn misfit(&self, scim: &Value, expected: &str) -> Misfit {
@@ -114,7 +160,7 @@ impl Row {
             let shown: String = scim.to_string().chars().take(100).collect();
             format!("The value {shown} of {name} is not allowed; {expected}.")
         };
-        Misfit { error: ScimError::invalid_value(detail) }
+        Misfit { error: ScimError::invalid_value(detail), ask: None }
     }
 }
 

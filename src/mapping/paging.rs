@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::call::Call;
 use super::condition::is_present;
 use super::error::{PagingError, Unreadable};
+use super::link::{self, NextLink};
 use super::path::JsonPath;
 use super::roots::Roots;
 use super::template::scalar_text;
@@ -18,9 +19,18 @@ pub(crate) struct PagingRule {
     pub by: PagingBy,
     pub first: u64,
     pub size: Option<u64>,
-    pub next: Option<JsonPath>,
+    pub next: Option<NextFrom>,
     pub more: Option<JsonPath>,
     pub total: Option<JsonPath>,
+}
+
+/// Where the next cursor or link is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum NextFrom {
+    /// A path into the answer.
+    Path(JsonPath),
+    /// The header `link`, RFC 8288.
+    LinkHeader,
 }
 
 /// How pages follow each other.
@@ -29,6 +39,7 @@ pub(crate) enum PagingBy {
     Offset,
     Page,
     Cursor,
+    Link,
     None,
 }
 
@@ -38,6 +49,8 @@ pub struct Page {
     offset: u64,
     number: u64,
     cursor: Option<Value>,
+    /// Where it is, if the page before it said so.
+    link: Option<NextLink>,
     size: Option<u64>,
     /// Rows of the pages before this one.
     rows: u64,
@@ -59,6 +72,11 @@ impl Page {
         root
     }
 
+    /// Where it is, if the page before it said so.
+    pub(crate) fn link(&self) -> Option<&NextLink> {
+        self.link.as_ref()
+    }
+
     /// Rows of the pages before this one.
     pub fn rows_before(&self) -> u64 {
         self.rows
@@ -77,6 +95,7 @@ impl Call {
             offset,
             number,
             cursor: None,
+            link: None,
             size: rule.size,
             rows: 0,
             total: None,
@@ -116,8 +135,11 @@ impl Call {
             return Err(PagingError::TotalChanged { call: call(), before, now });
         }
         let roots = Roots::new().with_answer(answer);
-        let cursor =
-            rule.next.as_ref().and_then(|path| path.all(&roots).first().map(|v| (*v).clone()));
+        let cursor = match &rule.next {
+            Some(NextFrom::Path(path)) => path.all(&roots).first().map(|v| (*v).clone()),
+            Some(NextFrom::LinkHeader) => link::next_in(answer).map(Value::String),
+            None => None,
+        };
         let cursor = cursor.filter(is_present);
         let ended = self.is_last(rule, &roots, cursor.as_ref(), here, rows, total)?;
         if ended {
@@ -134,16 +156,35 @@ impl Call {
             return Err(PagingError::Repeated { call: call() });
         }
         seen.push(digest);
+        let link = match (rule.by, &cursor) {
+            (PagingBy::Link, Some(url)) => Some(self.linked(url, &mut seen)?),
+            _ => None,
+        };
         Ok(Some(Page {
             // The app may give fewer rows than asked for; the next page begins behind them.
             offset: page.offset + here,
             number: page.number + 1,
             cursor,
+            link,
             size: page.size,
             rows,
             total,
             seen,
         }))
+    }
+
+    /// Where a link leads; one that was followed before leads nowhere.
+    fn linked(&self, url: &Value, seen: &mut Vec<u64>) -> Result<NextLink, PagingError> {
+        let text = url.as_str().unwrap_or_default();
+        let link = link::resolve(text, &self.base_url).map_err(|why| self.unreadable(why))?;
+        let mut hasher = DefaultHasher::new();
+        link.hash(&mut hasher);
+        let digest = hasher.finish();
+        if seen.contains(&digest) {
+            return Err(PagingError::Repeated { call: self.name().to_owned() });
+        }
+        seen.push(digest);
+        Ok(link)
     }
 
     fn is_last(

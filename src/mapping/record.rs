@@ -46,9 +46,17 @@ impl Carried {
             Asserted::Everything => true,
             // A row over `to_app` alone follows whatever changed.
             Asserted::Slots(_) if row.sources.is_empty() => true,
-            Asserted::Slots(slots) => row.sources.iter().any(|source| touches(slots, &source.slot)),
+            Asserted::Slots(slots) => {
+                let of_groups = row.follows_groups() && slots.contains(&groups_slot());
+                of_groups || row.sources.iter().any(|source| touches(slots, &source.slot))
+            }
         }
     }
+}
+
+/// SCIM's `groups` of a user.
+pub(crate) fn groups_slot() -> Slot {
+    Slot::new(["groups"])
 }
 
 /// Whether one of the slots is this one, holds it or lies in it.
@@ -120,6 +128,15 @@ impl Side {
         };
         for row in &self.attributes {
             let asserted = creating || carried.has(row);
+            if !asserted && row.follows_groups() {
+                // Nobody asks about the groups now: the app's value stays.
+                let is = row.field.get(current);
+                if let Some(is) = &is {
+                    row.field.put(&mut record.tree, is.clone(), current);
+                }
+                record.states.push(is.map_or(FieldState::Absent, FieldState::Value));
+                continue;
+            }
             let state = match row.outward(&roots, self.resource_root()) {
                 Ok(Some(value)) if !row.is_password() || carried.password => {
                     FieldState::Value(value)
@@ -127,13 +144,23 @@ impl Side {
                 Ok(_) if asserted => self.without_value(row, &roots, creating, current),
                 Ok(_) => FieldState::Absent,
                 Err(misfit) if asserted => {
-                    return Err(Refusal { error: misfit.error });
+                    return Err(Refusal { error: misfit.error, ask: misfit.ask });
                 }
                 // What the app itself shows, and the table cannot take, is left alone.
                 Err(_) => FieldState::Absent,
             };
-            if let FieldState::Value(value) | FieldState::Cleared(Some(value)) = &state {
-                row.field.put(&mut record.tree, value.clone(), current);
+            match &state {
+                FieldState::Value(value) | FieldState::Cleared(Some(value)) => {
+                    row.field.put(&mut record.tree, value.clone(), current);
+                }
+                // Nobody spoke about it, and SCIM has no value for it: a call that writes the
+                // whole record keeps what the app has.
+                FieldState::Absent if !asserted && row.read => {
+                    if let Some(value) = row.field.get(current) {
+                        row.field.put(&mut record.tree, value, current);
+                    }
+                }
+                FieldState::Cleared(None) | FieldState::Absent => {}
             }
             record.states.push(state);
         }
@@ -164,7 +191,8 @@ impl Side {
     /// and `schemas`.
     pub fn read_back(&self, current: &Value, id: &Value) -> Value {
         let mut resource = Value::Object(Map::new());
-        for row in self.attributes.iter().filter(|row| row.is_readable()) {
+        // What a record says about groups becomes memberships, not an attribute.
+        for row in self.attributes.iter().filter(|row| row.is_readable() && !row.is_of_groups()) {
             if let Some(app) = row.field.get(current) {
                 row.show(&app, &mut resource);
             }
@@ -271,12 +299,31 @@ impl Side {
 
     /// `adopt_if_same`: equal by "differs"; no value on either side is unequal.
     pub fn same(&self, fields: &[FieldId], app: &AppRecord, current: &Value) -> bool {
-        let carried = Carried::everything(false);
-        fields.iter().all(|field| {
-            let has = self.row(*field).is_some_and(|row| row.field.get(current).is_some());
-            has && matches!(app.state(*field), FieldState::Value(_))
-                && !self.differs(*field, app, current, &carried)
-        })
+        fields.iter().all(|field| self.is_equal(*field, app, current))
+    }
+
+    /// Whether the app shows a field as the table wants it, whenever it may be sent.
+    fn is_equal(&self, field: FieldId, app: &AppRecord, current: &Value) -> bool {
+        let (Some(row), FieldState::Value(wanted)) = (self.row(field), app.state(field)) else {
+            return false;
+        };
+        let Some(is) = row.field.get(current) else { return false };
+        same_app_value(row, wanted, &is)
+            || (row.is_readable() && self.reads_the_same(row, Some(wanted), Some(&is)))
+    }
+
+    /// Whether rows of lists lack something that single reads have.
+    pub fn lacks_in_lists(&self) -> bool {
+        self.attributes.iter().any(|row| row.not_in_list)
+    }
+
+    /// Gives a resource that was read from a row of a list what such rows lack, as it was last
+    /// read.
+    pub fn complete(&self, listed: &mut Value, row: &Value, last_read: &Value) {
+        let lacks = |field: &&Row| field.not_in_list && field.field.get(row).is_none();
+        for source in self.attributes.iter().filter(lacks).flat_map(|field| &field.sources) {
+            source.slot.copy(last_read, listed);
+        }
     }
 
     /// What a PUT without the attribute at a slot means. `absent: default` clears it here; the
@@ -288,6 +335,13 @@ impl Side {
             .filter(|row| row.sources.iter().any(|source| source.slot == *slot))
             .any(|row| row.absent != AbsentRule::Keep);
         if clears { Absent::Clear } else { Absent::Keep }
+    }
+
+    /// SCIM attributes whose value in the app may only follow from a group (`group` cells).
+    pub fn slots_fed_by_groups(&self) -> Vec<Slot> {
+        let rows = self.attributes.iter().filter(|row| row.follows_groups());
+        let slots = rows.flat_map(|row| row.sources.iter().map(|source| source.slot.clone()));
+        slots.filter(|slot| *slot != groups_slot()).collect()
     }
 
     /// SCIM attributes the bridge itself remembers.

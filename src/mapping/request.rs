@@ -8,14 +8,18 @@ use std::fmt::Write as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::call::{Call, Pick};
+use super::call::{Call, Pick, VersionFrom};
 use super::error::ValueError;
+use super::link::NextLink;
 use super::paging::Page;
 use super::roots::Roots;
 use super::template::{Part, scalar_text};
 use super::value::Val;
 use super::wire::{Format, HeaderText, Payload, PlacedSecret, PlannedRequest, SecretPlace};
 use super::xml;
+
+/// Where plans put the headers of the answer that gave the record; no author can name it.
+pub(crate) const TAGS: &str = "tags of the record";
 
 /// What is left as it is in a path segment: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -43,7 +47,7 @@ impl Call {
         Ok(PlannedRequest {
             call: self.name.clone(),
             method: self.method,
-            target: self.target(&roots)?,
+            target: self.target(&roots, page.and_then(Page::link))?,
             headers: self.headers(&roots)?,
             body: self.body(&roots, sent, &mut secrets)?,
             secrets,
@@ -52,6 +56,7 @@ impl Call {
             class: self.class,
             in_doubt: self.in_doubt,
             sensitive: self.sensitive(&roots),
+            idempotency_key: self.idempotency_key.clone(),
         })
     }
 
@@ -76,11 +81,17 @@ impl Call {
         Some(picked)
     }
 
-    fn target(&self, roots: &Roots) -> Result<String, ValueError> {
+    fn target(&self, roots: &Roots, link: Option<&NextLink>) -> Result<String, ValueError> {
+        if let Some(NextLink::Target(target)) = link {
+            return Ok(target.clone());
+        }
         let mut target = String::new();
         for segment in &self.path {
             target.push('/');
             target.push_str(&self.segment(segment, roots)?);
+        }
+        if let Some(NextLink::Query(query)) = link {
+            return Ok(format!("{target}?{query}"));
         }
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in &self.query {
@@ -161,7 +172,25 @@ impl Call {
             }
             headers.push((name.clone(), HeaderText::Plain(text)));
         }
+        headers.extend(self.version_header(roots)?);
         Ok(headers)
+    }
+
+    /// The version of the record that the write is made against, where the app gave one.
+    fn version_header(&self, roots: &Roots) -> Result<Option<(String, HeaderText)>, ValueError> {
+        let Some(version) = &self.version else { return Ok(None) };
+        let found = match &version.from {
+            VersionFrom::Path(path) => path.all(roots).first().and_then(|v| scalar_text(v)),
+            VersionFrom::Header(name) => {
+                roots.get(TAGS).and_then(|tags| tags.get(name)).and_then(scalar_text)
+            }
+        };
+        let Some(text) = found.filter(|text| !text.is_empty()) else { return Ok(None) };
+        if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
+            let header = version.header.clone();
+            return Err(ValueError::Header { place: self.place(), header });
+        }
+        Ok(Some((version.header.clone(), HeaderText::Plain(text))))
     }
 
     /// Parameters of the query whose values are secrets.
@@ -222,8 +251,10 @@ impl Call {
             .iter()
             .filter_map(|field| roots.get("app").and_then(|app| field.get(app)));
         let given = roots.get("user").and_then(|user| user.get("password")).cloned();
+        let random = self.randoms.iter().filter_map(|random| random.eval(roots));
         let mut texts: Vec<String> = in_app
             .chain(given)
+            .chain(random)
             .filter_map(|value| scalar_text(&value))
             .filter(|t| !t.is_empty())
             .collect();

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::random::Seed;
 use super::wire::{Answer, Body};
 
 /// The named values of one evaluation. Values are shared, not copied.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Roots {
     values: BTreeMap<String, Arc<Value>>,
+    seed: Option<Seed>,
 }
 
 impl Roots {
@@ -32,6 +34,18 @@ impl Roots {
     /// Gives a root a value.
     pub fn set(&mut self, name: &str, value: impl Into<Arc<Value>>) {
         self.values.insert(name.to_owned(), value.into());
+    }
+
+    /// The same roots, for values of `{ random: N }` made from this seed.
+    #[must_use]
+    pub fn with_seed(mut self, seed: &Seed) -> Self {
+        self.seed = Some(seed.clone());
+        self
+    }
+
+    /// What random values are made from; none in plans that only read.
+    pub fn seed(&self) -> Option<&Seed> {
+        self.seed.as_ref()
     }
 
     /// The value of a root.

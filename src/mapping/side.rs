@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::attribute::{FieldId, Row, ScimSource};
+use super::belonging::OnUser;
 use super::call::CallId;
 use super::condition::Condition;
 use super::value::Val;
@@ -52,6 +53,8 @@ pub struct Side {
     pub if_exists: IfExists,
     /// What only groups have.
     pub members: Membership,
+    /// The records, where the mapping itself lists them; the app is not asked for them.
+    pub records: Option<Arc<Vec<Value>>>,
     pub(crate) resource_type: ResourceType,
     pub(crate) keep: Vec<Slot>,
     pub(crate) vars: Arc<Value>,
@@ -127,6 +130,51 @@ pub struct Membership {
     pub set: Vec<CallId>,
     /// What may be done.
     pub policy: GroupPolicy,
+    /// Where memberships are made.
+    pub place: Place,
+    /// How a person becomes member ids; None: the person's key is the one.
+    pub ids: Option<MemberIds>,
+}
+
+/// Where memberships are made: on the app's group, or on the user's record.
+#[derive(Debug, Clone, Default)]
+pub enum Place {
+    /// By calls about the group, in the group's lane.
+    #[default]
+    Group,
+    /// The bridge keeps them; a table makes a field of the user from them.
+    Table,
+    /// By calls about one person, for groups that the mapping lists.
+    Fixed {
+        /// The value that groups share of which only the topmost counts.
+        one_per: Option<String>,
+    },
+    /// In a field of the user's record.
+    OnUser(Box<OnUser>),
+}
+
+impl Place {
+    /// Made in the user's lane.
+    pub fn is_on_user(&self) -> bool {
+        !matches!(self, Self::Group)
+    }
+
+    /// `on_user`, if that is the place.
+    pub fn on_user(&self) -> Option<&OnUser> {
+        match self {
+            Self::OnUser(on_user) => Some(on_user),
+            _ => None,
+        }
+    }
+}
+
+/// `member_ids:`, compiled.
+#[derive(Debug, Clone)]
+pub struct MemberIds {
+    /// The call that lists a person's member ids.
+    pub call: CallId,
+    /// The member id, over root `record`.
+    pub id: Val,
 }
 
 /// Where the members of a group are read.

@@ -21,6 +21,13 @@ pub enum Val {
     Text(Template),
     /// `{ secret: NAME }`; only where references are allowed.
     Secret(String),
+    /// `{ random: N }`: another text for each operation, from the seed of the roots.
+    Random {
+        /// Where it stands in the file: two places have two values.
+        place: usize,
+        /// How many characters.
+        length: usize,
+    },
     /// `{ json_text: STRUCTURE }`: the compact JSON as one text.
     JsonText(Box<Val>),
     /// A list of values.
@@ -39,6 +46,9 @@ impl Val {
             Self::Text(template) => template.render(roots).map(Value::String),
             // References never become values; the places that allow them look for them.
             Self::Secret(_) => None,
+            Self::Random { place, length } => {
+                roots.seed().map(|seed| Value::String(seed.text(*place, *length)))
+            }
             Self::JsonText(inner) => {
                 inner.eval(roots).map(|value| Value::String(value.to_string()))
             }
@@ -116,7 +126,7 @@ impl Val {
             Self::JsonText(inner) => inner.json_paths(),
             Self::List(items) => items.iter().flat_map(Self::json_paths).collect(),
             Self::Map(entries) => entries.iter().flat_map(|(_, v)| v.json_paths()).collect(),
-            Self::Constant(_) | Self::Text(_) | Self::Secret(_) => Vec::new(),
+            Self::Constant(_) | Self::Text(_) | Self::Secret(_) | Self::Random { .. } => Vec::new(),
         }
     }
 
@@ -133,7 +143,7 @@ impl Val {
             Self::JsonText(inner) => inner.names_of(root),
             Self::List(items) => items.iter().flat_map(|item| item.names_of(root)).collect(),
             Self::Map(entries) => entries.iter().flat_map(|(_, v)| v.names_of(root)).collect(),
-            Self::Constant(_) | Self::Path(_) | Self::Secret(_) => Vec::new(),
+            Self::Constant(_) | Self::Path(_) | Self::Secret(_) | Self::Random { .. } => Vec::new(),
         }
     }
 
@@ -145,7 +155,18 @@ impl Val {
             Self::JsonText(inner) => inner.mentions(root),
             Self::List(items) => items.iter().any(|item| item.mentions(root)),
             Self::Map(entries) => entries.iter().any(|(_, value)| value.mentions(root)),
-            Self::Constant(_) | Self::Secret(_) => false,
+            Self::Constant(_) | Self::Secret(_) | Self::Random { .. } => false,
+        }
+    }
+
+    /// The random values in it, wherever they stand.
+    pub fn randoms(&self) -> Vec<Val> {
+        match self {
+            Self::Random { .. } => vec![self.clone()],
+            Self::JsonText(inner) => inner.randoms(),
+            Self::List(items) => items.iter().flat_map(Self::randoms).collect(),
+            Self::Map(entries) => entries.iter().flat_map(|(_, v)| v.randoms()).collect(),
+            Self::Constant(_) | Self::Path(_) | Self::Text(_) | Self::Secret(_) => Vec::new(),
         }
     }
 }

@@ -153,6 +153,9 @@ pub struct PlannedRequest {
     pub in_doubt: InDoubtRule,
     /// Values (a password) that must not be shown or stored wherever they occur.
     pub sensitive: Vec<String>,
+    /// The header in which whoever sends it puts the key of the step, so that the app does the
+    /// same thing only once.
+    pub idempotency_key: Option<String>,
 }
 
 /// The body of an answer, as far as it could be read.
@@ -228,4 +231,6 @@ pub struct Classified {
     pub say: String,
     /// How long the app (or the row) asks to wait.
     pub wait: Option<Duration>,
+    /// Member ids that were refused, though the call worked for the others.
+    pub refused_members: Vec<Value>,
 }

@@ -8,18 +8,21 @@ use super::clock::later;
 use super::engine::{Engine, Pause};
 use super::goal::{taken_back, united};
 use super::keys::keys_of;
-use super::members::{EDGES_AT_ONCE, edge_ends};
+use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge};
+use super::rest::rest_of_create;
 use super::round::{Round, RoundEnd, link_to};
 use super::view::{self, Asserted};
 use super::wait::Ended;
 use crate::change::{ChangeId, Kind, RefusedAs, ResourceId, Verb, WaitReason};
 use crate::journal::{
-    DesiredNow, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, Wait,
+    DesiredNow, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, Wait,
 };
 use crate::mapping::{Applied, Classified, Missing, Reached};
 use crate::observe::alarm;
 use crate::scim::{ScimError, ScimType};
 
+/// Who is listed and not readable yet is read again after that time.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long an app that refuses the bridge's credential is left alone.
 const AUTH_PAUSE: std::time::Duration = std::time::Duration::from_secs(300);
 
@@ -40,9 +43,14 @@ impl Engine {
             }
             RoundEnd::Reached(Reached::NotYet) => {
                 let now = self.clock.now();
-                let until = self.create_rests_until(round.app, &round.work.open_steps);
+                let rest = rest_of_create(round.app, &round.work.open_steps);
+                let Some(until) = rest.map_or(Some(later(now, AGAIN)), |rest| rest.next_look(now))
+                else {
+                    let words = "the app said that it made the account, and nobody can find it";
+                    return self.park(round, words.into()).await;
+                };
                 let words = "a create is in doubt: it is looked for again after the settle time";
-                self.wait(round, WaitReason::Settle, until.unwrap_or(now), words.into()).await
+                self.wait(round, WaitReason::Settle, until, words.into()).await
             }
             RoundEnd::Reached(Reached::Missing) => self.missing(round, "").await,
             RoundEnd::Missing { words } => self.missing(round, &words).await,
@@ -69,6 +77,13 @@ impl Engine {
                 let app = round.app.name();
                 let detail = format!("{app} has no group of that name, and none is made here.");
                 self.refuse(round, ScimError::invalid_value(detail), None).await
+            }
+            RoundEnd::Reached(Reached::UnknownMember { person, words }) => {
+                let app = round.app.name();
+                let error =
+                    ScimError::invalid_value(format!("{app} does not know a member. {words}"));
+                self.refuse_with(round, error, None, refused_edge(&round.edges, &person, words))
+                    .await
             }
             RoundEnd::Refused { how, words } => self.refuse(round, refusal(how, words), None).await,
             RoundEnd::Unplannable(error) => {
@@ -128,12 +143,25 @@ impl Engine {
             settlement.keys = Some(keys_of(resource.kind, &shown));
         }
         if refused.is_some() {
-            settlement.desired = DesiredNow::Put(shown);
+            let mut desired = shown;
+            let before = resource.desired.clone().unwrap_or_default();
+            for slot in round.app.mapping.users.slots_fed_by_groups() {
+                slot.copy(&before, &mut desired);
+            }
+            settlement.desired = DesiredNow::Put(desired);
         }
-        settlement.actual = Some(applied.shown);
+        settlement.unread = applied.unread.clone();
+        settlement.actual = Some(applied.shown.clone());
         if let Some(members) = &applied.members {
             settlement.edges = edge_ends(&round.edges, members);
         }
+        if resource.kind == Kind::User {
+            settlement.edges = Self::belonging_ends(round, &applied);
+            settlement.rejoins = applied.renewed && !round.app.mapping.belongs_on_user();
+        } else if round.app.mapping.belongs_on_user() {
+            return self.group_on_users(round, settlement, tell).await;
+        }
+        self.users_follow(round, &settlement).await?;
         if round.edges.len() >= EDGES_AT_ONCE as usize {
             // A slice of a large group; the change ends with the last one.
             settlement.ends.clear();
@@ -141,7 +169,7 @@ impl Engine {
             settlement.next = LaneNext::Ready;
             return self.journal.settle(settlement).await.map(drop);
         }
-        if self.awaits_members(round).await? {
+        if self.awaits_members(round, &round.edges).await? {
             return self.wait_for_members(round, settlement).await;
         }
         let settled = self.journal.settle(settlement).await?;
@@ -149,6 +177,41 @@ impl Engine {
             tracing::warn!(app = round.app.name(), resource = %resource.id, %other,
                 "two resources have the same name; the older one keeps it");
         }
+        self.tell(round, tell);
+        Ok(())
+    }
+
+    /// Where a field of users follows from groups of the app's own, the lanes of those who came
+    /// or went have something to do.
+    async fn users_follow(
+        &self,
+        round: &Round<'_>,
+        settlement: &Settlement,
+    ) -> Result<(), JournalError> {
+        let is_group = round.work.resource.kind == Kind::Group;
+        if !is_group || settlement.edges.is_empty() || !round.app.mapping.users_follow_groups() {
+            return Ok(());
+        }
+        let users = settlement.edges.iter().map(|edge| edge.user.clone()).collect();
+        self.journal.wake(users, self.clock.now()).await
+    }
+
+    /// The group itself is as wanted; its change ends when its members' lanes are done.
+    async fn group_on_users(
+        &self,
+        round: &Round<'_>,
+        settlement: Settlement,
+        tell: Vec<(ChangeId, Ended)>,
+    ) -> Result<(), JournalError> {
+        let handed = self.hand_over(round).await?;
+        if round.changes.is_empty() {
+            return self.journal.settle(settlement).await.map(drop);
+        }
+        let edges = self.journal.pending_edges(&round.work.resource.id, EDGES_AT_ONCE).await?;
+        if handed || self.awaits_members(round, &edges).await? {
+            return self.wait_for_members(round, settlement).await;
+        }
+        self.journal.settle(settlement).await?;
         self.tell(round, tell);
         Ok(())
     }
@@ -236,7 +299,24 @@ impl Engine {
         error: ScimError,
         internal: Option<String>,
     ) -> Result<(), JournalError> {
-        let settlement = self.refusal_of(round, round.changes, &error, internal);
+        let edges = Self::belongings_refused(round, &error.detail);
+        self.refuse_with(round, error, internal, edges).await
+    }
+
+    /// The same with what becomes of memberships.
+    async fn refuse_with(
+        &self,
+        round: &Round<'_>,
+        error: ScimError,
+        internal: Option<String>,
+        edges: Vec<EdgeEnd>,
+    ) -> Result<(), JournalError> {
+        let mut settlement = self.refusal_of(round, round.changes, &error, internal);
+        settlement.edges = edges;
+        if Self::belongings_wait(round) {
+            // They were not what was refused.
+            settlement.next = LaneNext::Ready;
+        }
         self.journal.settle(settlement).await?;
         let ends = round.changes.iter().map(|c| (c.change, Ended::Refused(error.clone())));
         self.tell(round, ends.collect());
@@ -348,6 +428,7 @@ impl Engine {
         let error = ScimError::new(500, detail);
         let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
         settlement.keep_doubts = true;
+        settlement.edges = Self::belongings_refused(round, &words);
         settlement.ends = round
             .changes
             .iter()

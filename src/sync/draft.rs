@@ -103,6 +103,7 @@ fn checked(
     request: Value,
 ) -> Result<Draft, ScimError> {
     let (side, _) = side_of(app, kind)?;
+    no_echo_of_groups(side, &resource, base, &mut written);
     log_warnings(app, &written.left_out);
     let ends_access = kind == Kind::User && ends_access(&written);
     log_warnings(app, &side.check_write(Some(base), &mut written, ends_access)?);
@@ -122,6 +123,19 @@ fn checked(
         request,
         before: Some(resource),
     })
+}
+
+/// What may only follow from a group is not asked for by a request that repeats what it was
+/// shown: it would stay when the group is left. What was asked before stays asked.
+fn no_echo_of_groups(side: &Side, resource: &Resource, base: &Value, written: &mut Written) {
+    let before = resource.desired.clone().unwrap_or_else(|| json!({}));
+    for slot in side.slots_fed_by_groups() {
+        let asserted = written.asserted.contains(&slot);
+        if !asserted || slot.get(&written.desired) == slot.get(base) {
+            slot.copy(&before, &mut written.desired);
+            written.asserted.retain(|other| *other != slot);
+        }
+    }
 }
 
 /// The request makes `active` false.

@@ -142,6 +142,8 @@ pub struct Engine {
     pub feed: Feed,
     /// Records that were read a moment ago.
     pub readings: super::readings::Readings,
+    /// How old the tables of the apps are.
+    pub tables: super::tables::Ages,
     /// Lists that are being read.
     pub walks: super::snapshot::Walks,
     /// Requests that wait for a change to end.
@@ -181,6 +183,7 @@ impl Engine {
             metrics,
             feed,
             readings: super::readings::Readings::default(),
+            tables: super::tables::Ages::default(),
             walks: super::snapshot::Walks::default(),
             waiters: Waiters::default(),
             accepting: tokio::sync::RwLock::default(),

@@ -112,7 +112,11 @@ impl Engine {
         deadline: Deadline,
     ) -> Result<Vec<Resource>, ScimError> {
         let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().wait);
-        match self.carry_read(app, plan, until).await {
+        let read = match self.fresh_tables(app, kind, until).await {
+            Ok(()) => self.carry_read(app, plan, until).await,
+            Err(failure) => Err(failure),
+        };
+        match read {
             Ok(Found::Nobody) => Ok(Vec::new()),
             Ok(Found::Several { ids, .. }) => {
                 let name = app.name();

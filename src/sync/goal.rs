@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::engine::Engine;
+use super::rest::rest_of_create;
 use super::round::Round;
 use super::view::Asserted;
-use crate::change::{Kind, Verb};
+use crate::change::{Kind, StepClass, Verb};
 use crate::journal::JournalError;
-use crate::mapping::{Claim, Goal, Look, MemberGoal, Person, Want};
+use crate::mapping::{CallId, Claim, Goal, Look, Marks, MemberGoal, Person, Seed, Want};
 use crate::scim::Slot;
 
 impl Engine {
@@ -22,14 +23,14 @@ impl Engine {
                 desired: last
                     .and_then(|change| change.desired.clone())
                     .or_else(|| resource.desired.clone())
-                    .or_else(|| resource.actual.clone())
+                    .or_else(|| Self::as_it_is(round))
                     .unwrap_or_default(),
                 asserted: united(&asserted),
                 members: self.member_goal(round, &asserted).await?,
             },
         };
         let now = self.clock.now();
-        let rests = self.create_rests_until(round.app, &round.work.open_steps);
+        let rests = rest_of_create(round.app, &round.work.open_steps);
         // Who was known and has no link (any more) is looked up again by name: the one who is
         // found is no stranger.
         let creating = round.work.changes.iter().any(|change| change.verb == Verb::Create);
@@ -42,8 +43,38 @@ impl Engine {
             password: self.password(round),
             claim: if ours { Claim::Ours } else { Claim::AsMapped },
             reading: self.reading(round),
-            may_create: rests.is_none_or(|until| until <= now),
+            may_create: rests.is_none_or(|rest| rest.is_over(now)),
+            awaited: awaited(round),
+            seed: self.seed(round),
+            marks: self.marks(round),
+            groups: Self::user_groups(round),
+            tables: self.tables.stale(round.app, resource.kind),
         })
+    }
+
+    /// What random values of this goal are made from: the same after a crash, so that a call that is
+    /// sent again carries the same ones, though none is written down.
+    fn seed(&self, round: &Round<'_>) -> Seed {
+        if round.app.secrets.are_stand_ins() {
+            return Seed::shown();
+        }
+        let change = round.changes.last().map_or(0, |change| change.change.0);
+        Seed::of(self.keys.seed(format!("{} {change}", round.work.resource.id).as_bytes()))
+    }
+
+    /// What was last applied to fields that the app never shows.
+    fn marks(&self, round: &Round<'_>) -> Marks {
+        let key = self.keys.seed(format!("unread {}", round.work.resource.id).as_bytes());
+        Marks::new(key, round.work.unread.as_ref())
+    }
+
+    /// Of a resource that nobody wrote: what the app shows, but for what may only follow from a
+    /// group there.
+    fn as_it_is(round: &Round<'_>) -> Option<Value> {
+        let mut actual = round.work.resource.actual.clone()?;
+        let side = round.app.mapping.side(round.work.resource.kind)?;
+        side.slots_fed_by_groups().iter().for_each(|slot| slot.remove(&mut actual));
+        Some(actual)
     }
 
     /// What a GET of a moment ago brought; nothing while a call is in doubt.
@@ -71,7 +102,7 @@ impl Engine {
         asserted: &[Asserted],
     ) -> Result<MemberGoal, JournalError> {
         let resource = &round.work.resource;
-        if resource.kind != Kind::Group {
+        if resource.kind != Kind::Group || round.app.mapping.belongs_on_user() {
             return Ok(MemberGoal::default());
         }
         let mut goal = MemberGoal {
@@ -120,6 +151,14 @@ impl Engine {
             }
         }
     }
+}
+
+/// The call of a create in doubt that says how its record is looked for.
+fn awaited(round: &Round<'_>) -> Option<CallId> {
+    let mapping = &round.app.mapping;
+    let creates = round.work.open_steps.iter().filter(|step| step.class == StepClass::Create);
+    let calls = creates.filter_map(|step| mapping.call_named(&step.call));
+    calls.filter(|call| mapping.call(*call).looks_for_id()).last()
 }
 
 /// All slots that any of the changes asserts.

@@ -14,8 +14,8 @@ use super::round::link_to;
 use super::snapshot::Choice;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view};
 use crate::change::{Kind, ResourceId};
-use crate::journal::{AdoptedAs, Resource, Seen, SnapshotKey, SnapshotPage};
-use crate::mapping::{Ask, ListPlan, ListedRow, ProbePlan, Taken};
+use crate::journal::{AdoptedAs, By, Resource, Seen, SnapshotKey, SnapshotPage};
+use crate::mapping::{Ask, GroupDelete, ListPlan, ListedRow, ProbePlan, Taken, id_text};
 use crate::scim::{Filter, ScimError, Sort};
 
 /// Rows of a page when the client does not say.
@@ -79,6 +79,7 @@ impl Engine {
             // What Okta's credential test is meant to try, if the mapping names it.
             self.carry_read(app, probe, until).await.map_err(|why| list_failed(app, why))?;
         }
+        self.fresh_tables(app, kind, until).await.map_err(|why| list_failed(app, why))?;
         let mut rows: Vec<ListedRow> = Vec::new();
         let mut complete = false;
         while !complete && (rows.len() as u64) < count.max(1) {
@@ -90,7 +91,7 @@ impl Engine {
         }
         let read = rows.len() as u64;
         let total = if complete { read } else { plan.total().unwrap_or(read).max(read) };
-        let ids = self.adopt(app, kind, rows).await?;
+        let ids = self.import(app, kind, rows).await?;
         let hidden = read - ids.len() as u64;
         let wanted: Vec<_> = ids.into_iter().take(usize::try_from(count).unwrap_or(0)).collect();
         let resources = self.resources(app, &wanted).await?;
@@ -127,32 +128,63 @@ impl Engine {
         }
     }
 
+    /// As [`Engine::adopt`], for a list of all: groups that were emptied and kept are back.
+    pub(super) async fn import(
+        &self,
+        app: &Arc<App>,
+        kind: Kind,
+        rows: Vec<ListedRow>,
+    ) -> Result<Vec<ResourceId>, ScimError> {
+        let keeps = app.mapping.side(kind).filter(|side| {
+            kind == Kind::Group && side.members.policy.delete == GroupDelete::EmptyAndKeep
+        });
+        for row in keeps.iter().flat_map(|_| &rows) {
+            let Some(side) = keeps else { break };
+            let found = self.find(app, kind, By::AppKey, &id_text(&row.id)).await?;
+            for gone in found.iter().filter(|resource| !resource.is_live()) {
+                let actual = side.read_back(&row.current, &row.id);
+                let keys = keys_of(kind, &actual);
+                let back = self.journal.unbury(&gone.id, actual, keys, self.clock.now()).await;
+                back.map_err(journal_failed)?;
+            }
+        }
+        self.adopt(app, kind, rows).await
+    }
+
     /// Gives rows of the app their SCIM ids; protected and hidden ones get none.
     pub(super) async fn adopt(
         &self,
-        app: &App,
+        app: &Arc<App>,
         kind: Kind,
         rows: Vec<ListedRow>,
     ) -> Result<Vec<ResourceId>, ScimError> {
         let Some(side) = app.mapping.side(kind) else { return Ok(Vec::new()) };
-        let seen: Vec<_> = rows
-            .into_iter()
-            .filter(|row| {
-                !side.is_hidden(&row.current, &row.id) && !side.is_protected(&row.current, &row.id)
-            })
-            .map(|row| {
-                let actual = side.read_back(&row.current, &row.id);
-                Seen {
-                    link: link_to(&row.id),
-                    keys: keys_of(kind, &actual),
-                    actual,
-                    new_id: self.ids.next(),
-                }
-            })
-            .collect();
+        let mut groups = Vec::new();
+        let mut seen = Vec::with_capacity(rows.len());
+        for row in rows {
+            if side.is_hidden(&row.current, &row.id) || side.is_protected(&row.current, &row.id) {
+                continue;
+            }
+            let mut actual = side.read_back(&row.current, &row.id);
+            let link = link_to(&row.id);
+            if side.lacks_in_lists() {
+                let known = self.find(app, kind, By::AppKey, &link.app_key).await?.pop();
+                let last_read = known.and_then(|known| known.actual).unwrap_or_default();
+                side.complete(&mut actual, &row.current, &last_read);
+            }
+            groups.push(app.mapping.groups_shown(&row.current));
+            let keys = keys_of(kind, &actual);
+            seen.push(Seen { link, keys, actual, new_id: self.ids.next() });
+        }
         let now = self.clock.now();
         let adopted = self.journal.adopt(app.name(), kind, seen, now).await;
         let adopted = adopted.map_err(journal_failed)?;
+        if kind == Kind::User && app.mapping.belongs_on_user() {
+            let alive = |how: &AdoptedAs| !matches!(how, AdoptedAs::Deleted | AdoptedAs::Unlinked);
+            let shown = adopted.iter().zip(groups).filter(|(adopted, _)| alive(&adopted.how));
+            let shown = shown.filter_map(|(adopted, groups)| Some((adopted.id.clone(), groups?)));
+            self.see_groups(app, shown.collect()).await?;
+        }
         Ok(adopted
             .into_iter()
             .filter(|adopted| adopted.how != AdoptedAs::Deleted)

@@ -3,6 +3,7 @@
 //! A group's change is settled when all the edges it touched are; a member that is still being
 //! created delays only itself in the app, and the end of the change.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,6 +19,9 @@ use crate::journal::{
 use crate::mapping::{MembersReached, id_text};
 use crate::sync::Certainty;
 
+/// Why a membership is only remembered.
+const NO_IDS: &str = "the app has no member id for this person";
+
 /// A missed wake-up is made good after that time.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
 
@@ -27,14 +31,21 @@ pub(super) const EDGES_AT_ONCE: u32 = 1_000;
 /// What the edges of a round became, by what the app refused. Those whose person has no account
 /// yet stay open.
 pub(super) fn edge_ends(edges: &[Edge], members: &MembersReached) -> Vec<EdgeEnd> {
-    let refusal = |id: &Value| {
-        let refused = members.refused.iter().find(|(other, _)| id_text(other) == id_text(id));
-        refused.map(|(_, words)| words.clone())
-    };
+    let refused: HashMap<String, &str> =
+        members.refused.iter().map(|(id, words)| (id_text(id), words.as_str())).collect();
+    let remembered: HashSet<String> = members.remembered.iter().map(id_text).collect();
     let end = |edge: &Edge| {
-        let outcome = match refusal(edge.user_link.as_ref()?) {
-            Some(words) => EdgeOutcome::Refused(words),
-            None => EdgeOutcome::Applied,
+        let outcome = match &edge.user_link {
+            Some(id) => match refused.get(&id_text(id)) {
+                Some(words) => EdgeOutcome::Refused((*words).to_owned()),
+                None if edge.wanted && remembered.contains(&id_text(id)) => {
+                    EdgeOutcome::Remembered(NO_IDS.to_owned())
+                }
+                None => EdgeOutcome::Applied,
+            },
+            // Nobody is there who could leave.
+            None if !edge.wanted => EdgeOutcome::Applied,
+            None => return None,
         };
         let (group, user) = (edge.group.clone(), edge.user.clone());
         Some(EdgeEnd { group, user, wanted: edge.wanted, outcome })
@@ -42,14 +53,31 @@ pub(super) fn edge_ends(edges: &[Edge], members: &MembersReached) -> Vec<EdgeEnd
     edges.iter().filter_map(end).collect()
 }
 
+/// The edge of a person whom the app does not know, if it was to be made in this round.
+pub(super) fn refused_edge(edges: &[Edge], person: &Value, words: String) -> Vec<EdgeEnd> {
+    let is = |edge: &&Edge| edge.user_link.as_ref().map(id_text) == Some(id_text(person));
+    let edge = edges.iter().find(is);
+    let end = edge.map(|edge| EdgeEnd {
+        group: edge.group.clone(),
+        user: edge.user.clone(),
+        wanted: edge.wanted,
+        outcome: EdgeOutcome::Refused(words),
+    });
+    end.into_iter().collect()
+}
+
 impl Engine {
     /// Somebody who shall be in the group is still being created, or was meanwhile.
-    pub(super) async fn awaits_members(&self, round: &Round<'_>) -> Result<bool, JournalError> {
+    pub(super) async fn awaits_members(
+        &self,
+        round: &Round<'_>,
+        edges: &[Edge],
+    ) -> Result<bool, JournalError> {
         if round.changes.is_empty() {
             return Ok(false);
         }
         let now = self.clock.now();
-        for edge in round.edges.iter().filter(|edge| edge.wanted && edge.user_link.is_none()) {
+        for edge in edges.iter().filter(|edge| edge.wanted && edge.user_link.is_none()) {
             let user = self.journal.resource(round.app.name(), Kind::User, &edge.user, now).await?;
             let comes = |user: Resource| {
                 user.link.is_some() || matches!(view::certainty(&user), Certainty::Pending(_))

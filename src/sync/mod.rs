@@ -8,6 +8,7 @@
 
 mod accept;
 mod api;
+mod belongings;
 mod clock;
 mod command;
 mod conclude;
@@ -31,13 +32,16 @@ mod readings;
 mod rehearsal;
 mod reload;
 mod removals;
+mod rest;
 mod round;
 mod secrets;
 mod snapshot;
 mod sources;
 mod start;
 mod submit;
+mod tables;
 mod tokens;
+mod trial;
 mod view;
 mod wait;
 
@@ -58,5 +62,9 @@ pub use secrets::{Environment, MissingSecret};
 pub use sources::Sources;
 pub use start::{BridgeConfig, StartError};
 pub use tokens::new_control_key;
+pub use trial::{
+    PageAttribute, Recording, TrialOrder, Tried, TriedCall, TriedFind, TriedOne, TriedPage,
+    TriedSide, Trouble, Weight, try_app,
+};
 
 pub use crate::change::{ChangeId, Kind};

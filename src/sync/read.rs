@@ -64,8 +64,9 @@ macro_rules! read_plan {
 }
 read_plan!(GetPlan, Option<Value>);
 read_plan!(crate::mapping::FindPlan, crate::mapping::Found);
-read_plan!(crate::mapping::MembersPlan, Option<Vec<Value>>);
+read_plan!(crate::mapping::MembersPlan, Option<crate::mapping::ShownMembers>);
 read_plan!(crate::mapping::ProbePlan, ());
+read_plan!(crate::mapping::TablesPlan, ());
 
 impl Engine {
     /// One resource: the app's record, and over it only what is not there yet.
@@ -107,7 +108,11 @@ impl Engine {
         let Some(link) = resource.link.clone() else { return Ok(Heard::All) };
         let plan = GetPlan::new(kind, link.app_id.clone());
         let begun = self.readings.begin();
-        match self.carry_read(app, plan, until).await {
+        let read = match self.fresh_tables(app, kind, until).await {
+            Ok(()) => self.carry_read(app, plan, until).await,
+            Err(failure) => Err(failure),
+        };
+        match read {
             Ok(Some(record)) => {
                 let Some(side) = app.mapping.side(kind) else { return Ok(Heard::All) };
                 if side.is_hidden(&record, &link.app_id) {
@@ -115,6 +120,10 @@ impl Engine {
                 }
                 let shown = side.read_back(&record, &link.app_id);
                 self.remember_reading(app, kind, resource, shown).await?;
+                let groups = app.mapping.groups_shown(&record).filter(|_| kind == Kind::User);
+                if let Some(groups) = groups {
+                    self.see_groups(app, vec![(resource.id.clone(), groups)]).await?;
+                }
                 self.readings.put(begun, &resource.id, record);
                 if kind == Kind::Group && members == Members::Shown {
                     self.refresh_members(app, resource, &link.app_id, until).await?;
@@ -170,11 +179,17 @@ impl Engine {
         let plan = crate::mapping::MembersPlan::new(&app.mapping, group.clone());
         let Ok(Some(people)) = self.carry_read(app, plan, until).await else { return Ok(()) };
         let mut users = Vec::with_capacity(people.len());
-        for person in &people {
+        let mut seen = std::collections::HashSet::new();
+        for (person, _) in &people {
             let key = crate::mapping::id_text(person);
+            // One person may be there several times, once per member id.
+            if !seen.insert(key.clone()) {
+                continue;
+            }
             // People without a SCIM link are not shown: Okta could not name them.
             users.extend(self.find(app, Kind::User, By::AppKey, &key).await?.pop().map(|u| u.id));
         }
+        self.remembered_in_fixed(app, resource, &mut users).await?;
         let now = self.clock.now();
         let changed = self.journal.set_members_read(&resource.id, users, now).await;
         if changed.map_err(journal_failed)? {

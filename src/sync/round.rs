@@ -3,6 +3,7 @@
 //! The only place that writes to the app. Every write has its intent on disk before the first
 //! byte leaves, and its outcome right after.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::belongings::Belongs;
 use super::clock::later;
 use super::engine::{App, Engine};
 use super::exchange::{
@@ -18,15 +20,16 @@ use super::exchange::{
 use super::members::EDGES_AT_ONCE;
 use crate::app::{Exchange, Phase};
 use crate::change::{
-    AnswerClass, ChangeId, Decision, Kind, RefusedAs, Schedule, Seen, StepClass, StepFacts,
-    WaitReason, Waiting, after_read, after_write, by_one_mapping, settle_of_create,
+    AnswerClass, ChangeId, Decision, InDoubtRule, Kind, RefusedAs, Schedule, Seen, StepClass,
+    StepFacts, WaitReason, Waiting, after_read, after_write, by_one_mapping,
 };
 use crate::journal::{
-    By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, StepEnd, StepIntent,
-    StepOutcome,
+    By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, Resolution, Settlement,
+    StepEnd, StepIntent, StepOutcome,
 };
 use crate::mapping::{
-    Classified, Converge, Goal, Next, PlanError, PlannedRequest, Reached, Taken, id_text,
+    Awaited, Classified, Converge, Goal, HeaderText, Next, PlanError, PlannedRequest, Reached,
+    Taken, id_text,
 };
 
 /// Longer than any call may take; each call has its own limit.
@@ -34,6 +37,8 @@ const ROUND_LIMIT: Duration = Duration::from_secs(600);
 
 /// What waits for an operator is looked at again that often; only a command lets it go.
 const HELD: Duration = Duration::from_secs(86_400);
+/// A call that the app took and that is not done yet.
+const TAKEN: &str = "the app took it; it is not done yet";
 
 /// How a round ended.
 #[derive(Debug)]
@@ -63,6 +68,8 @@ struct Came {
     words: String,
     /// The session of its answer; 0 without one.
     session: u64,
+    /// The name of the call.
+    call: String,
 }
 
 /// What a round works on.
@@ -74,6 +81,8 @@ pub(super) struct Round<'w> {
     /// Memberships that are wished and not made yet, as they were when the round began: what
     /// comes later is not part of it.
     pub(super) edges: Vec<Edge>,
+    /// What the user belongs to, where that matters for the user's record.
+    pub(super) belongings: Vec<Belongs>,
 }
 
 impl Engine {
@@ -92,9 +101,13 @@ impl Engine {
         let (count, mapping) = by_one_mapping(&waiting, &began);
         let app = &self.app_by(app, mapping).await;
         let changes = &work.changes[..count];
-        let mut round = Round { app, work: &work, changes, edges: Vec::new() };
-        let end = match self.begin_round(&mut round).await {
-            Ok(goal) => match self.held_back(&round).await {
+        let mut round =
+            Round { app, work: &work, changes, edges: Vec::new(), belongings: Vec::new() };
+        let end = match (for_a_person(&round), self.begin_round(&mut round).await) {
+            (_, Err(error)) => RoundEnd::JournalLost(error),
+            (_, Ok(None)) => return,
+            (Some(words), _) => RoundEnd::Parked { words },
+            (None, Ok(Some(goal))) => match self.held_back(&round).await {
                 Ok(None) => self.converge(&round, Converge::new(goal)).await,
                 Ok(Some(words)) => {
                     let until = later(self.clock.now(), HELD);
@@ -102,7 +115,6 @@ impl Engine {
                 }
                 Err(error) => RoundEnd::JournalLost(error),
             },
-            Err(error) => RoundEnd::JournalLost(error),
         };
         self.readings.write(&work.resource.id);
         if let Err(error) = self.conclude(&round, end).await {
@@ -111,14 +123,31 @@ impl Engine {
         }
     }
 
-    async fn begin_round(&self, round: &mut Round<'_>) -> Result<Goal, JournalError> {
+    /// The goal of the round. `None`: there was none, and the lane was let go.
+    async fn begin_round(&self, round: &mut Round<'_>) -> Result<Option<Goal>, JournalError> {
         let resource = &round.work.resource;
-        if resource.kind == Kind::Group {
-            round.edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+        match resource.kind {
+            Kind::Group if round.app.mapping.belongs_on_user() => {
+                if Self::empties_on_users(round) && self.hand_over(round).await? {
+                    let settlement = Settlement::of(resource.id.clone(), self.clock.now());
+                    self.wait_for_members(round, settlement).await?;
+                    return Ok(None);
+                }
+            }
+            Kind::Group => {
+                round.edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+            }
+            Kind::User => {
+                round.belongings = self.belongings(round.app, &resource.id).await?;
+                if Self::is_idle(round) {
+                    self.settle_idle(round).await?;
+                    return Ok(None);
+                }
+            }
         }
         let goal = self.goal(round).await;
         self.readings.write(&resource.id);
-        goal
+        goal.map(Some)
     }
 
     async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {
@@ -128,7 +157,10 @@ impl Engine {
         loop {
             let came = match plan.next(&mapping) {
                 Err(error) => return RoundEnd::Unplannable(error),
-                Ok(Next::Done(reached)) => return RoundEnd::Reached(reached),
+                Ok(Next::Done(reached)) => {
+                    self.tables.read(round.app, plan.tables_read());
+                    return RoundEnd::Reached(reached);
+                }
                 Ok(Next::Who(ids)) => match self.who(round, &ids).await {
                     Ok(known) => {
                         plan.known(&mapping, &known);
@@ -152,20 +184,21 @@ impl Engine {
                     // The same plan asks for the same step again.
                     logged_in_again = true;
                 }
-                decision => return self.end_of(round, decision, came.words),
+                decision => return self.end_of(round, decision, came),
             }
         }
     }
 
-    fn end_of(&self, round: &Round<'_>, decision: Decision, words: String) -> RoundEnd {
+    fn end_of(&self, round: &Round<'_>, decision: Decision, came: Came) -> RoundEnd {
         let now = self.clock.now();
+        let words = came.words;
         match decision {
             Decision::Again(reason, after) => {
                 RoundEnd::Wait { reason, until: later(now, after), words }
             }
             Decision::Doubt => {
                 // A create is looked for at once; another write only after it can no longer land.
-                let settle = round.app.mapping.sync().settle;
+                let settle = round.app.mapping.settle_of(&came.call);
                 let creating = round.work.resource.link.is_none();
                 let after = if creating { Duration::ZERO } else { settle };
                 RoundEnd::Wait { reason: WaitReason::Settle, until: later(now, after), words }
@@ -221,7 +254,7 @@ impl Engine {
                 tracing::warn!(app = app.name(), "a read could not be recorded: {error}");
             }
         }
-        Came { decision, words, session: session_of(&exchange) }
+        Came { decision, words, session: session_of(&exchange), call: request.call.clone() }
     }
 
     /// A write of the plan: intent on disk, call, outcome on disk.
@@ -236,6 +269,7 @@ impl Engine {
             // Memberships that became possible: they belong to changes that have ended.
             return self.edge_step(round, plan, request).await;
         };
+        let request = &*self.with_key(round, request, Some(last.change));
         let step = self
             .journal
             .begin_step(StepIntent {
@@ -257,25 +291,157 @@ impl Engine {
         let limit = Instant::now() + ROUND_LIMIT;
         let exchange = self.exchange(app, request, Some(last.change), limit).await;
         let (decision, words, class) = self.weigh_write(round, plan, request, &exchange);
-        let doubtful = matches!(decision, Decision::Doubt | Decision::Park)
+        // The app took it; until it is seen to be done, a crash leaves it in doubt.
+        let awaiting = decision == Decision::Continue && plan.is_awaiting();
+        let doubtful = awaiting
+            || matches!(decision, Decision::Doubt | Decision::Park)
             || class == Some(AnswerClass::Unsure);
         let outcome = match (&exchange, doubtful) {
             (Exchange::Answered(answer), true) => StepOutcome::InDoubt {
-                words: words.clone(),
+                words: if awaiting { TAKEN.to_owned() } else { words.clone() },
                 status: Some(answer.status),
                 answer: shown_answer(app, request, answer),
             },
             _ => step_outcome(app, request, &exchange, class.unwrap_or(AnswerClass::Ok)),
         };
-        let link = plan.id().filter(|id| Some(*id) != known_id.as_ref()).map(link_to);
-        let saved = (!plan.saved().is_empty()).then(|| Value::Object(plan.saved().clone()));
+        let new_link =
+            |plan: &Converge| plan.id().filter(|id| Some(*id) != known_id.as_ref()).map(link_to);
+        let link = new_link(plan).filter(|_| !awaiting);
+        let saved = saved_of(round.app, request, plan);
         let end = StepEnd { outcome, saved, link, now: self.clock.now() };
-        let ended = self.journal.end_step(step, end).await?;
-        if let Some(other) = ended.link_taken_by {
-            let words = format!("the app gave an id that belongs to {other} already");
-            return Ok(Came { decision: Decision::Park, words, session: 0 });
+        let mut ended = self.journal.end_step(step, end).await?;
+        let mut came =
+            Came { decision, words, session: session_of(&exchange), call: request.call.clone() };
+        if awaiting {
+            came = self.until_done(round, plan, request, came).await;
+            if came.decision == Decision::Continue {
+                let found = Resolution {
+                    words: came.words.clone(),
+                    saved: saved_of(round.app, request, plan),
+                    link: new_link(plan),
+                    now: self.clock.now(),
+                };
+                ended = self.journal.resolve_step(step, found).await?;
+            }
         }
-        Ok(Came { decision, words, session: session_of(&exchange) })
+        if let Some(other) = ended.link_taken_by {
+            came.words = format!("the app gave an id that belongs to {other} already");
+            came.decision = Decision::Park;
+        }
+        Ok(came)
+    }
+
+    /// Repeats what a call waits for until it is done, or until that takes too long: then nobody
+    /// knows whether it worked.
+    async fn until_done(
+        &self,
+        round: &Round<'_>,
+        plan: &mut Converge,
+        request: &PlannedRequest,
+        mut came: Came,
+    ) -> Came {
+        let since = Instant::now();
+        let doubt = after_write(&facts_of(round, request), Seen::InDoubt);
+        let mut logged_in_again = false;
+        loop {
+            match plan.awaited(&round.app.mapping) {
+                Err(error) => return Came { decision: doubt, words: error.to_string(), ..came },
+                Ok(Awaited::Nothing) => return Came { decision: Decision::Continue, ..came },
+                Ok(Awaited::Rest { pause, longest }) => {
+                    let seconds = longest.as_secs();
+                    let words = format!("call '{}': not done after {seconds} s", request.call);
+                    if since.elapsed() + pause > longest || !self.rested(pause).await {
+                        return Came { decision: doubt, words, ..came };
+                    }
+                }
+                Ok(Awaited::Read(look)) => {
+                    let looked = self.look_step(round, plan, request, &look, doubt).await;
+                    match looked.decision {
+                        Decision::Continue => came.words = looked.words,
+                        Decision::LoginAgain
+                            if round.app.log_in_again(looked.session) && !logged_in_again =>
+                        {
+                            logged_in_again = true;
+                        }
+                        _ => return Came { call: came.call, ..looked },
+                    }
+                }
+            }
+        }
+    }
+
+    /// One look whether a call is done.
+    async fn look_step(
+        &self,
+        round: &Round<'_>,
+        plan: &mut Converge,
+        request: &PlannedRequest,
+        look: &PlannedRequest,
+        doubt: Decision,
+    ) -> Came {
+        let app = round.app;
+        let started_at = self.clock.now();
+        let change = round.changes.last().map(|c| c.change);
+        let exchange = self.exchange(app, look, change, Instant::now() + ROUND_LIMIT).await;
+        let (_, words) = outcome_words(&exchange);
+        let (decision, words) = match &exchange {
+            Exchange::Answered(answer) => match plan.take_awaited(&app.mapping, answer) {
+                Taken::Went => (Decision::Continue, words),
+                Taken::Stopped(classified) => {
+                    let facts = facts_of(round, request);
+                    let words = app.redactor().text(&classified.say, SHOWN_DETAIL);
+                    (after_write(&facts, seen(&classified)), words)
+                }
+                Taken::Unreadable(why) => (doubt, format!("call '{}': {why}", look.call)),
+            },
+            Exchange::NotSent(_) | Exchange::InDoubt(_) => {
+                plan.not_answered();
+                (Decision::Continue, words)
+            }
+        };
+        if let Some(change) = change {
+            let read = read_of(round, change, look, &exchange, AnswerClass::Ok, started_at);
+            let read = ReadStep { ended_at: self.clock.now(), ..read };
+            if let Err(error) = self.journal.record_read(read).await {
+                tracing::warn!(app = app.name(), "a read could not be recorded: {error}");
+            }
+        }
+        Came { decision, words, session: session_of(&exchange), call: look.call.clone() }
+    }
+
+    /// A pause. `false`: the process ends meanwhile.
+    async fn rested(&self, pause: Duration) -> bool {
+        let mut ending = self.ending.subscribe();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => true,
+            _ = ending.wait_for(|ending| *ending) => false,
+        }
+    }
+
+    /// The request with the key by which the app knows it when it is sent again. A create has one
+    /// key whatever it sends: a second account is worse than a refusal.
+    fn with_key<'r>(
+        &self,
+        round: &Round<'_>,
+        request: &'r PlannedRequest,
+        change: Option<ChangeId>,
+    ) -> Cow<'r, PlannedRequest> {
+        let (Some(header), Some(change)) = (&request.idempotency_key, change) else {
+            return Cow::Borrowed(request);
+        };
+        let key = if round.app.secrets.are_stand_ins() {
+            "<key>".to_owned()
+        } else {
+            let content = (request.class != StepClass::Create)
+                .then(|| format!("{} {:?} {:?}", request.target, request.headers, request.body));
+            let step = (&round.work.resource.id.0, change.0, &request.call, content);
+            let hash = self.keys.fingerprint(format!("{step:?}").as_bytes());
+            let hex: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+            format!("{}-{hex}", change.0)
+        };
+        let mut keyed = request.clone();
+        keyed.headers.push((header.clone(), HeaderText::Plain(key)));
+        Cow::Owned(keyed)
     }
 
     async fn edge_step(
@@ -287,7 +453,13 @@ impl Engine {
         let limit = Instant::now() + ROUND_LIMIT;
         let started_at = self.clock.now();
         // The change that wished it has ended; its list of calls shows this one too.
-        let wished_by = round.edges.iter().find_map(|edge| edge.change);
+        let on_user = round.belongings.iter().filter(|belongs| belongs.row.pending);
+        let wished_by = round
+            .edges
+            .iter()
+            .find_map(|edge| edge.change)
+            .or_else(|| on_user.filter_map(|belongs| belongs.row.change).next());
+        let request = &*self.with_key(round, request, wished_by);
         let exchange = self.exchange(round.app, request, wished_by, limit).await;
         let (decision, words, class) = self.weigh_write(round, plan, request, &exchange);
         if let Some(change) = wished_by {
@@ -295,7 +467,12 @@ impl Engine {
             let read = read_of(round, change, request, &exchange, class, started_at);
             self.journal.record_read(ReadStep { ended_at: self.clock.now(), ..read }).await?;
         }
-        Ok(Came { decision, words, session: session_of(&exchange) })
+        let came =
+            Came { decision, words, session: session_of(&exchange), call: request.call.clone() };
+        if decision == Decision::Continue && plan.is_awaiting() {
+            return Ok(self.until_done(round, plan, request, came).await);
+        }
+        Ok(came)
     }
 
     fn weigh_write(
@@ -351,17 +528,22 @@ impl Engine {
         }
         Ok(known)
     }
+}
 
-    /// When a create whose outcome is unknown may be sent again; `None`: there is none.
-    pub(super) fn create_rests_until(&self, app: &App, steps: &[OpenStep]) -> Option<Timestamp> {
-        let sync = app.mapping.sync();
-        let settle = settle_of_create(sync.settle, !sync.unique.is_empty());
-        steps
-            .iter()
-            .filter(|step| step.class == StepClass::Create)
-            .map(|step| later(step.doubtful_since, settle))
-            .max()
-    }
+/// A call of this goal ended without an answer while the process did, and its mapping says that a
+/// person must look then. What a later change asks for goes on.
+fn for_a_person(round: &Round<'_>) -> Option<String> {
+    let last = round.changes.last()?.change;
+    let stops = |step: &&OpenStep| step.rule == InDoubtRule::Stop && step.change == last;
+    let step = round.work.open_steps.iter().find(stops)?;
+    Some(format!("call '{}' was under way when the bridge ended", step.call))
+}
+
+/// What calls saved by now, without secrets: later steps have it from the plan.
+fn saved_of(app: &App, request: &PlannedRequest, plan: &Converge) -> Option<Value> {
+    let saved = plan.saved();
+    let shown = || redactor_of(app, request).tree(&Value::Object(saved.clone()));
+    (!saved.is_empty()).then(shown)
 }
 
 /// A link to an app id.

@@ -34,6 +34,7 @@ pub struct MissingSecret {
 pub struct Secrets {
     sources: Vec<SecretSource>,
     values: RwLock<BTreeMap<String, Zeroizing<String>>>,
+    stand_ins: bool,
 }
 
 impl Secrets {
@@ -63,7 +64,8 @@ impl Secrets {
             }
         }
         if missing.is_empty() {
-            Ok(Self { sources: sources.to_vec(), values: RwLock::new(values) })
+            let sources = sources.to_vec();
+            Ok(Self { sources, values: RwLock::new(values), stand_ins: false })
         } else {
             Err(missing)
         }
@@ -75,7 +77,12 @@ impl Secrets {
             (source.name.clone(), Zeroizing::new(format!("<secret {}>", source.name)))
         };
         let values = sources.iter().map(stand_in).collect();
-        Self { sources: Vec::new(), values: RwLock::new(values) }
+        Self { sources: Vec::new(), values: RwLock::new(values), stand_ins: true }
+    }
+
+    /// Whether nothing is secret here: what is made from secrets may be shown by its kind too.
+    pub fn are_stand_ins(&self) -> bool {
+        self.stand_ins
     }
 
     /// Takes over what other secrets hold under names that are unknown here: a change under way
@@ -101,6 +108,12 @@ impl Secrets {
             }
         }
         changed
+    }
+
+    /// Every value with its name, to be shown by it.
+    pub fn named(&self) -> Vec<(String, Zeroizing<String>)> {
+        let values = self.values.read().unwrap_or_else(|e| e.into_inner());
+        values.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// Every value, to be taken out of texts that are shown.

@@ -209,6 +209,8 @@ impl Engine {
     ) -> Result<(), ScimError> {
         let begun = self.journal.snapshot_begin(key.clone(), self.clock.now()).await;
         let snapshot = begun.map_err(journal_failed)?;
+        let until = Instant::now() + LONGEST_SILENCE;
+        self.fresh_tables(app, key.kind, until).await.map_err(|why| list_failed(app, why))?;
         let mut plan = ListPlan::new(&app.mapping, key.kind);
         let mut rows = Vec::new();
         let mut sorted: Vec<(SortKey, ResourceId)> = Vec::new();
@@ -222,7 +224,7 @@ impl Engine {
             while rows.len() >= BATCH || (complete && !rows.is_empty()) {
                 let rest = rows.split_off(rows.len().min(BATCH));
                 let batch = std::mem::replace(&mut rows, rest);
-                let ids = self.adopt(app, key.kind, batch).await?;
+                let ids = self.import(app, key.kind, batch).await?;
                 let ids = self.chosen(app, key, &choice, ids, &mut sorted).await?;
                 let added = self.journal.snapshot_append(snapshot, ids, self.clock.now()).await;
                 added.map_err(journal_failed)?;

@@ -187,7 +187,8 @@ fn card_of(mapping: &Mapping) -> AppCard {
     }
 }
 
-fn connection_of(connect: &Connect) -> Connection {
+/// How the app's client is to connect.
+pub(super) fn connection_of(connect: &Connect) -> Connection {
     Connection {
         base_url: connect.base_url.clone(),
         insecure: connect.insecure,

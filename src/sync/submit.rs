@@ -207,7 +207,11 @@ impl Engine {
             verb: Verb::Delete,
             target: draft::existing_target(&resource),
             written: scim::Written::default(),
-            members: MemberWish::Untouched,
+            members: match kind == Kind::Group && app.mapping.belongs_on_user() {
+                // They leave on their own records, before the group goes.
+                true => MemberWish::Whole(Vec::new()),
+                false => MemberWish::Untouched,
+            },
             asserted: Asserted {
                 gone: true,
                 before: resource.desired.clone(),

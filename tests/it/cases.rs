@@ -136,6 +136,33 @@ fn what_no_case_exercises_is_listed_and_can_be_demanded() {
 }
 
 #[test]
+fn failures_and_mistakes_are_told_to_editors_with_their_line() {
+    let wrong = |cases: &str| swapped(cases, "for: altr.yaml", "for: altr.yaml\nvasr: {}");
+    let folder = changed("altr", same, wrong);
+    let json = run(&["test", "--format", "json", text(folder.path())]).exits(1).json();
+    let found = json["diagnostics"].as_array().unwrap();
+    let key = found.iter().find(|d| d["code"] == "M0201").unwrap_or_else(|| panic!("{json}"));
+    assert_eq!((&key["suggestion"], &key["severity"]), (&json!("vars"), &json!("error")));
+    assert_eq!((&key["column"], &key["end_column"]), (&json!(1), &json!(5)));
+
+    let wrong = |cases: &str| {
+        let cases = swapped(cases, "test: deactivated", "test: deactivated ünd");
+        swapped(&cases, "body: { userStatus: disabled }", "body: { userStatus: \"off\" }")
+    };
+    let folder = changed("altr", same, wrong);
+    let json = run(&["test", "--format", "json", text(folder.path())]).exits(1).json();
+    assert_eq!(json["failed"], json!(json["diagnostics"].as_array().unwrap().len()));
+    let one = &json["diagnostics"][0];
+    assert!(one["message"].as_str().unwrap().starts_with("deactivated ünd: "), "{one}");
+    assert_eq!((&one["code"], &one["severity"]), (&json!("test"), &json!("error")));
+    let file = std::fs::read_to_string(folder.path().join("altr.test.yaml")).unwrap();
+    let line = one["line"].as_u64().unwrap() as usize;
+    let near = file.lines().take(line + 2).skip(line.saturating_sub(3)).collect::<String>();
+    assert!(near.contains("off"), "{one}\n{near}");
+    assert!(one["file"].as_str().unwrap().ends_with("altr.test.yaml"));
+}
+
+#[test]
 fn some_of_the_tests_can_be_chosen() {
     let file = mapping_file("altr");
     let json =
@@ -191,6 +218,24 @@ fn explain_shows_the_calls_of_a_request_and_why_each_is_made_or_not() {
 }
 
 #[test]
+fn explain_shows_what_follows_a_call_and_no_random_value() {
+    let file = repository().join("tests/mappings/hosting.yaml");
+    let explained = |words: &[&str]| run(&[&["explain", text(&file)], words].concat()).exits(0).out;
+    let created = explained(&["create", "user"]);
+    for words in ["\"<random>\"", "by_mail  GET /people?like=", "is not done until this says so"] {
+        assert!(created.contains(words), "{words}\n{created}");
+    }
+    assert_eq!(created.matches("POST /invitations").count(), 1, "{created}");
+    let updated = explained(&["update", "user"]);
+    assert!(updated.contains("if-match: \"1\""), "{updated}");
+    let deleted = explained(&["delete", "user"]);
+    assert!(deleted.contains("404: it is done"), "{deleted}");
+    let file = repository().join("tests/mappings/registry.yaml");
+    let created = run(&["explain", text(&file), "create", "user"]).exits(0).out;
+    assert!(created.contains("idempotency-key: <key>"), "{created}");
+}
+
+#[test]
 fn explain_takes_a_request_and_a_record_from_files() {
     let folder = TempDir::new().unwrap();
     let write = |name: &str, value: Value| {
@@ -221,4 +266,32 @@ fn explain_takes_a_request_and_a_record_from_files() {
     assert!(ran.err.contains("create, update"), "{}", ran.err);
     let ran = run(&["explain", text(&file), "PATCH", "/Users/u7"]).exits(2);
     assert!(ran.err.contains("--body"), "{}", ran.err);
+}
+
+#[test]
+fn explain_follows_a_membership_to_the_members_record() {
+    let told = |app: &str, words: &str| {
+        let file = repository().join(format!("tests/mappings/{app}.yaml"));
+        let ran = run(&["explain", "--format", "json", text(&file), words]).exits(0);
+        let json = ran.json();
+        let steps = json["steps"].as_array().cloned().unwrap_or_default();
+        let made = steps.into_iter().filter(|step| step["target"].is_string());
+        made.map(|step| {
+            let body = step["body"].as_object().map(|_| format!(" {}", step["body"]));
+            let (method, target) = (step["method"].as_str(), step["target"].as_str());
+            format!("{} {}{}", method.unwrap(), target.unwrap(), body.unwrap_or_default())
+        })
+        .collect::<Vec<_>>()
+    };
+    let read = "GET /people/USER-ID";
+    let level = |level: u32| format!("PATCH /people/USER-ID {{\"level\":{level}}}");
+    assert_eq!(told("levels", "add member"), ["GET /departments", read, &level(90)]);
+    assert_eq!(told("levels", "remove member"), ["GET /departments", read, &level(10)]);
+    let grant = "PUT /rights/orders/USER-ID {\"may\":\"write\",\"name\":\"iris.okafor\"}";
+    assert_eq!(told("rights", "add member"), [read, grant, read]);
+    assert_eq!(told("rights", "remove member"), [read, "DELETE /rights/orders/USER-ID", read]);
+    let roles =
+        "PATCH /people/USER-ID {\"roles\":[{\"name\":\"Public\"},{\"name\":\"An example\"}]}";
+    let role = "GET /roles/ID";
+    assert_eq!(told("roles", "add member"), [role, read, roles, role]);
 }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::support::http::send;
 use super::support::people::{PASSWORD, george};
 use super::support::program::{Server, program, run, run_with};
-use super::support::text::{mapping_file, mapping_text, replaced};
+use super::support::text::{mapping_file, mapping_text, replaced, repository};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -50,10 +50,26 @@ fn check_is_content_with_the_mappings_that_come_along() {
         let file = mapping_file(app);
         run(&["check", text(&file)]).exits(0);
         let json = run(&["check", "--format", "json", text(&file)]).exits(0).json();
-        let errors = json.as_array().unwrap().iter().filter(|d| d["severity"] == "error");
-        assert_eq!(errors.count(), 0, "{json}");
+        assert_eq!(json, json!({ "files": 1, "mistakes": 0, "warnings": 0, "diagnostics": [] }));
     }
     run(&["check", text(mapping_file("altr").parent().unwrap().parent().unwrap())]).exits(0);
+}
+
+#[test]
+fn schema_prints_what_editors_are_given() {
+    let docs = repository().join("docs");
+    for (arguments, file) in [
+        (&["schema"][..], "mapping.schema.json"),
+        (&["schema", "--tests"], "mapping.test.schema.json"),
+    ] {
+        let ran = run(arguments).exits(0);
+        assert!(ran.out == std::fs::read_to_string(docs.join(file)).unwrap(), "{file}");
+    }
+    let tables = run(&["schema", "--tables"]).exits(0).out;
+    assert!(
+        tables.contains("## connect\n") && tables.contains("| `base_url` | VALUE | **Required.** ")
+    );
+    run(&["schema", "--tests", "--tables"]).exits(0);
 }
 
 #[test]
@@ -70,14 +86,61 @@ fn check_names_every_mistake_with_its_place_and_what_to_write() {
         assert!(shown.out.contains(words), "{words} is not in {}", shown.out);
     }
     let found = run(&["check", "--format", "json", text(&file)]).exits(1).json();
-    for word in ["immutabel", "disabel"] {
-        let diagnostic = found.as_array().unwrap().iter().find(|d| d["line"] == line_of(word));
+    assert_eq!((&found["files"], &found["mistakes"]), (&json!(1), &json!(2)), "{found}");
+    assert_eq!(found["warnings"], 0, "{found}");
+    for (word, code, instead) in
+        [("immutabel", "M0201", "immutable"), ("disabel", "M0301", "disable")]
+    {
+        let line = bad.lines().nth(line_of(word) - 1).unwrap();
+        let column = 1 + line.find(word).unwrap();
+        let about = |d: &&Value| d["line"] == line_of(word);
+        let diagnostic = found["diagnostics"].as_array().unwrap().iter().find(about);
         let diagnostic = diagnostic.unwrap_or_else(|| panic!("nothing about {word}: {found}"));
+        let keys: Vec<&String> = diagnostic.as_object().unwrap().keys().collect();
+        let all = [
+            "code",
+            "severity",
+            "file",
+            "line",
+            "column",
+            "end_line",
+            "end_column",
+            "message",
+            "help",
+            "suggestion",
+        ];
+        assert_eq!(keys, all);
         assert_eq!(diagnostic["severity"], "error");
-        assert!(diagnostic["column"].as_u64().unwrap() > 1, "{diagnostic}");
+        assert_eq!(diagnostic["code"], code, "{diagnostic}");
         assert!(diagnostic["file"].as_str().unwrap().ends_with("bad.yaml"));
-        assert!(diagnostic["code"].is_string() && diagnostic["message"].is_string());
+        // The word as an editor marks and replaces it.
+        assert_eq!(diagnostic["column"], column, "{diagnostic}");
+        assert_eq!(diagnostic["end_line"], line_of(word), "{diagnostic}");
+        assert_eq!(diagnostic["end_column"], column + word.len(), "{diagnostic}");
+        assert_eq!(diagnostic["suggestion"], instead, "{diagnostic}");
     }
+}
+
+/// What a finding offers is right: a file with all of it put in has fewer mistakes.
+#[test]
+fn suggestions_put_in_mend_the_file() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("bad.yaml");
+    let bad = replaced(&mapping_text("altr"), "immutable: refuse", "immutabel: refuse");
+    let bad = replaced(&bad, "deactivate: [ disable ]", "deactivate: [ disabel ]");
+    std::fs::write(&file, &bad).unwrap();
+    let found = run(&["check", "--format", "json", text(&file)]).exits(1).json();
+    let mut lines: Vec<Vec<char>> = bad.lines().map(|line| line.chars().collect()).collect();
+    for one in found["diagnostics"].as_array().unwrap() {
+        let number = |key: &str| one[key].as_u64().unwrap() as usize - 1;
+        if let Some(instead) = one["suggestion"].as_str() {
+            let place = number("column")..number("end_column");
+            lines[number("line")].splice(place, instead.chars());
+        }
+    }
+    let lines: Vec<String> = lines.into_iter().map(|line| line.into_iter().collect()).collect();
+    std::fs::write(&file, lines.join("\n") + "\n").unwrap();
+    run(&["check", text(&file)]).exits(0);
 }
 
 #[test]

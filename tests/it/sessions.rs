@@ -9,7 +9,7 @@ use super::support::payroll::{PASSWORD, Payroll};
 use super::support::people::user;
 use super::support::text::replaced;
 
-const MAPPING: &str = r#"mapping: 1
+pub const MAPPING: &str = r#"mapping: 1
 app: payroll
 vars: { url: { env: PAYROLL_URL } }
 secrets: { password: { env: PAYROLL_PASSWORD } }

@@ -69,6 +69,7 @@ pub(super) fn planned(method: Method, target: &str, tree: Option<Value>) -> Plan
         class: if method == Method::Get { StepClass::Read } else { StepClass::Other },
         in_doubt: InDoubtRule::Stop,
         sensitive: Vec::new(),
+        idempotency_key: None,
     }
 }
 

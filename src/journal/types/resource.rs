@@ -172,3 +172,20 @@ pub struct Edge {
     /// over: there is nobody to remove.
     pub user_link: Option<Value>,
 }
+
+/// A membership, seen from the user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Belonging {
+    /// The group.
+    pub group: ResourceId,
+    /// The group's id in the app, once known.
+    pub group_link: Option<Value>,
+    /// It is wished.
+    pub wanted: bool,
+    /// Whether the app has it; `None`: nobody knows.
+    pub there: Option<bool>,
+    /// It is not yet as wished.
+    pub pending: bool,
+    /// The change that asked, if one did.
+    pub change: Option<ChangeId>,
+}

@@ -60,6 +60,8 @@ pub struct OpenStep {
     pub class: StepClass,
     /// What the mapping says to do.
     pub rule: InDoubtRule,
+    /// The HTTP status of its answer, if one came.
+    pub status: Option<u16>,
     /// Keyed or plain hash of the request, as [`StepIntent::digest`] gave it.
     pub digest: Option<Vec<u8>>,
     /// When the call began.
@@ -79,6 +81,8 @@ pub struct LaneWork {
     pub changes: Vec<OpenChange>,
     /// What is in doubt, oldest first.
     pub open_steps: Vec<OpenStep>,
+    /// What was last applied to fields that the app never shows, as [`Settlement::unread`] gave it.
+    pub unread: Option<Value>,
     /// Memberships still to be made that can be made now (groups): at least one.
     pub edges_ready: bool,
     /// Tries that were charged to the lane since something was last settled.
@@ -267,6 +271,9 @@ pub enum EdgeOutcome {
     Applied,
     /// The app refuses; why. Not tried again until the member or the group's members change.
     Refused(String),
+    /// The app has nothing to put into the group for this member; why. The bridge remembers the
+    /// membership.
+    Remembered(String),
 }
 
 /// The end of one membership call.
@@ -309,6 +316,9 @@ pub struct Settlement {
     pub ends: Vec<(ChangeId, End)>,
     /// What the app holds now.
     pub actual: Option<Value>,
+    /// What was applied to fields that the app never shows: keyed hashes, never values. `None`: as
+    /// it was.
+    pub unread: Option<Value>,
     /// What the resource is looked up by now.
     pub keys: Option<ResourceKeys>,
     /// What becomes of the desired resource.
@@ -324,6 +334,9 @@ pub struct Settlement {
     pub history: Option<HistoryRow>,
     /// Membership calls that ended.
     pub edges: Vec<EdgeEnd>,
+    /// The user was made anew, taken over or switched on again: what it is to be a member of is
+    /// looked at once more.
+    pub rejoins: bool,
     /// Doubts of changes that have ended stay open. Say so in every settlement while one of
     /// [`LaneWork::open_steps`] may still land, and come back by [`LaneNext::Wait`]; otherwise
     /// such doubts are closed here.
@@ -341,6 +354,7 @@ impl Settlement {
             resource,
             ends: Vec::new(),
             actual: None,
+            unread: None,
             keys: None,
             desired: DesiredNow::Keep,
             remove_resource: false,
@@ -348,6 +362,7 @@ impl Settlement {
             unlink: false,
             history: None,
             edges: Vec::new(),
+            rejoins: false,
             keep_doubts: false,
             next: LaneNext::Idle,
             now,

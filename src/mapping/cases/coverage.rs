@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::mapping::answer::{ErrorRow, Save};
 use crate::mapping::call::Call;
 use crate::mapping::model::Mapping;
+use crate::mapping::paging::NextFrom;
 use crate::mapping::path::JsonPath;
 use crate::mapping::roots::Roots;
 use crate::mapping::side::Side;
@@ -169,7 +170,7 @@ fn unmatched(mapping: &Mapping, seen: &Seen, found: &mut Vec<Spot>) {
         }
     }
     for (kind, records) in &records {
-        if let Some(side) = mapping.side(*kind) {
+        if let Some(side) = mapping.side(*kind).filter(|side| side.records.is_none()) {
             fields(side, records, found);
         }
     }
@@ -197,7 +198,11 @@ fn paths_of(call: &Call) -> Vec<(&'static str, &JsonPath)> {
     });
     paths.extend(saved.flatten().map(|path| ("save", path)));
     if let Some(paging) = &call.paging {
-        let of_paging = [&paging.next, &paging.more, &paging.total];
+        let next = match &paging.next {
+            Some(NextFrom::Path(path)) => Some(path),
+            Some(NextFrom::LinkHeader) | None => None,
+        };
+        let of_paging = [next, paging.more.as_ref(), paging.total.as_ref()];
         paths.extend(of_paging.into_iter().flatten().map(|path| ("paging", path)));
     }
     paths.retain(|(_, path)| answered(path));

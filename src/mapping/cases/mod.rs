@@ -10,6 +10,8 @@ mod read;
 mod request;
 mod round_trip;
 mod steps;
+mod write;
+mod yaml;
 
 use std::ops::Range;
 
@@ -22,8 +24,13 @@ pub use meanings::Meaning;
 pub use read::{check_suite, read_suite};
 pub use request::{ScimRequest, ScimVerb};
 pub use round_trip::RoundTrip;
+pub use write::write_suite;
+pub use yaml::yaml_text;
 
 pub(crate) use coverage::word_of;
+#[cfg(test)]
+pub(crate) use raw::RawSuite;
+pub(crate) use read::suite_shape;
 
 /// A test file.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,7 +9,7 @@ use crate::mapping::diagnostic::{Diagnostic, Report};
 use crate::mapping::model::Mapping;
 use crate::mapping::names;
 use crate::mapping::plan::id_text;
-use crate::mapping::raw::{Pairs, Read, Span, Spanned};
+use crate::mapping::raw::{Pairs, Read, Shape, Span, Spanned};
 use crate::mapping::source::{self, Node, NodeKind, Source};
 use crate::scim::core;
 
@@ -21,6 +21,11 @@ pub fn read_suite(source: &Source) -> (Option<Suite>, Vec<Diagnostic>) {
     let suite = raw.map(|raw| Reader { report: &mut report, attributes: Vec::new() }.suite(raw));
     let suite = suite.filter(|_| !report.has_errors());
     (suite, report.finish())
+}
+
+/// What may be written in a test file.
+pub(crate) fn suite_shape() -> Shape {
+    RawSuite::shape()
 }
 
 /// What can be said of a test file only beside its mapping.

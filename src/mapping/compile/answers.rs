@@ -4,10 +4,10 @@ use super::Cx;
 use super::scope::Scope;
 use crate::mapping::answer::{ErrorRow, Save};
 use crate::mapping::call::Records;
-use crate::mapping::paging::{PagingBy, PagingRule};
+use crate::mapping::paging::{NextFrom, PagingBy, PagingRule};
 use crate::mapping::path::JsonPath;
 use crate::mapping::raw::{
-    RawCall, RawErrorRow, RawIs, RawPaging, RawPagingBy, RawSave, Span, Spanned,
+    RawCall, RawErrorRow, RawFrom, RawIs, RawPaging, RawPagingBy, RawSave, Span, Spanned,
 };
 use crate::mapping::template::Template;
 use crate::mapping::value::Val;
@@ -48,8 +48,8 @@ pub(super) fn records_of(
 
 pub(super) fn paging_of(cx: &mut Cx<'_, '_>, raw: &RawPaging) -> Option<PagingRule> {
     let scope = Scope::new("`paging`", &["body", "headers"]).single();
-    let mut path = |text: &Option<Spanned<String>>| -> Option<JsonPath> {
-        let text = text.as_ref()?;
+    let mut path = |text: Option<&Spanned<String>>| -> Option<JsonPath> {
+        let text = text?;
         let path = cx.path(text, &text.span, &scope)?;
         if !path.is_singular() {
             cx.report.error(
@@ -60,12 +60,19 @@ pub(super) fn paging_of(cx: &mut Cx<'_, '_>, raw: &RawPaging) -> Option<PagingRu
         }
         Some(path)
     };
-    let (next, more, total) = (path(&raw.next), path(&raw.more), path(&raw.total));
+    let next = match &raw.next {
+        Some(RawFrom::Path(text)) => path(Some(text)).map(NextFrom::Path),
+        Some(RawFrom::Header(_)) => Some(NextFrom::LinkHeader),
+        None => None,
+    };
+    let (more, total) = (path(raw.more.as_ref()), path(raw.total.as_ref()));
     let by = raw.by.as_ref()?;
+    next_header(cx, raw, by.value);
     let kind = match by.value {
         RawPagingBy::Offset => PagingBy::Offset,
         RawPagingBy::Page => PagingBy::Page,
         RawPagingBy::Cursor => PagingBy::Cursor,
+        RawPagingBy::Link => PagingBy::Link,
         RawPagingBy::None => PagingBy::None,
     };
     if kind == PagingBy::Cursor && raw.next.is_none() {
@@ -74,6 +81,14 @@ pub(super) fn paging_of(cx: &mut Cx<'_, '_>, raw: &RawPaging) -> Option<PagingRu
             by.span.clone(),
             "`by: cursor` needs `next`",
             "`next`: path of the next cursor, like $.body.next",
+        );
+    }
+    if kind == PagingBy::Link && raw.next.is_none() {
+        cx.report.error_help(
+            "M0508",
+            by.span.clone(),
+            "`by: link` needs `next`",
+            "`next`: path of the next page's URL, like $.body.next, or { header: link }",
         );
     }
     let ends = raw.size.is_some() || next.is_some() || more.is_some() || total.is_some();
@@ -99,17 +114,40 @@ pub(super) fn paging_of(cx: &mut Cx<'_, '_>, raw: &RawPaging) -> Option<PagingRu
     })
 }
 
+/// `next: { header: link }` is for links, and for that header alone.
+fn next_header(cx: &mut Cx<'_, '_>, raw: &RawPaging, by: RawPagingBy) {
+    let Some(RawFrom::Header(header)) = &raw.next else { return };
+    let name = header.header.as_ref();
+    let is_link = name.is_some_and(|name| name.eq_ignore_ascii_case("link"));
+    let at = name.map_or(&header.span, |name| &name.span).clone();
+    if by != RawPagingBy::Link {
+        let help = "write by: link, or a path into the answer";
+        cx.report.error_help("M0508", at, "only `by: link` reads a header", help);
+    } else if !is_link {
+        let message = "the next page stands in the header `link` (RFC 8288)";
+        cx.report.error_help("M0508", at, message, "write { header: link }");
+    }
+}
+
 pub(super) fn saves(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Vec<(String, Save)> {
     let mut saves = Vec::new();
     for (name, source) in raw.save.iter().flat_map(|save| save.0.iter()) {
-        if name.value == "id_from" {
-            cx.report.error_help(
-                "M0901",
-                name.span.clone(),
-                "`id_from` is not supported by this version yet",
-                "save `id` from the answer",
-            );
-            continue;
+        match (name.value == "id_from", source) {
+            // The call's own business: `follow`.
+            (true, RawSave::IdFrom(_)) => continue,
+            (true, _) => {
+                let message = "`id_from` names the call that looks for the new record";
+                let help = "write id_from: { use: CALL, wait: 30s }";
+                cx.report.error_help("M0518", name.span.clone(), message, help);
+                continue;
+            }
+            (false, RawSave::IdFrom(_)) => {
+                let message = format!("`{}` cannot be looked for; only `id` can", name.value);
+                let help = "write id_from: { use: CALL, wait: 30s }, or a path into the answer";
+                cx.report.error_help("M0518", name.span.clone(), message, help);
+                continue;
+            }
+            (false, _) => {}
         }
         let compiled = match source {
             RawSave::Value(node) => cx
@@ -118,6 +156,7 @@ pub(super) fn saves(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Vec<(S
             RawSave::Header(header) => {
                 header_save(cx, header.header.as_ref(), header.pattern.as_ref())
             }
+            RawSave::IdFrom(_) => None,
         };
         saves.extend(compiled.map(|save| (name.value.clone(), save)));
     }
@@ -171,7 +210,12 @@ pub(super) fn error_row(
     };
     let say_scope = scope.clone().with(&["error_text"]);
     let say = raw.say.as_ref().and_then(|say| template(cx, say, &say.span, &say_scope));
+    let members = match &raw.members {
+        Some(path) => Some(refused_members(cx, raw, path, scope)?),
+        None => None,
+    };
     Some(ErrorRow {
+        members,
         line: cx.report.line_of(raw.span.start),
         status,
         content_type: raw.content_type.as_ref().map(|kind| kind.value.clone()),
@@ -180,6 +224,31 @@ pub(super) fn error_row(
         say,
         wait: raw.wait.as_ref().map(|wait| wait.value),
     })
+}
+
+/// `members:` of a row.
+fn refused_members(
+    cx: &mut Cx<'_, '_>,
+    raw: &RawErrorRow,
+    path: &Spanned<String>,
+    scope: &Scope,
+) -> Option<JsonPath> {
+    if raw.is.as_ref().is_some_and(|is| is.value != RawIs::Ok) {
+        let message = "`members` needs `is: ok`: the rest is applied";
+        let help = "write is: ok, or leave `members` out: a batch that is refused is sent again one by one";
+        cx.report.error_help("M0518", path.span.clone(), message, help);
+    }
+    let compiled = cx.path(path, &path.span, &scope.named("`members`"))?;
+    if compiled.root() != "body" {
+        let help = "write a path into the answer, like $.body.refused[*]";
+        cx.report.error_help(
+            "M0518",
+            path.span.clone(),
+            "the refused ids stand in the answer",
+            help,
+        );
+    }
+    Some(compiled)
 }
 
 pub(super) fn template(

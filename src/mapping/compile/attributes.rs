@@ -181,15 +181,15 @@ pub(super) fn shows(
     shows
 }
 
-/// The top names of a side's fields, as the file has them.
+/// The top names of a side's fields, as the file has them; of both sides for a call that nobody
+/// uses.
 pub(super) fn tops(cx: &Cx<'_, '_>, kind: Option<Kind>) -> Vec<String> {
     let raw = cx.raw;
-    let attributes = match kind {
-        Some(Kind::User) => raw.users.as_ref().and_then(|users| users.attributes.as_ref()),
-        Some(Kind::Group) => raw.groups.as_ref().and_then(|groups| groups.attributes.as_ref()),
-        None => None,
-    };
-    let names = attributes.into_iter().flat_map(|attributes| attributes.0.iter());
+    let users = raw.users.as_ref().and_then(|users| users.attributes.as_ref());
+    let groups = raw.groups.as_ref().and_then(|groups| groups.attributes.as_ref());
+    let users = users.filter(|_| kind != Some(Kind::Group));
+    let attributes = users.into_iter().chain(groups.filter(|_| kind != Some(Kind::User)));
+    let names = attributes.flat_map(|attributes| attributes.0.iter());
     let top = |name: &str| name.split(['.', '[']).next().unwrap_or(name).to_owned();
     names.map(|(name, _)| top(name)).collect()
 }

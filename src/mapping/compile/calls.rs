@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::answers::{error_row, paging_of, record, records_of, saves};
 use super::class::{class, fan, fields_of};
+use super::follow::follow;
 use super::line::{Line, headers_of, line_of, query_of};
 use super::scope::Scope;
 use super::uses::CallUse;
@@ -115,12 +116,23 @@ fn call(cx: &mut Cx<'_, '_>, name: &Spanned<String>, raw: &RawCall, own: &OwnCal
     }
     call.fan = fan(&call);
     class(cx, name, raw, &position, &mut call);
+    follow(cx, raw, &position, &mut call);
+    call.randoms = randoms(&call, position.side);
     call
+}
+
+/// Every random value that its request may hold: its own, and those of the fields it sends.
+fn randoms(call: &Call, side: Option<&Side>) -> Vec<Val> {
+    let own = call.query.iter().chain(&call.headers).map(|(_, value)| value).chain(&call.body);
+    let rows = side.map_or(&[][..], |side| side.attributes.as_slice());
+    let made = rows.iter().flat_map(|row| row.to_app.iter().chain(&row.default));
+    own.chain(made).flat_map(Val::randoms).collect()
 }
 
 /// Its query, headers and body, and the fields that make it necessary.
 fn what_it_sends(cx: &mut Cx<'_, '_>, raw: &RawCall, position: &Position<'_>, call: &mut Call) {
-    let scope = &position.scope;
+    let writes = !position.uses.iter().all(|used| used.is_read());
+    let scope = &Scope { random: writes, ..position.scope.clone() };
     let rows = position.side.map_or(&[][..], |side| side.attributes.as_slice());
     call.send = raw.send.as_ref().map(|send| sent_fields(cx, send, call.kind, rows));
     let body_scope = if raw.send.is_some() { scope.clone().with(&["send"]) } else { scope.clone() };
@@ -135,6 +147,10 @@ fn what_it_sends(cx: &mut Cx<'_, '_>, raw: &RawCall, position: &Position<'_>, ca
     call.when = raw.when.as_ref().and_then(|when| cx.condition(when, scope, rt));
     call.only_changed = raw.only.as_ref().is_some_and(|only| only.value == RawOnly::Changed);
     call.batch = raw.batch.as_ref().map(|batch| batch.value);
+    if let Some(batch) = raw.batch.as_ref().filter(|batch| batch.value == 0) {
+        let message = "a number of at least 1 is expected here";
+        cx.report.error("M0205", batch.span.clone(), message);
+    }
     let passwords = rows.iter().filter(|row| row.is_password());
     call.passwords = passwords.map(|row| row.field.clone()).collect();
     call.fields = fields_of(call, if_changed, rows);
@@ -293,6 +309,12 @@ fn bare(cx: &Cx<'_, '_>, name: String, raw: &RawCall, line: Line) -> Call {
         sends: settings.sends,
         reads: settings.reads,
         bracket_lists: settings.bracket_lists,
+        follow: Vec::new(),
+        version: None,
+        idempotency_key: None,
+        settle: None,
+        randoms: Vec::new(),
+        base_url: "".into(),
         kind: None,
         passwords: Vec::new(),
         vars: Arc::clone(&cx.vars),

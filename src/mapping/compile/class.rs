@@ -22,18 +22,23 @@ pub(super) fn fields_of(
     if let Some(if_changed) = if_changed {
         return if_changed;
     }
-    let values =
-        call.query.iter().chain(&call.headers).map(|(_, value)| value).chain(call.body.as_ref());
-    let mut tops: Vec<String> = values.flat_map(|value| value.names_of("app")).collect();
-    let parts = call.path.iter().flatten();
-    for part in parts {
-        let template = Template::of_parts(vec![part.clone()]);
-        tops.extend(Val::Text(template).names_of("app"));
-    }
+    let tops = mentioned(call, "app");
     rows.iter()
         .filter(|row| tops.iter().any(|top| top == row.field.top()))
         .map(|row| row.id)
         .collect()
+}
+
+/// The names below a root that a call's path, query, headers and body mention.
+pub(super) fn mentioned(call: &Call, root: &str) -> Vec<String> {
+    let values =
+        call.query.iter().chain(&call.headers).map(|(_, value)| value).chain(call.body.as_ref());
+    let mut tops: Vec<String> = values.flat_map(|value| value.names_of(root)).collect();
+    for part in call.path.iter().flatten() {
+        let template = Template::of_parts(vec![part.clone()]);
+        tops.extend(Val::Text(template).names_of(root));
+    }
+    tops
 }
 
 /// How often a group call runs.
@@ -103,6 +108,8 @@ pub(super) fn class(
                 );
             }
         }
+        // A word that is not known has been reported.
+        None if cx.report.refused("if_in_doubt", &raw.span) => {}
         None if demanded && !position.uses.is_empty() => {
             let message =
                 format!("call `{}` does not say what to do when no answer comes", name.value);
@@ -129,14 +136,18 @@ pub(super) fn makes_the_record(
         _ => None,
     });
     let saves_id = |name: &str| {
-        let mut calls = raw.calls.iter().flat_map(|calls| calls.0.iter());
-        calls.any(|(known, call)| {
-            known.value == name
-                && call
-                    .save
-                    .iter()
-                    .flat_map(|save| save.0.iter())
-                    .any(|(saved, _)| saved.value == "id")
+        let calls = || raw.calls.iter().flat_map(|calls| calls.0.iter());
+        let saves = |call: &RawCall| {
+            let mut saved = call.save.iter().flat_map(|save| save.0.iter());
+            saved.any(|(saved, _)| saved.value == "id" || saved.value == "id_from")
+        };
+        let call = calls().find(|(known, _)| known.value == name);
+        call.is_some_and(|(_, call)| {
+            // The read that `until` repeats may be what tells the id.
+            let until = call.until.as_ref().and_then(|until| until.call.as_ref());
+            let told =
+                until.and_then(|until| calls().find(|(known, _)| known.value == until.value));
+            saves(call) || told.is_some_and(|(_, told)| saves(told))
         })
     };
     lists.into_iter().any(|list| {

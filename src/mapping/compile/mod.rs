@@ -10,7 +10,9 @@ mod catalogues;
 mod class;
 mod conditions;
 mod connect;
+mod follow;
 mod given;
+mod group_models;
 mod groups;
 mod line;
 mod readable;
@@ -32,6 +34,7 @@ use serde_json::Value;
 use super::answer::AnswerRules;
 use super::call::{Call, CallId};
 use super::diagnostic::{Diagnostic, Report};
+use super::learned::Learned;
 use super::lint;
 use super::model::{Mapping, Origin, ScimSettings, VarSource};
 use super::names;
@@ -109,6 +112,8 @@ pub(crate) struct Cx<'a, 's> {
     pub uses: Uses,
     /// What `user` and `group` can hold; nothing of a side that is not known completely.
     pub readable: BTreeMap<Kind, ResourceType>,
+    /// Tables from the app, by name.
+    pub learned: BTreeMap<String, Arc<Learned>>,
 }
 
 impl<'a, 's> Cx<'a, 's> {
@@ -116,7 +121,8 @@ impl<'a, 's> Cx<'a, 's> {
         let shorts = settings::shorts(raw);
         let uses = Uses::of(raw);
         let (vars, readable) = (Arc::new(Value::Null), BTreeMap::new());
-        let mut cx = Self { raw, report, given, shorts, vars, uses, readable };
+        let learned = BTreeMap::new();
+        let mut cx = Self { raw, report, given, shorts, vars, uses, readable, learned };
         cx.vars = Arc::new(given::vars(&mut cx));
         cx
     }
@@ -150,7 +156,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     let scim = ScimSettings { supplied, ..settings::scim(cx, &app, &full) };
     tables::all(cx, &full[&Kind::User]);
     let users = sides::users(cx, &full)?;
-    let groups = groups::groups(cx, &full);
+    let groups = groups::groups(cx, &full, &users);
     let rules = AnswerRules {
         errors: raw
             .errors
@@ -164,6 +170,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
     let sync = settings::sync(cx);
     let own = OwnCalls { users: &users, groups: groups.as_ref() };
     let mut compiled: Vec<Call> = calls::calls(cx, &own);
+    follow::same_fields(cx, &mut compiled, &own);
     let mut users = users;
     let mut groups = groups;
     sides::list_entries(cx, &mut users, &mut compiled);
@@ -171,6 +178,8 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         sides::list_entries(cx, groups, &mut compiled);
     }
     connect::probe(cx, &mut connect, &mut compiled);
+    let base_url: Arc<str> = connect.base_url.as_str().into();
+    compiled.iter_mut().for_each(|call| call.base_url = Arc::clone(&base_url));
     users.keep.clone_from(&scim.keep);
     users.resource_type = resource_types::shown(&users, &full[&Kind::User], groups.is_some());
     if let Some(groups) = &mut groups {
@@ -189,6 +198,7 @@ fn mapping(cx: &mut Cx<'_, '_>, source: &Source) -> Option<Mapping> {
         groups,
         calls: compiled,
         rules,
+        tables: cx.learned.values().map(Arc::clone).collect(),
         watched: Watched::default(),
     };
     xml::lists(cx);

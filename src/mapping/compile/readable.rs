@@ -9,6 +9,7 @@ use super::resource_types::{named, restricted};
 use super::sides::entries;
 use crate::mapping::names;
 use crate::mapping::raw::{RawAttribute, Span};
+use crate::mapping::source::{Node, NodeKind};
 use crate::mapping::wire::Kind;
 use crate::scim::{AttrPath, ResourceType};
 
@@ -78,18 +79,33 @@ impl Cx<'_, '_> {
         at: &Span,
     ) -> bool {
         let Some(rt) = self.readable.get(&kind) else { return true };
+        if kind == Kind::Group && names.first().is_some_and(|name| self.is_in_fixed(name)) {
+            return true;
+        }
         let Some((missing, known)) = missing(rt, &self.shorts, names) else { return true };
         let why = match kind {
             Kind::User => "what is neither mapped nor in `scim.keep` is never in `user`",
             Kind::Group => "what is not mapped is never in `group`",
         };
         let help = match names::nearest(&missing, known.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`? {why}"),
+            Some(near) => format!("{} {why}", names::did_you_mean(near)),
             None => why.to_owned(),
         };
         let message = format!("`{root}` has no attribute `{missing}`");
         self.report.error_help("M0407", at.clone(), message, help);
         false
+    }
+}
+
+impl Cx<'_, '_> {
+    /// Whether a group of `fixed` has that value.
+    fn is_in_fixed(&self, name: &str) -> bool {
+        let fixed = self.raw.groups.as_ref().and_then(|groups| groups.fixed.as_ref());
+        let has = |node: &Node| match &node.kind {
+            NodeKind::Map(entries) => entries.iter().any(|entry| entry.key == name),
+            _ => false,
+        };
+        fixed.is_some_and(|fixed| fixed.value.iter().any(has))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::mapping::attribute::{
 use crate::mapping::field::FieldPath;
 use crate::mapping::raw::{
     Pairs, RawAbsent, RawAttribute, RawCase, RawEmpty, RawImmutable, RawPick, RawSend, RawType,
-    Spanned,
+    Span, Spanned,
 };
 use crate::mapping::value::Val;
 use crate::mapping::wire::Kind;
@@ -26,7 +26,8 @@ pub(super) fn row(
     raw: &RawAttribute,
     rt: &ResourceType,
 ) -> Option<Row> {
-    if raw.scim.is_none() && raw.to_app.is_none() {
+    let by_group = kind == Kind::User && tables::names_groups(cx, raw.table.as_ref());
+    if raw.scim.is_none() && raw.to_app.is_none() && !by_group {
         let message = format!("field `{}` does not say where its value comes from", name.value);
         cx.report.error_help(
             "M0202",
@@ -36,14 +37,14 @@ pub(super) fn row(
         );
         return None;
     }
-    let mut sources = sources(cx, raw, rt)?;
+    let mut sources = sources(cx, kind, raw, rt)?;
     let each = match &raw.each {
         Some(written) => Some(parts(cx, name, raw, &field, &mut sources, written)?),
         None => None,
     };
     let (to_app, default) = values(cx, kind, name, raw)?;
     let table = match &raw.table {
-        Some(table) => Some(tables::table(cx, table, rt)?),
+        Some(table) => Some(tables::table(cx, kind, table, rt)?),
         None => None,
     };
     let pick = pick(cx, name, raw, &field, &sources, to_app.as_ref());
@@ -73,6 +74,7 @@ pub(super) fn row(
         immutable: immutable(raw),
         send: send(raw),
         // A password is never shown, whatever the row says.
+        not_in_list: is(raw.not_in_list.as_ref(), false),
         read: is(raw.read.as_ref(), true) && !sources.iter().any(ScimSource::is_password),
         sources,
     })
@@ -88,6 +90,7 @@ fn values(
     let roots: &[&str] =
         if kind == Kind::User { &["vars", "user", "saved"] } else { &["vars", "group", "saved"] };
     let scope = Scope {
+        random: true,
         saved: super::calls::saved_names(cx),
         ..Scope::new(format!("field `{}`", name.value), roots)
     };
@@ -101,7 +104,31 @@ fn values(
         }
         None => None,
     };
+    random(cx, name, raw, to_app.as_ref(), default.as_ref());
     Some((to_app, default))
+}
+
+/// A random value is a secret: never shown, and not made anew with every change.
+fn random(
+    cx: &mut Cx<'_, '_>,
+    name: &Spanned<String>,
+    raw: &RawAttribute,
+    to_app: Option<&Val>,
+    default: Option<&Val>,
+) {
+    let has = |value: Option<&Val>| value.is_some_and(|value| !value.randoms().is_empty());
+    let password = |text: &Spanned<String>| text.eq_ignore_ascii_case("password");
+    let is_hidden = !is(raw.read.as_ref(), true)
+        || raw.scim.as_ref().is_some_and(|paths| paths.0.iter().any(password));
+    if (has(to_app) || has(default)) && !is_hidden {
+        let message = format!("`{}` gets a random value, and SCIM would show it", name.value);
+        let help = "add `read: false`: a random value is a secret";
+        cx.report.error_help("M0606", name.span.clone(), message, help);
+    }
+    if has(to_app) && send(raw) == SendRule::Always {
+        let message = format!("`{}` would get another random value with every change", name.value);
+        cx.report.error_help("M0606", name.span.clone(), message, "add `send: on_create`");
+    }
 }
 
 fn absent(raw: &RawAttribute) -> AbsentRule {
@@ -140,22 +167,50 @@ fn is(given: Option<&Spanned<bool>>, default: bool) -> bool {
     given.map_or(default, |given| given.value)
 }
 
-fn sources(cx: &mut Cx<'_, '_>, raw: &RawAttribute, rt: &ResourceType) -> Option<Vec<ScimSource>> {
+/// A user's groups as the source of a field.
+fn groups_source(
+    cx: &mut Cx<'_, '_>,
+    kind: Kind,
+    text: &Spanned<String>,
+    raw: &RawAttribute,
+) -> Option<()> {
+    let mut wrong = |at: Span, message: String, help: &str| {
+        cx.report.error_help("M0607", at, message, help);
+        None
+    };
+    let at = || text.span.clone();
+    if kind == Kind::Group || !matches!(text.as_str(), "groups.display" | "groups.value") {
+        let help = "for the groups of a user, write groups.display (their names) or groups.value (their keys in the app)";
+        return wrong(at(), format!("`{}` is no source of a field", text.value), help);
+    }
+    if raw.scim.as_ref().is_some_and(|scim| scim.0.len() > 1) {
+        let help = "give it a field of its own";
+        return wrong(at(), "the groups of a user stand alone".to_owned(), help);
+    }
+    if raw.pick.as_ref().is_some_and(|pick| pick.value == RawPick::Primary) {
+        return wrong(at(), "no group is the primary one".to_owned(), "write pick: all or first");
+    }
+    if let Some(required) = raw.required.as_ref().filter(|required| required.value) {
+        let help = "leave `required` out, and say with `default` what stands for no group";
+        let message = "a user is made before it can be in a group";
+        return wrong(required.span.clone(), message.to_owned(), help);
+    }
+    Some(())
+}
+
+fn sources(
+    cx: &mut Cx<'_, '_>,
+    kind: Kind,
+    raw: &RawAttribute,
+    rt: &ResourceType,
+) -> Option<Vec<ScimSource>> {
     let Some(written) = &raw.scim else {
         return Some(Vec::new());
     };
     let mut sources = Vec::new();
     for text in &written.0 {
-        if text.starts_with("groups.") {
-            let message =
-                format!("`{}` as a source is not supported by this version yet", text.value);
-            cx.report.error_help(
-                "M0901",
-                text.span.clone(),
-                message,
-                "leave it out, or wait for the version that has it",
-            );
-            return None;
+        if text.starts_with("groups") {
+            groups_source(cx, kind, text, raw)?;
         }
         let source = if raw.each.is_some() { whole_source } else { source };
         sources.push(source(cx, text, rt));

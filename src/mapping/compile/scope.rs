@@ -29,6 +29,8 @@ pub(crate) struct Scope {
     pub secrets: bool,
     /// It may also stand inside a structure.
     pub secrets_inside: bool,
+    /// `{ random: N }` may stand here.
+    pub random: bool,
     /// Only one value can be taken: no paths that always give lists.
     pub single: bool,
 }
@@ -117,17 +119,38 @@ impl Cx<'_, '_> {
                 let inner = Scope { secrets: false, secrets_inside: false, ..scope.inner() };
                 Some(self.value(value, &inner).map(|value| Val::JsonText(Box::new(value))))
             }
-            "random" if matches!(value.kind, NodeKind::Scalar(Value::Number(_))) => {
-                self.report.error_help(
-                    "M0901",
-                    at.clone(),
-                    "`{ random: N }` is not supported by this version yet",
-                    "leave it out, or wait for the version that has it",
-                );
-                Some(None)
+            "random" => {
+                let NodeKind::Scalar(Value::Number(length)) = &value.kind else { return None };
+                Some(self.random(length, &value.span, at, scope))
             }
             _ => None,
         }
+    }
+
+    /// `{ random: N }`.
+    fn random(
+        &mut self,
+        length: &serde_json::Number,
+        span: &Span,
+        at: &Span,
+        scope: &Scope,
+    ) -> Option<Val> {
+        if !scope.random {
+            self.report.error_help(
+                "M0405",
+                at.clone(),
+                format!("a random value may not stand in {}", scope.what),
+                "random values are made for calls that write, and for `default` and `to_app`",
+            );
+            return None;
+        }
+        let length = length.as_u64().and_then(|length| usize::try_from(length).ok());
+        let Some(length) = length.filter(|length| (3..=256).contains(length)) else {
+            let message = "a random value has 3 to 256 characters";
+            self.report.error_help("M0205", span.clone(), message, "write { random: 24 }");
+            return None;
+        };
+        Some(Val::Random { place: at.start, length })
     }
 
     /// A secret by its name; reports a name that does not exist.
@@ -222,7 +245,7 @@ impl Cx<'_, '_> {
                 format!("there is no root `{root}`")
             };
             let help = match names::nearest(root, known.iter().copied()) {
-                Some(near) if near != root => format!("did you mean `{near}`?"),
+                Some(near) if near != root => names::did_you_mean(near),
                 _ => format!("here: {}", known.join(", ")),
             };
             self.report.error_help("M0406", at.clone(), message, help);
@@ -238,6 +261,7 @@ impl Cx<'_, '_> {
                 None => return true,
             },
             "saved" => ("saved value", scope.saved.clone()),
+            "member" => return self.member_has(name, at),
             "session" => ("value that the login saves", scope.session.clone()),
             "user" => return self.resource_has(Kind::User, root, names, at),
             "group" => return self.resource_has(Kind::Group, root, names, at),
@@ -248,6 +272,27 @@ impl Cx<'_, '_> {
         }
         let help = names::help(name, known.iter().map(String::as_str));
         self.report.error_help("M0407", at.clone(), format!("there is no {what} `{name}`"), help);
+        false
+    }
+
+    /// In calls about the app's own groups a member is only its id.
+    fn member_has(&mut self, name: &str, at: &Span) -> bool {
+        let groups = self.raw.groups.as_ref();
+        let on_user = groups.is_some_and(|g| g.fixed.is_some() || g.on_user.is_some());
+        match name {
+            "id" => return true,
+            "user" | "current" if on_user => return true,
+            "user" | "current" => {
+                let message = format!("`member.{name}` is not supported by this version yet");
+                let help = "`member.id` is the member's id";
+                self.report.error_help("M0901", at.clone(), message, help);
+            }
+            _ => {
+                let help = names::help(name, ["id", "user", "current"]);
+                let message = format!("`member` has no `{name}`");
+                self.report.error_help("M0407", at.clone(), message, help);
+            }
+        }
         false
     }
 

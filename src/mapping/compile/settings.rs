@@ -132,7 +132,7 @@ pub(super) fn attr_path_as(
             let known: Vec<String> = known.collect();
             let near = names::nearest(text, known.iter().map(String::as_str));
             let help = match near {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => names::did_you_mean(near),
                 None => format!(
                     "write a SCIM path like userName or emails.value; extensions here: {}",
                     cx.shorts.keys().cloned().collect::<Vec<_>>().join(", ")

@@ -62,6 +62,7 @@ pub(super) fn users(cx: &mut Cx<'_, '_>, full: &BTreeMap<Kind, ResourceType>) ->
         inactive: Inactive::Kept,
         if_exists,
         members: Membership::default(),
+        records: None,
         resource_type: rt.clone(),
         keep: Vec::new(),
         vars: Arc::clone(&cx.vars),

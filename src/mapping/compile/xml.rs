@@ -35,7 +35,9 @@ pub(super) fn sent(cx: &mut Cx<'_, '_>, call: &Call, at: &Span) {
                 wrong(format!("this cannot be XML: {why}"), wrap);
             }
         }
-        Some(Val::List(_) | Val::Text(_) | Val::JsonText(_) | Val::Secret(_)) => {
+        Some(
+            Val::List(_) | Val::Text(_) | Val::JsonText(_) | Val::Secret(_) | Val::Random { .. },
+        ) => {
             wrong("XML needs a root element".to_owned(), wrap);
         }
         Some(Val::Map(fields)) => {

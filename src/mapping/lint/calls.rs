@@ -1,9 +1,10 @@
 //! Calls one by one: used at all, and what their requests and answers must have.
 
 use crate::mapping::answer::ErrorRow;
-use crate::mapping::call::Call;
+use crate::mapping::call::{Call, CallId};
 use crate::mapping::compile::{CallUse, Cx};
 use crate::mapping::model::Mapping;
+use crate::mapping::paging::PagingBy;
 use crate::mapping::raw::{RawCall, Spanned};
 use crate::mapping::value::Val;
 use crate::mapping::wire::{AnswerClass, Kind, Method};
@@ -31,8 +32,8 @@ pub(super) fn calls(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
 }
 
 fn unused(cx: &mut Cx<'_, '_>, name: &Spanned<String>) {
-    if cx.report.has("M0301") {
-        // A name that was written wrongly may be the use.
+    if cx.report.has("M0301") || cx.report.has("M0203") {
+        // What was written wrongly may be the use.
         return;
     }
     let message = format!("call `{}` is used nowhere", name.value);
@@ -46,8 +47,11 @@ fn answers(cx: &mut Cx<'_, '_>, call: &RawCall, used: CallUse, name: &Spanned<St
         call.save.iter().flat_map(|save| save.0.iter()).any(|(saved, _)| saved.value == "id");
     let (fits, needed) = match used {
         CallUse::List(_) => (records, "`records`"),
-        CallUse::Members => (records, "`records`"),
+        CallUse::Members | CallUse::MemberIds | CallUse::Table => (records, "`records`"),
         CallUse::Find(_) => {
+            (records || record || saves_id, "`records`, `record` or `save: { id }`")
+        }
+        CallUse::IdFrom(_) => {
             (records || record || saves_id, "`records`, `record` or `save: { id }`")
         }
         CallUse::Get(_) | CallUse::CompleteBy(_) => (record || records, "`record`"),
@@ -86,6 +90,11 @@ fn pages(cx: &mut Cx<'_, '_>, name: &Spanned<String>, written: &RawCall, call: &
     let at = name.span.clone();
     if written.records.is_none() {
         cx.report.error_help("M0508", at, "`paging` needs `records`", "say where the rows are");
+    } else if paging.by == PagingBy::Link {
+        if call.method != Method::Get {
+            let message = "`by: link` is for GET: a link is followed as it stands";
+            cx.report.error_help("M0508", at, message, "use another kind of paging");
+        }
     } else if paging.size.is_some() && !mentions_page(call) {
         let message = format!(
             "call `{}` has `paging` but sends no `$.page`: every page would be the first",
@@ -113,7 +122,9 @@ fn gone_already(
         row.is == AnswerClass::AlreadyDone && (row.status.is_empty() || row.status.contains(&404))
     };
     let covered = call.errors.iter().chain(&mapping.rules.errors).any(gone);
-    let removes = uses.iter().any(|u| matches!(u, CallUse::Delete(_) | CallUse::RemoveMembers));
+    let removes = uses
+        .iter()
+        .any(|u| matches!(u, CallUse::Delete(_) | CallUse::RemoveMembers | CallUse::RemoveOnUser));
     if call.method == Method::Delete && removes && !covered {
         let message = format!("call `{}` counts a 404 as a failure", name.value);
         let help =
@@ -130,7 +141,23 @@ fn saves_id(cx: &mut Cx<'_, '_>, mapping: &Mapping, kind: Kind) {
         Kind::Group => raw.groups.as_ref().and_then(|groups| groups.create.as_ref()),
     };
     let create = mapping.side(kind).map_or(&[][..], |side| side.create.as_slice());
-    if create.is_empty() || create.iter().any(|id| mapping.call(*id).saves("id")) {
+    // As it is written: a path that is wrong has been reported.
+    let saves = |call: &RawCall| {
+        let mut saved = call.save.iter().flat_map(|save| save.0.iter());
+        saved.any(|(saved, _)| saved.value == "id" || saved.value == "id_from")
+    };
+    let written_of = |name: &str| {
+        let mut calls = raw.calls.iter().flat_map(|calls| calls.0.iter());
+        calls.find(|(known, _)| known.value == name).map(|(_, call)| call)
+    };
+    let named = |id: &CallId| {
+        let Some(call) = written_of(mapping.call(*id).name()) else { return false };
+        // The read that `until` repeats may be what tells the id.
+        let until = call.until.as_ref().and_then(|until| until.call.as_ref());
+        let told = until.and_then(|until| written_of(until));
+        saves(call) || told.is_some_and(saves)
+    };
+    if create.is_empty() || create.iter().any(named) {
         return;
     }
     if let Some(first) = written.and_then(|calls| calls.first()) {

@@ -1,19 +1,24 @@
 //! What a mapping lacks although every single key of it is right.
 
 mod calls;
+mod rows;
 
+use crate::mapping::attribute::Row;
 use crate::mapping::compile::Cx;
 use crate::mapping::model::Mapping;
-use crate::mapping::raw::Span;
-use crate::mapping::side::{DeleteRule, GroupCreate, GroupDelete, IfExists, Side};
+use crate::mapping::raw::{RawUsers, Span};
+use crate::mapping::side::{DeleteRule, GroupCreate, GroupDelete, IfExists, Place, Side};
+use crate::mapping::wire::InDoubtRule;
 
 /// Looks at the mapping as a whole.
 pub(crate) fn lint(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
     users(cx, mapping);
+    follows_no_groups(cx, mapping);
     if let Some(groups) = &mapping.groups {
         group_operations(cx, groups);
     }
     calls::calls(cx, mapping);
+    rows::unreachable(cx);
     reads(cx, mapping);
 }
 
@@ -39,19 +44,19 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
         ("update", is_missing(raw.update.as_ref(), &side.update), "Okta pushes changed profiles"),
     ];
     for (key, is_missing, why) in missing {
-        if is_missing {
+        if is_missing && !cx.report.refused(key, &at) {
             let message = format!("`users.{key}` is missing: {why}");
             cx.report.error_help("M0611", at.clone(), message, format!("add {key}: [ CALL ]"));
         }
     }
-    if raw.delete.is_none() {
+    if raw.delete.is_none() && !cx.report.refused("delete", &at) {
         let message = "`users.delete` is missing; it has no default";
         let help = "write delete: [ CALL ], delete: deactivate, or delete: refuse";
         cx.report.error_help("M0611", at.clone(), message, help);
     }
     // Rows that could not be compiled were reported; what they would have given is not known.
     let complete = raw.attributes.as_ref().is_none_or(|a| a.0.len() == side.attributes.len());
-    access(cx, side, &at, complete);
+    access(cx, side, raw, complete);
     let shown = side.shows.iter().any(|(source, _)| source.slot.0 == ["userName"]);
     if complete && !is_mapped(side, "userName") && !is_kept(side, "userName") && !shown {
         let message = "no field, `keep` or `shows` gives `userName`; Okta needs it";
@@ -65,13 +70,47 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
     }
 }
 
+/// Groups as a source of a field, in an app without groups.
+fn follows_no_groups(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
+    let raw = cx.raw;
+    let written = raw.users.iter().filter_map(|users| users.attributes.as_ref());
+    for (name, _) in written.flat_map(|attributes| attributes.0.iter()) {
+        let row = mapping.users.attributes.iter().find(|row| row.field.text() == name.value);
+        if raw.groups.is_none() && row.is_some_and(Row::follows_groups) {
+            let message =
+                format!("`{}` follows the groups of a user, and there are no `groups`", name.value);
+            let help = "add `groups:`, such as from_table: TABLE";
+            cx.report.error_help("M0623", name.span.clone(), message, help);
+        }
+    }
+    let calls = mapping.groups.as_ref().map(|groups| &groups.members);
+    let fixed = calls.filter(|members| matches!(members.place, Place::Fixed { .. }));
+    for id in fixed.into_iter().flat_map(|members| members.add.iter().chain(&members.remove)) {
+        let call = mapping.call(*id);
+        let written = raw.calls.iter().flat_map(|calls| calls.0.iter());
+        let rule = written
+            .filter(|(name, _)| name.value == call.name())
+            .find_map(|(_, call)| call.if_in_doubt.as_ref());
+        if let Some(rule) = rule.filter(|_| call.in_doubt() == InDoubtRule::Find) {
+            let message = "nobody looks who is in a fixed group before a call";
+            let help = "write resend (the same again does no harm) or stop (a person decides)";
+            cx.report.error_help("M0623", rule.span.clone(), message, help);
+        }
+    }
+}
+
 /// Something takes a leaver's access away.
-fn access(cx: &mut Cx<'_, '_>, side: &Side, at: &Span, complete: bool) {
-    let switches = !side.deactivate.is_empty();
+fn access(cx: &mut Cx<'_, '_>, side: &Side, raw: &RawUsers, complete: bool) {
+    let at = raw.span.clone();
+    let switches = !is_missing(raw.deactivate.as_ref(), &side.deactivate);
+    let switches_back = !is_missing(raw.reactivate.as_ref(), &side.reactivate);
+    if ["deactivate", "reactivate"].iter().any(|key| cx.report.refused(key, &at)) {
+        return;
+    }
     let mut wrong = |message: &str, help: &str| {
         cx.report.error_help("M0612", at.clone(), message, help);
     };
-    if side.deactivate.is_empty() != side.reactivate.is_empty() {
+    if switches != switches_back {
         let message = "`deactivate` and `reactivate` belong together";
         wrong(message, "give both, or map `active` as a field");
     }
@@ -101,7 +140,11 @@ fn group_operations(cx: &mut Cx<'_, '_>, side: &Side) {
         return;
     };
     let at = raw.span.clone();
+    if side.records.is_some() {
+        return;
+    }
     let policy = side.members.policy;
+    let on_user = side.members.place.is_on_user();
     let changes = !(side.members.add.is_empty()
         && side.members.remove.is_empty()
         && side.members.set.is_empty());
@@ -122,14 +165,17 @@ fn group_operations(cx: &mut Cx<'_, '_>, side: &Side) {
     if removes && !matches!(&side.delete, DeleteRule::Calls(calls) if !calls.is_empty()) {
         missing.push(("delete", "`policy.delete` says so"));
     }
-    if changes && raw.members.is_none() {
+    if changes && !on_user && raw.members.is_none() {
         missing.push(("members", "what is there must be known before it is changed"));
     }
+    missing.retain(|(key, _)| !cx.report.refused(key, &at));
     for (key, why) in missing {
         let message = format!("`groups.{key}` is missing: {why}");
         cx.report.error_help("M0611", at.clone(), message, format!("add {key}: [ CALL ]"));
     }
-    group_members(cx, side, &at);
+    if !on_user {
+        group_members(cx, side, &at);
+    }
     let complete = raw.attributes.as_ref().is_none_or(|a| a.0.len() == side.attributes.len());
     let shown = side.shows.iter().any(|(source, _)| source.slot.0 == ["displayName"]);
     if complete && !is_mapped(side, "displayName") && !shown {

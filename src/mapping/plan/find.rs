@@ -148,6 +148,11 @@ impl FindPlan {
                     }
                 }
             };
+            if let Some(records) = mapping.side(self.kind).and_then(|side| side.records.as_ref()) {
+                self.rows = records.to_vec();
+                self.weigh(mapping);
+                continue;
+            }
             if let Some(call) = entry.complete_by
                 && let Some(request) = self.incomplete.next(mapping, call)?
             {
@@ -243,9 +248,12 @@ impl FindPlan {
         match side.find_match(entry, &rows, &wanted) {
             FindResult::Nobody => self.next_entry(),
             FindResult::One(row) => {
+                // What rows lack is read before anything is decided.
+                let whole = entry.complete_by.is_some() || !side.lacks_in_lists();
                 self.next_entry();
                 if let Some(id) = side.id_of(&row) {
-                    self.hit(Hit { id, current: Some(row), never_adopt });
+                    let current = Some(row).filter(|_| whole);
+                    self.hit(Hit { id, current, never_adopt });
                 }
             }
             FindResult::Several(rows) => self.several = Some((texts(&rows), false)),

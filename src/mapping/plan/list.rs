@@ -45,6 +45,13 @@ impl ListPlan {
             read: 0,
         };
         plan.open_entry(mapping);
+        if let Some(records) = mapping.side(kind).and_then(|side| side.records.as_ref()) {
+            plan.ready.extend(
+                records
+                    .iter()
+                    .map(|record| ListedRow { id: record["id"].clone(), current: record.clone() }),
+            );
+        }
         plan
     }
 

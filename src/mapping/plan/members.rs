@@ -3,9 +3,9 @@
 //! Membership is compared with what the app shows now; people without a SCIM link are never
 //! removed. Edges are weighed one by one: one that the app refuses does not hold back the rest.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::find::id_text;
 use crate::mapping::Roots;
@@ -49,94 +49,200 @@ impl MemberGoal {
     pub fn is_empty(&self) -> bool {
         self.add.is_empty() && self.remove.is_empty() && !self.whole
     }
+
+    /// Everybody it names.
+    pub(super) fn people(&self) -> impl Iterator<Item = &Value> {
+        self.add.iter().chain(&self.remove).map(|person| &person.id)
+    }
 }
 
-/// What became of the edges.
+/// What became of the edges, by the people's keys in the app.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MembersReached {
-    /// In the app's group now, by app id; `None` when the mapping cannot read members.
-    pub now: Option<Vec<Value>>,
-    /// Edges the app refused, by app id, with its words.
+    /// Edges the app refused, with its words.
     pub refused: Vec<(Value, String)>,
+    /// People the app has no member id for: the bridge remembers them.
+    pub remembered: Vec<Value>,
 }
 
-/// One call that is to be made for one person or a batch.
+/// Who is in a group, as the app shows it: the person's key and the member id of each row.
+pub type ShownMembers = Vec<(Value, Value)>;
+
+/// One call that is to be made for one member or a batch.
 #[derive(Debug, Clone)]
 pub(super) struct MemberCall {
     pub(super) call: CallId,
-    people: Vec<Value>,
-    joins: bool,
-    delta: Option<(Vec<Value>, Vec<Value>)>,
+    joins: Vec<Value>,
+    leaves: Vec<Value>,
+    /// It writes the whole list, or the difference.
+    sets: bool,
+}
+
+impl MemberCall {
+    /// How many members it is about.
+    fn size(&self) -> usize {
+        self.joins.len() + self.leaves.len()
+    }
+
+    /// The one member it is about, if it is one.
+    fn only(&self) -> Option<&Value> {
+        self.joins.iter().chain(&self.leaves).next().filter(|_| self.size() == 1)
+    }
+
+    /// The same for each member by itself.
+    fn one_by_one(&self) -> Vec<Self> {
+        let one = |joins: &[Value], leaves: &[Value]| Self {
+            call: self.call,
+            joins: joins.to_vec(),
+            leaves: leaves.to_vec(),
+            sets: self.sets,
+        };
+        let joins = self.joins.iter().map(|id| one(std::slice::from_ref(id), &[]));
+        let leaves = self.leaves.iter().map(|id| one(&[], std::slice::from_ref(id)));
+        joins.chain(leaves).collect()
+    }
+}
+
+/// What the run begins with.
+#[derive(Debug, Default)]
+pub(super) struct MemberFacts {
+    /// Who is in now; None: the mapping cannot tell.
+    pub(super) shown: Option<ShownMembers>,
+    /// Those in the group who are not on the complete list, and whom SCIM knows.
+    pub(super) leaving: Vec<Value>,
+    /// `member_ids`: the member ids of the people that the goal names, by their keys.
+    pub(super) ids: Option<BTreeMap<String, Vec<Value>>>,
 }
 
 /// The membership part of a converge.
 #[derive(Debug)]
 pub(super) struct MemberRun {
-    actual: Option<Vec<Value>>,
+    /// Whether it is known who is in.
+    seen: bool,
+    /// Member ids in the group, where the whole list is written.
+    inside: Option<Vec<Value>>,
     calls: VecDeque<MemberCall>,
-    refused: Vec<(Value, String)>,
+    /// The people behind member ids, where the two differ.
+    owners: BTreeMap<String, Value>,
+    reached: MembersReached,
 }
 
 impl MemberRun {
     /// Those in the app's group who are not on a complete list: SCIM people among them must go.
-    pub(super) fn strangers(goal: &MemberGoal, actual: &[Value]) -> Vec<Value> {
+    pub(super) fn strangers(goal: &MemberGoal, shown: &[(Value, Value)]) -> Vec<Value> {
         if !goal.whole {
             return Vec::new();
         }
-        let wanted: BTreeSet<_> = goal.add.iter().map(|person| id_text(&person.id)).collect();
-        actual.iter().filter(|id| !wanted.contains(&id_text(id))).cloned().collect()
+        let mut seen: BTreeSet<_> = goal.add.iter().map(|person| id_text(&person.id)).collect();
+        let people = shown.iter().map(|(person, _)| person);
+        people.filter(|person| seen.insert(id_text(person))).cloned().collect()
     }
 
-    /// Plans the calls. `leaving` are the strangers that SCIM knows.
+    /// Plans the calls.
     pub(super) fn new(
         mapping: &Mapping,
         side: &Side,
         goal: &MemberGoal,
-        actual: Option<Vec<Value>>,
-        leaving: Vec<Value>,
+        facts: MemberFacts,
     ) -> Self {
-        let is_in: Option<BTreeSet<_>> =
-            actual.as_ref().map(|ids| ids.iter().map(id_text).collect());
-        let inside = |id: &Value| is_in.as_ref().map(|ids| ids.contains(&id_text(id)));
-        let ids = |people: &[Person]| people.iter().map(|p| p.id.clone()).collect::<Vec<_>>();
-        let mut added = ids(&goal.add);
-        added.retain(|id| inside(id) != Some(true));
-        let mut removed = ids(&goal.remove);
-        removed.retain(|id| inside(id) != Some(false));
-        removed.extend(leaving);
-        let mut run = Self { actual, calls: VecDeque::new(), refused: Vec::new() };
-        if added.is_empty() && removed.is_empty() {
+        let free = |person: &&Value| !mapping.users.is_protected_by_id(person);
+        let sets = !side.members.set.is_empty();
+        let inside = facts.shown.as_ref().filter(|_| sets);
+        let has = facts.shown.as_deref().map(by_person);
+        let facts = Known { has, ids: facts.ids, leaving: facts.leaving };
+        let mut run = Self {
+            seen: facts.has.is_some(),
+            inside: inside.map(|all| all.iter().map(|(_, id)| id.clone()).collect()),
+            calls: VecDeque::new(),
+            owners: BTreeMap::new(),
+            reached: MembersReached::default(),
+        };
+        let (mut joins, mut leaves) = (Ids::default(), Ids::default());
+        for person in goal.add.iter().map(|person| &person.id).filter(free) {
+            run.join(person, &facts, &mut joins, &mut leaves);
+        }
+        let out = goal.remove.iter().map(|person| &person.id).chain(&facts.leaving);
+        for person in out.filter(free) {
+            run.leave(person, &facts, &mut leaves);
+        }
+        let (joins, leaves) = (joins.list, leaves.list);
+        if joins.is_empty() && leaves.is_empty() {
             return run;
         }
         let calls = &side.members;
-        if calls.set.is_empty() {
-            run.fan_out(mapping, &calls.add, &added, true);
-            run.fan_out(mapping, &calls.remove, &removed, false);
+        if !sets {
+            run.fan_out(mapping, &calls.add, &joins, true);
+            run.fan_out(mapping, &calls.remove, &leaves, false);
         } else {
-            let wanted = run.after(&added, &removed);
             for &call in &calls.set {
-                run.calls.push_back(MemberCall {
-                    call,
-                    people: wanted.clone(),
-                    joins: true,
-                    delta: Some((added.clone(), removed.clone())),
-                });
+                run.set(mapping, call, &joins, &leaves);
             }
         }
         run
     }
 
-    fn fan_out(&mut self, mapping: &Mapping, calls: &[CallId], people: &[Value], joins: bool) {
-        for &call in calls {
-            let size = match mapping.call(call).fan() {
-                Fan::PerMember => 1,
-                Fan::PerBatch(Some(batch)) => usize::try_from(batch).unwrap_or(usize::MAX).max(1),
-                Fan::PerBatch(None) | Fan::Once => people.len().max(1),
-            };
-            for people in people.chunks(size) {
-                let people = people.to_vec();
-                self.calls.push_back(MemberCall { call, people, joins, delta: None });
+    /// What is missing of a person who must be in; ids that are not the person's any more go.
+    fn join(&mut self, person: &Value, facts: &Known, joins: &mut Ids, leaves: &mut Ids) {
+        let key = id_text(person);
+        let has = facts.has.as_ref().and_then(|has| has.get(&key)).map(Vec::as_slice);
+        let Some(ids) = &facts.ids else {
+            if has.is_none() {
+                joins.push(person);
             }
+            return;
+        };
+        let wanted = ids.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let has = has.unwrap_or_default();
+        if wanted.is_empty() {
+            self.reached.remembered.push(person.clone());
+        }
+        for id in wanted.iter().filter(|id| !contains(has, id)) {
+            self.owners.insert(id_text(id), person.clone());
+            joins.push(id);
+        }
+        for id in has.iter().filter(|id| !contains(wanted, id)) {
+            self.owners.insert(id_text(id), person.clone());
+            leaves.push(id);
+        }
+    }
+
+    /// What of a person is in and must go.
+    fn leave(&mut self, person: &Value, facts: &Known, leaves: &mut Ids) {
+        let ids = match (&facts.has, &facts.ids) {
+            (Some(known), _) | (None, Some(known)) => {
+                known.get(&id_text(person)).map(Vec::as_slice).unwrap_or_default()
+            }
+            (None, None) => std::slice::from_ref(person),
+        };
+        for id in ids {
+            self.owners.insert(id_text(id), person.clone());
+            leaves.push(id);
+        }
+    }
+
+    fn fan_out(&mut self, mapping: &Mapping, calls: &[CallId], ids: &[Value], joins: bool) {
+        for &call in calls {
+            for ids in ids.chunks(chunk(mapping, call, ids.len())) {
+                let (joins, leaves) =
+                    if joins { (ids.to_vec(), Vec::new()) } else { (Vec::new(), ids.to_vec()) };
+                self.calls.push_back(MemberCall { call, joins, leaves, sets: false });
+            }
+        }
+    }
+
+    /// `set_members`: those who come before those who go, in batches.
+    fn set(&mut self, mapping: &Mapping, call: CallId, joins: &[Value], leaves: &[Value]) {
+        let size = chunk(mapping, call, joins.len() + leaves.len());
+        let all: Vec<(bool, &Value)> =
+            joins.iter().map(|id| (true, id)).chain(leaves.iter().map(|id| (false, id))).collect();
+        for part in all.chunks(size) {
+            let of = |joins: bool| {
+                part.iter()
+                    .filter(move |(joining, _)| *joining == joins)
+                    .map(|(_, id)| (*id).clone())
+            };
+            let (joins, leaves) = (of(true).collect(), of(false).collect());
+            self.calls.push_back(MemberCall { call, joins, leaves, sets: true });
         }
     }
 
@@ -145,63 +251,128 @@ impl MemberRun {
         self.calls.front()
     }
 
-    /// The call worked.
-    pub(super) fn done(&mut self) {
-        let Some(call) = self.calls.pop_front() else { return };
-        if self.actual.is_none() {
-            return;
+    /// The roots the due call may name besides the group's.
+    pub(super) fn roots(&self, roots: Roots) -> Roots {
+        let Some(call) = self.due() else { return roots };
+        let list = |ids: &[Value]| Value::Array(ids.to_vec());
+        let mut roots = roots;
+        if let Some(one) = call.only() {
+            roots = roots.with("member", json!({ "id": one }));
         }
-        self.actual = Some(match (&call.delta, call.joins) {
-            (Some((added, removed)), _) => self.after(added, removed),
-            (None, true) => self.after(&call.people, &[]),
-            (None, false) => self.after(&[], &call.people),
-        });
+        if call.sets {
+            let now = self.after(call, &[]);
+            let (added, removed) = (list(&call.joins), list(&call.leaves));
+            roots.with("members", Value::Array(now)).with("added", added).with("removed", removed)
+        } else {
+            let ids: Vec<Value> = call.joins.iter().chain(&call.leaves).cloned().collect();
+            roots.with("members", Value::Array(ids))
+        }
+    }
+
+    /// The call worked, but for these member ids.
+    pub(super) fn done(&mut self, refused: &[Value], words: &str) {
+        let Some(call) = self.calls.pop_front() else { return };
+        let out: BTreeSet<_> = refused.iter().map(id_text).collect();
+        let all = call.joins.iter().chain(&call.leaves);
+        let refused: Vec<Value> = all.filter(|id| out.contains(&id_text(id))).cloned().collect();
+        if self.inside.is_some() {
+            self.inside = Some(self.after(&call, &refused));
+        }
+        self.refuse(&refused, words);
     }
 
     /// The app refuses the call: a batch is tried again one by one, a single edge is noted.
     pub(super) fn refused(&mut self, words: &str) {
         let Some(call) = self.calls.pop_front() else { return };
-        if call.people.len() > 1 && call.delta.is_none() {
-            let MemberCall { call, people, joins, .. } = call;
-            for id in people.into_iter().rev() {
-                self.calls.push_front(MemberCall { call, people: vec![id], joins, delta: None });
+        if call.size() > 1 {
+            for one in call.one_by_one().into_iter().rev() {
+                self.calls.push_front(one);
             }
             return;
         }
-        self.refused.extend(call.people.into_iter().map(|id| (id, words.to_owned())));
+        let ids: Vec<Value> = call.joins.into_iter().chain(call.leaves).collect();
+        self.refuse(&ids, words);
+    }
+
+    /// The person of the due call, if that is about one, and whether it is to come in.
+    pub(super) fn due_person(&self) -> Option<(Value, bool)> {
+        let call = self.due()?;
+        let id = call.only()?;
+        Some((self.owner(id), !call.joins.is_empty()))
+    }
+
+    fn refuse(&mut self, ids: &[Value], words: &str) {
+        let refused: Vec<_> = ids.iter().map(|id| (self.owner(id), words.to_owned())).collect();
+        self.reached.refused.extend(refused);
+    }
+
+    fn owner(&self, id: &Value) -> Value {
+        self.owners.get(&id_text(id)).unwrap_or(id).clone()
     }
 
     /// Whether the app refused somebody while nobody knew who is in.
     pub(super) fn is_refused_unseen(&self) -> bool {
-        self.actual.is_none() && !self.refused.is_empty()
+        !self.seen && !self.reached.refused.is_empty()
     }
 
     pub(super) fn reached(self) -> MembersReached {
-        MembersReached { now: self.actual, refused: self.refused }
+        self.reached
     }
 
-    fn after(&self, added: &[Value], removed: &[Value]) -> Vec<Value> {
-        let gone: BTreeSet<_> = removed.iter().map(id_text).collect();
-        let mut now: Vec<Value> = self.actual.iter().flatten().cloned().collect();
-        let there: BTreeSet<_> = now.iter().map(id_text).collect();
-        now.extend(added.iter().filter(|id| !there.contains(&id_text(id))).cloned());
+    /// The member ids in the group after a call, but for those it refused.
+    fn after(&self, call: &MemberCall, refused: &[Value]) -> Vec<Value> {
+        let out: BTreeSet<_> = refused.iter().map(id_text).collect();
+        let gone: BTreeSet<_> =
+            call.leaves.iter().map(id_text).filter(|id| !out.contains(id)).collect();
+        let mut now: Vec<Value> = self.inside.iter().flatten().cloned().collect();
+        let there: BTreeSet<_> = now.iter().map(id_text).chain(out).collect();
+        now.extend(call.joins.iter().filter(|id| !there.contains(&id_text(id))).cloned());
         now.retain(|id| !gone.contains(&id_text(id)));
         now
     }
 }
 
-impl MemberCall {
-    /// The roots this call may name besides the group's.
-    pub(super) fn roots(&self, roots: Roots) -> Roots {
-        let mut roots = roots.with("members", Value::Array(self.people.clone()));
-        if let [one] = self.people.as_slice() {
-            roots = roots.with("member", serde_json::json!({ "id": one }));
-        }
-        if let Some((added, removed)) = &self.delta {
-            roots = roots
-                .with("added", Value::Array(added.clone()))
-                .with("removed", Value::Array(removed.clone()));
-        }
-        roots
+/// How many members one call takes.
+fn chunk(mapping: &Mapping, call: CallId, all: usize) -> usize {
+    let size = match mapping.call(call).fan() {
+        Fan::PerMember => 1,
+        Fan::PerBatch(Some(batch)) => usize::try_from(batch).unwrap_or(usize::MAX),
+        Fan::PerBatch(None) | Fan::Once => all,
+    };
+    size.max(1)
+}
+
+/// The member ids of each person.
+fn by_person(shown: &[(Value, Value)]) -> BTreeMap<String, Vec<Value>> {
+    let mut people: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (person, id) in shown {
+        people.entry(id_text(person)).or_default().push(id.clone());
     }
+    people
+}
+
+/// Ids, each once, in their order.
+#[derive(Default)]
+struct Ids {
+    list: Vec<Value>,
+    known: BTreeSet<String>,
+}
+
+impl Ids {
+    fn push(&mut self, id: &Value) {
+        if self.known.insert(id_text(id)) {
+            self.list.push(id.clone());
+        }
+    }
+}
+
+/// [`MemberFacts`], by person.
+struct Known {
+    has: Option<BTreeMap<String, Vec<Value>>>,
+    ids: Option<BTreeMap<String, Vec<Value>>>,
+    leaving: Vec<Value>,
+}
+
+fn contains(ids: &[Value], id: &Value) -> bool {
+    ids.iter().any(|other| id_text(other) == id_text(id))
 }

@@ -10,12 +10,14 @@ mod list;
 mod members;
 mod operation;
 mod read;
+mod tables;
 
-pub use converge::{Applied, Claim, Converge, Goal, Reached, Want};
+pub use converge::{Applied, Awaited, Claim, Converge, Goal, Reached, RefusedGroup, Want};
 pub use find::{FindPlan, Found, id_text};
 pub use list::{ListPlan, ListedRow};
-pub use members::{Look, MemberGoal, MembersReached, Person};
+pub use members::{Look, MemberGoal, MembersReached, Person, ShownMembers};
 pub use read::{GetPlan, MembersPlan, ProbePlan};
+pub use tables::TablesPlan;
 
 use serde_json::Value;
 

@@ -75,6 +75,11 @@ impl Operation {
         self.name.word()
     }
 
+    /// Whether it takes access away.
+    pub fn ends_access(&self) -> bool {
+        matches!(self.name, Name::Deactivate | Name::Delete)
+    }
+
     /// The next call that runs. `differs` says whether a field differs from what the app has;
     /// `wanted` evaluates the call's `when`.
     pub fn next_call(

@@ -1,12 +1,16 @@
 //! Reading one record, and walking the pages of a call that answers rows.
 
-use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::{Ask, PlanError, Taken, id_text, read_request};
+use serde_json::{Map, Value};
+
+use super::{Ask, PlanError, ShownMembers, Taken, id_text, read_request};
 use crate::mapping::answer::Use;
 use crate::mapping::call::CallId;
 use crate::mapping::model::Mapping;
 use crate::mapping::paging::Page;
+use crate::mapping::record::id_in;
+use crate::mapping::side::MemberIds;
 use crate::mapping::{Answer, AnswerClass, Kind, PlannedRequest, Roots};
 
 /// Reads one record by its id; `get` may name several calls, whose records are laid over
@@ -18,12 +22,14 @@ pub struct GetPlan {
     at: usize,
     current: Option<Value>,
     gone: bool,
+    /// Headers of the answers that versions are taken from.
+    tags: Map<String, Value>,
 }
 
 impl GetPlan {
     /// A plan that reads the record with that id.
     pub fn new(kind: Kind, id: Value) -> Self {
-        Self { kind, id, at: 0, current: None, gone: false }
+        Self { kind, id, at: 0, current: None, gone: false, tags: Map::new() }
     }
 
     /// The id that is read.
@@ -36,11 +42,21 @@ impl GetPlan {
         self.current.take().filter(|_| !self.gone)
     }
 
+    /// The headers that came with the record and that a call's `version` names.
+    pub(super) fn take_tags(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.tags)
+    }
+
     /// The next read, or the record (`None`: there is nobody).
     ///
     /// # Errors
     /// When the id does not fit into the call.
     pub fn next(&mut self, mapping: &Mapping) -> Result<Ask<Option<Value>>, PlanError> {
+        if let Some(records) = mapping.side(self.kind).and_then(|side| side.records.as_ref()) {
+            let is = |record: &&Value| id_text(&record["id"]) == id_text(&self.id);
+            self.current = records.iter().find(is).cloned();
+            return Ok(Ask::Done(self.current.clone()));
+        }
         let calls = mapping.side(self.kind).map(|side| side.get.as_slice()).unwrap_or_default();
         let Some(&call) = calls.get(self.at).filter(|_| !self.gone) else {
             return Ok(Ask::Done(self.current.clone().filter(|_| !self.gone)));
@@ -67,7 +83,11 @@ impl GetPlan {
                 let id = id_text(&self.id);
                 return Taken::Unreadable(format!("'{id}' was asked for, and another one came"));
             }
-            Ok(Some(record)) => lay_over(&mut self.current, record),
+            Ok(Some(record)) => {
+                let tags = answer.headers.iter().filter(|(name, _)| mapping.takes_version(name));
+                self.tags.extend(tags.map(|(name, tag)| (name.clone(), Value::from(tag.clone()))));
+                lay_over(&mut self.current, record);
+            }
             Ok(None) => self.gone = true,
             Err(why) => return Taken::Unreadable(why),
         }
@@ -137,6 +157,11 @@ impl Walk {
         self.call
     }
 
+    /// The last page was taken.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// The request for the next page; `None` when the last one was taken.
     pub(super) fn next(
         &self,
@@ -168,12 +193,14 @@ impl Walk {
     }
 }
 
-/// Reads who is in a group: the app's ids of the people, in the app's order.
+/// Reads who is in a group: the app's ids of the people and of the members, in its order.
 #[derive(Debug)]
 pub struct MembersPlan {
+    id: Value,
+    /// Root `group`: what the mapping lists of it, if it does.
     group: Value,
     walk: Option<Walk>,
-    people: Vec<Value>,
+    people: ShownMembers,
 }
 
 impl MembersPlan {
@@ -183,14 +210,19 @@ impl MembersPlan {
             .side(Kind::Group)
             .and_then(|side| side.members.read.as_ref())
             .map(|rule| Walk::new(mapping, rule.call));
-        Self { group, walk, people: Vec::new() }
+        let listed = mapping.side(Kind::Group).and_then(|side| {
+            let is = |record: &&Value| id_text(&record["id"]) == id_text(&group);
+            side.records.as_ref()?.iter().find(is).cloned()
+        });
+        let root = listed.unwrap_or_else(|| serde_json::json!({ "id": group }));
+        Self { id: group, group: root, walk, people: Vec::new() }
     }
 
-    /// The next page, or everybody (`None`: the mapping cannot tell).
+    /// The next page, or everybody with their member ids (`None`: the mapping cannot tell).
     ///
     /// # Errors
     /// When the group's id does not fit into the call.
-    pub fn next(&mut self, mapping: &Mapping) -> Result<Ask<Option<Vec<Value>>>, PlanError> {
+    pub fn next(&mut self, mapping: &Mapping) -> Result<Ask<Option<ShownMembers>>, PlanError> {
         let Some(walk) = &self.walk else { return Ok(Ask::Done(None)) };
         Ok(match walk.next(mapping, &self.roots())? {
             Some(request) => Ask::Read(request),
@@ -210,7 +242,8 @@ impl MembersPlan {
         match (walk.take(mapping, answer, &roots), mapping.side(Kind::Group)) {
             (Ok(rows), Some(side)) => {
                 let people = rows.iter().filter_map(|row| side.member_of(row));
-                self.people.extend(people.map(|(user, _)| user));
+                let free = |(user, _): &(Value, Value)| !mapping.users.is_protected_by_id(user);
+                self.people.extend(people.filter(free));
                 Taken::Went
             }
             (Ok(_), None) => Taken::Went,
@@ -219,9 +252,7 @@ impl MembersPlan {
     }
 
     fn roots(&self) -> Roots {
-        Roots::new()
-            .with("group", serde_json::json!({ "id": self.group }))
-            .with("id", self.group.clone())
+        Roots::new().with("group", self.group.clone()).with("id", self.id.clone())
     }
 }
 
@@ -257,4 +288,75 @@ impl ProbePlan {
         self.tried = taken == Taken::Went;
         taken
     }
+}
+
+/// Reads the member ids of people, one person after the other (`groups.member_ids`).
+#[derive(Debug)]
+pub(super) struct IdsPlan {
+    group: Value,
+    people: VecDeque<Value>,
+    walk: Option<Walk>,
+    ids: BTreeMap<String, Vec<Value>>,
+}
+
+impl IdsPlan {
+    /// A plan for these people and a group.
+    pub(super) fn new(group: Value, people: Vec<Value>) -> Self {
+        Self { group, people: people.into(), walk: None, ids: BTreeMap::new() }
+    }
+
+    /// The next page.
+    pub(super) fn next(
+        &mut self,
+        mapping: &Mapping,
+    ) -> Result<Ask<BTreeMap<String, Vec<Value>>>, PlanError> {
+        while let (Some(rule), Some(person)) = (rule(mapping), self.people.front().cloned()) {
+            let roots = self.roots(&person);
+            let walk = self.walk.get_or_insert_with(|| Walk::new(mapping, rule.call));
+            if let Some(request) = walk.next(mapping, &roots)? {
+                return Ok(Ask::Read(request));
+            }
+            self.people.pop_front();
+            self.walk = None;
+        }
+        Ok(Ask::Done(std::mem::take(&mut self.ids)))
+    }
+
+    /// Takes one page; a person that the app does not know has no ids.
+    pub(super) fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
+        let (Some(rule), Some(person)) = (rule(mapping), self.people.front().cloned()) else {
+            return Taken::Went;
+        };
+        let roots = self.roots(&person);
+        let Some(walk) = &mut self.walk else { return Taken::Went };
+        let classified = mapping.classify(mapping.call(walk.call()), answer, Use::Read, &roots);
+        if classified.class == AnswerClass::NotFound {
+            self.people.pop_front();
+            self.walk = None;
+            return Taken::Went;
+        }
+        match Taken::by_class(classified) {
+            Taken::Went => {}
+            stopped => return stopped,
+        }
+        match walk.take(mapping, answer, &roots) {
+            Ok(rows) => {
+                let found = rows.iter().filter_map(|row| id_in(&rule.id, row, &mapping.users.vars));
+                self.ids.entry(id_text(&person)).or_default().extend(found);
+                Taken::Went
+            }
+            Err(why) => Taken::Unreadable(why),
+        }
+    }
+
+    fn roots(&self, person: &Value) -> Roots {
+        Roots::new()
+            .with("group", serde_json::json!({ "id": self.group }))
+            .with("id", self.group.clone())
+            .with("member", serde_json::json!({ "id": person }))
+    }
+}
+
+fn rule(mapping: &Mapping) -> Option<&MemberIds> {
+    mapping.side(Kind::Group)?.members.ids.as_ref()
 }

@@ -2,6 +2,7 @@
 
 use super::RawTable;
 use super::read::{OneOrMany, Pairs, Read, Spanned, block, words};
+use super::shape::Shape;
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
 
@@ -13,42 +14,69 @@ pub(crate) type RawShows = Pairs<OneOrMany<Node>>;
 block! {
     /// One row of the attribute table.
     pub struct RawAttribute in "an attribute" {
-        /// The SCIM attribute, or a list of candidates: the first that has a value.
+        /// The SCIM attribute; required unless there is `to_app`. Of a list of paths the first that
+        /// has a value counts.
+        /// Example: emails.value
         "scim" => scim: RawScim,
-        /// A VALUE over `user`, `vars`, `saved`: replaces the way out.
+        /// A VALUE over `user`, `vars`, `saved` that is sent instead. Without `scim` the row is
+        /// one-way.
+        /// Example: "{{upper user.name.familyName}}"
         "to_app" => to_app: Node,
-        /// The table that turns SCIM values into the app's: a name, or rows.
+        /// The table that turns SCIM values into the app's: its name, or its rows.
+        /// Example: roles
         "table" => table: RawTable,
-        /// Which of several values: `first`, `primary` or `all`.
+        /// Which of several values: `first`, `primary` (the primary one, else the first), `all` (a
+        /// list). Must be said where SCIM can hold several.
+        /// Example: primary
         "pick" => pick: Spanned<RawPick>,
-        /// The app has a list of objects: its keys and the parts of the SCIM attribute.
+        /// With `pick: all`: the app has a list of objects; its keys and the parts of the SCIM
+        /// attribute.
+        /// Example: { address: value, kind: type, main: primary }
         "each" => each: Pairs<Spanned<String>>,
         /// Whether the order of a list matters. Default false.
+        /// Example: true
         "ordered" => ordered: Spanned<bool>,
-        /// The app keeps the list in one text, with this between the values.
+        /// With `pick: all`: the app keeps the list in one text with this between the values.
+        /// Example: ";"
         "join" => join: Spanned<String>,
-        /// The type in the app: text, integer, number or boolean.
+        /// The type in the app. Default: as SCIM has it.
+        /// Example: integer
         "type" => kind: Spanned<RawType>,
-        /// How the app writes a date: "%d.%m.%Y", unix or unix_ms.
+        /// How the app writes a date: a format, `unix` or `unix_ms`.
+        /// Example: "%d.%m.%Y"
         "date" => date: Spanned<String>,
         /// How texts are compared: `ignore` or `exact` case. Default: as SCIM says.
+        /// Example: exact
         "case" => case: Spanned<RawCase>,
-        /// A create without it, or clearing it, is refused with 400.
+        /// A create without it, or clearing it, is 400 `invalidValue`; no call is made. Default
+        /// false.
+        /// Example: true
         "required" => required: Spanned<bool>,
         /// What the app gets on create without a value, and when a value is cleared.
+        /// Example: reader
         "default" => default: Node,
-        /// What a PUT without the attribute means: `keep` (default), `clear` or `default`.
+        /// What a PUT without the attribute means: `keep` (default) the app's value, `clear` it, or
+        /// set the `default`.
+        /// Example: clear
         "absent" => absent: Spanned<RawAbsent>,
-        /// How a cleared value is sent: null (default), `leave_out` or "".
+        /// How a cleared value is sent: `null` (default), `leave_out` or `""`.
+        /// Example: leave_out
         "empty" => empty: RawEmpty,
-        /// A changed value is refused (`refuse`) or not taken (`ignore`).
+        /// A changed value: `refuse` it (400 `mutability`), or `ignore` it: the app's value stays,
+        /// a line in the log.
+        /// Example: refuse
         "immutable" => immutable: Spanned<RawImmutable>,
-        /// When it is sent: `always` (default), `on_create` or `never`.
+        /// When it is sent: `always` (default), `on_create`, or `never` (other calls change it).
+        /// Example: on_create
         "send" => send: Spanned<RawSend>,
-        /// `false`: never shown in SCIM.
+        /// `false`: never shown in SCIM. Where the app does not show it either, only another value than
+        /// the last one is sent. A password is never shown. Default true.
+        /// Example: false
         "read" => read: Spanned<bool>,
+        /// `true`: rows of `list` lack it; it is shown there as it was last read. Default false.
+        /// Example: true
+        "not_in_list" => not_in_list: Spanned<bool>,
     }
-    later ["not_in_list"]
 }
 
 words! {
@@ -93,6 +121,10 @@ impl Read for RawEmpty {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Null, Shape::Words(&["null", "leave_out", ""])])
+    }
 }
 
 /// What happens to a changed value.
@@ -131,6 +163,10 @@ impl Read for RawImmutable {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Words(&["refuse", "ignore"])
+    }
 }
 
 /// `FIELD: scim.path` or `FIELD: { … }`.
@@ -148,5 +184,9 @@ impl Read for RawAttributeEntry {
             },
         };
         Some(Self(attribute))
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![RawScim::shape(), RawAttribute::shape()])
     }
 }

@@ -1,6 +1,8 @@
-//! `groups:` with groups that are groups in the app (docs/mapping.md section 13).
+//! `groups:`: groups of the app, groups from a table, fixed ones, groups that stand on the user
+//! (docs/mapping.md section 13).
 
 use super::read::{Pairs, Read, Spanned, block, words};
+use super::shape::Shape;
 use super::{RawAttributeEntry, RawFind, RawListEntry, RawShows};
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
@@ -8,55 +10,136 @@ use crate::mapping::source::{Node, NodeKind};
 block! {
     /// Groups: attributes, members and operations.
     pub struct RawGroups in "`groups`" {
-        /// The app's key of a record: a field name, or a VALUE over `record`.
+        /// The field of the record that never changes, or a VALUE over `record`.
+        /// Example: id
         "id" => id: Node,
-        /// The attribute table: app fields and where SCIM has them.
+        /// The attribute table: the app's fields and where SCIM has them.
+        /// Example: { name: displayName }
         "attributes" => attributes: Pairs<RawAttributeEntry>,
-        /// What SCIM shows when the table gives no value.
+        /// SCIM attributes that the table does not give; never written.
+        /// Example: { displayName: $.current.title }
         "shows" => shows: RawShows,
-        /// Groups that are not shown.
+        /// A condition: such groups are not shown.
+        /// Example: record.system eq true
         "hide" => hide: Spanned<String>,
-        /// Groups that the bridge never writes to and never shows.
+        /// A condition: such groups are never shown and never written to.
+        /// Example: group.displayName sw "app-"
         "never_touch" => never_touch: Spanned<String>,
-        /// The call that completes the rows of lists.
+        /// A call that completes each row of a list.
+        /// Example: read_group
         "complete_by" => complete_by: Spanned<String>,
         /// What may be done with groups.
+        /// Example: { if_exists: adopt, unknown_members: skip }
         "policy" => policy: RawPolicy,
         /// How a group is looked up.
+        /// Example: [ { by: displayName, use: find_group } ]
         "find" => find: Vec<RawFind>,
         /// Calls that list all groups.
+        /// Example: [all_groups]
         "list" => list: Vec<RawListEntry>,
         /// Calls that read one group.
+        /// Example: [read_group]
         "get" => get: Vec<Spanned<String>>,
-        /// The call that lists the members of a group.
+        /// The call that lists the members of a group. `[CALL]` if its rows are users, else a
+        /// block.
+        /// Example: { use: list_members, user: user_id }
         "members" => members: RawMembers,
         /// Calls that make a group.
+        /// Example: [add_group]
         "create" => create: Vec<Spanned<String>>,
         /// Calls that change a group's own attributes.
+        /// Example: [rename_group]
         "rename" => rename: Vec<Spanned<String>>,
         /// Calls that delete a group.
+        /// Example: [drop_group]
         "delete" => delete: Vec<Spanned<String>>,
         /// Calls that add members.
+        /// Example: [join]
         "add_members" => add_members: Vec<Spanned<String>>,
         /// Calls that remove members.
+        /// Example: [leave]
         "remove_members" => remove_members: Vec<Spanned<String>>,
-        /// Calls that write the whole list of members, or the difference.
+        /// In place of these two: calls that write the whole list (`$.members`), or the difference
+        /// (`$.added`, `$.removed`).
+        /// Example: [write_members]
         "set_members" => set_members: Vec<Spanned<String>>,
+        /// A person has none, one or several member ids in the app: the call that lists them.
+        /// Example: { use: list_memberships, id: membership_id }
+        "member_ids" => member_ids: RawMemberIds,
+        /// The app has a level, not groups: the rows of this table that name a `group` are the
+        /// groups.
+        /// Example: levels
+        "from_table" => from_table: Spanned<String>,
+        /// A fixed list of groups: `id`, `displayName` and whatever else the calls need.
+        /// Example: [ { id: writers, displayName: Order writers, vhost: orders } ]
+        "fixed" => fixed: Spanned<Vec<Node>>,
+        /// A value of `fixed`: of a person's groups that share it only the topmost counts in the
+        /// app.
+        /// Example: vhost
+        "one_per" => one_per: Spanned<String>,
+        /// Membership stands in the user's record.
+        /// Example: { field: roles }
+        "on_user" => on_user: RawOnUser,
     }
-    required ["id", "attributes"]
-    later ["member_ids", "from_table", "fixed", "one_per", "on_user"]
+}
+
+block! {
+    /// One SCIM member has none, one or several ids in the app.
+    pub struct RawMemberIds in "`groups.member_ids`" {
+        /// The call; `member.id` is the user's key in it.
+        /// Example: list_memberships
+        "use" => call: Spanned<String>,
+        /// The member id in a row: a field name, or a VALUE over `record`.
+        /// Example: membership_id
+        "id" => id: Node,
+    }
+    required ["use", "id"]
+}
+
+block! {
+    /// Membership stands in the user's record.
+    pub struct RawOnUser in "`groups.on_user`" {
+        /// A field of `users.attributes` with a `groups` source: `users.update` writes it; its
+        /// values that are no groups here stay. Or a path in the user's record: then `add_members`
+        /// writes it, with `{{member.id}}` and `$.group.id`, and there is no `remove_members`.
+        /// Example: roles
+        "field" => field: Spanned<String>,
+        /// A person has one group: the one pushed last. Default false.
+        /// Example: true
+        "one_at_a_time" => one_at_a_time: Spanned<bool>,
+        /// The id (or list) that means no group; `add_members` is made with it. Where a row writes
+        /// the field, its `default` says that.
+        /// Example: 0
+        "empty" => empty: Node,
+        /// Taken out of the group that counts: the one pushed before it counts again (`latest`), or
+        /// none does (default).
+        /// Example: latest
+        "fall_back" => fall_back: Spanned<RawFallBack>,
+    }
+    required ["field"]
+}
+
+words! {
+    /// What counts after the group that counted.
+    pub enum RawFallBack { "latest" => Latest, "none" => None, }
 }
 
 block! {
     /// What may be done with groups.
     pub struct RawPolicy in "`groups.policy`" {
-        /// `allowed`, `link_only` or `refuse`.
+        /// Whether groups may be made; `link_only`: only groups that exist are linked. Default
+        /// `allowed` if there is `create`, else `refuse`.
+        /// Example: link_only
         "create" => create: Spanned<RawPolicyCreate>,
-        /// A create finds a group of that name: `conflict` (default) or `adopt`.
+        /// A create finds a group of that name: `conflict` (default; 409) or `adopt`.
+        /// Example: adopt
         "if_exists" => if_exists: Spanned<RawPolicyExists>,
-        /// `remove`, `empty_and_keep`, `empty_then_remove` or `refuse`.
+        /// What deleting means. Default `remove` if there is `delete`, else `refuse`.
+        /// Example: empty_and_keep
         "delete" => delete: Spanned<RawPolicyDelete>,
-        /// A member the bridge or the app does not know: `skip` (default) or `refuse`.
+        /// A member that the bridge or the app does not know: `skip` (default; apply the rest, log
+        /// the one) or `refuse` (400).
+        /// Example: refuse
         "unknown_members" => unknown_members: Spanned<RawUnknownMembers>,
     }
 }
@@ -95,10 +178,13 @@ block! {
     /// Where the members of a group are read.
     pub struct RawMembersUse in "`groups.members`" {
         /// The call.
+        /// Example: list_members
         "use" => call: Spanned<String>,
         /// The user's key in a row: a field name, or a VALUE over `record`.
+        /// Example: user_id
         "user" => user: Node,
-        /// The member id in a row; default the user's key.
+        /// The member id in a row. Default: the user's key.
+        /// Example: membership_id
         "id" => id: Node,
     }
     required ["use"]
@@ -116,5 +202,9 @@ impl Read for RawMembers {
             report.error_help("M0203", node.span.clone(), "`members` takes one call", help);
         }
         Some(Self { call: calls.pop(), user: None, id: None })
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Single(Box::new(Shape::Text)), RawMembersUse::shape()])
     }
 }

@@ -10,6 +10,7 @@ mod groups;
 pub(crate) mod read;
 mod scalars;
 mod scim;
+mod shape;
 mod sync;
 mod tables;
 mod top;
@@ -20,17 +21,20 @@ pub(crate) use attributes::{
     RawShows, RawType,
 };
 pub(crate) use calls::{
-    RawCall, RawErrorRow, RawInDoubt, RawIs, RawOnly, RawPaging, RawPagingBy, RawSave,
+    RawCall, RawErrorRow, RawFrom, RawIdFrom, RawInDoubt, RawIs, RawOnly, RawPaging, RawPagingBy,
+    RawSave, RawUntil, RawVersion,
 };
 pub(crate) use connect::{
     RawAuth, RawConnect, RawFormLists, RawLogin, RawLogout, RawMaxRemovals, RawOAuth2,
     RawReadFormat, RawSendFormat, RawSession,
 };
 pub(crate) use groups::{
-    RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists, RawUnknownMembers,
+    RawFallBack, RawGroups, RawOnUser, RawPolicyCreate, RawPolicyDelete, RawPolicyExists,
+    RawUnknownMembers,
 };
-pub(crate) use read::{Block, Pairs, Read, Span, Spanned, block, words};
+pub(crate) use read::{Block, OneOrMany, Pairs, Read, Span, Spanned, block, words};
 pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
+pub(crate) use shape::{BlockShape, KeyShape, Shape};
 pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};
 pub(crate) use top::{RawMapping, RawSecret, RawVar};

@@ -4,6 +4,7 @@
 
 use std::ops::{Deref, Range};
 
+use super::shape::{EXAMPLE, Shape};
 use crate::mapping::diagnostic::Report;
 use crate::mapping::names;
 use crate::mapping::source::{Entry, Node, NodeKind};
@@ -11,9 +12,14 @@ use crate::mapping::source::{Entry, Node, NodeKind};
 /// Bytes of the file.
 pub(crate) type Span = Range<usize>;
 
-/// Reads a raw type from a node; None if it was not one, which has then been reported.
+/// A raw type: how it is read, and what an editor may be told about it. The two stand together
+/// so that no key can be read that the schema does not know.
 pub(crate) trait Read: Sized {
+    /// From a node; None if it was not one, which has then been reported.
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self>;
+
+    /// What may be written here: exactly what `read` takes without a report.
+    fn shape() -> Shape;
 }
 
 /// A value and where it stands.
@@ -34,6 +40,10 @@ impl<T: Read> Read for Spanned<T> {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         Some(Self { value: T::read(node, report)?, span: node.span.clone() })
     }
+
+    fn shape() -> Shape {
+        T::shape()
+    }
 }
 
 /// A VALUE of the language is kept as it stands; its place decides what it may be.
@@ -41,11 +51,19 @@ impl Read for Node {
     fn read(node: &Node, _: &mut Report<'_>) -> Option<Self> {
         Some(node.clone())
     }
+
+    fn shape() -> Shape {
+        Shape::Value
+    }
 }
 
 impl<T: Read> Read for Box<T> {
     fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
         T::read(node, report).map(Box::new)
+    }
+
+    fn shape() -> Shape {
+        T::shape()
     }
 }
 
@@ -56,6 +74,10 @@ impl<T: Read> Read for Vec<T> {
             return None;
         };
         Some(items.iter().filter_map(|item| T::read(item, report)).collect())
+    }
+
+    fn shape() -> Shape {
+        Shape::list(T::shape())
     }
 }
 
@@ -69,6 +91,10 @@ impl<T: Read> Read for OneOrMany<T> {
             NodeKind::List(_) => Vec::read(node, report).map(Self),
             _ => T::read(node, report).map(|one| Self(vec![one])),
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![T::shape(), Shape::list(T::shape())])
     }
 }
 
@@ -93,6 +119,10 @@ impl<T: Read> Read for Pairs<T> {
             Some((name, T::read(&entry.value, report)?))
         };
         Some(Self(entries.iter().filter_map(|entry| pair(entry, report)).collect()))
+    }
+
+    fn shape() -> Shape {
+        Shape::Names(Box::new(T::shape()))
     }
 }
 
@@ -142,6 +172,7 @@ pub(crate) fn open<'n, B: Block>(node: &'n Node, report: &mut Report<'_>) -> Opt
     for key in B::REQUIRED {
         if !entries.iter().any(|entry| entry.key == *key) {
             let meaning = B::KEYS.iter().find(|(known, _)| known == key).map_or("", |(_, d)| d);
+            let meaning = meaning.split(EXAMPLE).next().unwrap_or_default();
             report.error_help(
                 "M0202",
                 node.span.clone(),
@@ -156,14 +187,14 @@ pub(crate) fn open<'n, B: Block>(node: &'n Node, report: &mut Report<'_>) -> Opt
 /// Makes a block: the struct, its reader and the list of its keys with their meaning.
 macro_rules! block {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $about:literal])*
         pub struct $name:ident in $what:literal {
             $( $(#[doc = $doc:literal])* $key:literal => $field:ident : $ty:ty, )*
         }
         $(required [$($required:literal),* $(,)?])?
         $(later [$($later:literal),* $(,)?])?
     ) => {
-        $(#[$meta])*
+        $(#[doc = $about])*
         #[derive(Debug, Clone, Default)]
         #[allow(dead_code)]
         pub(crate) struct $name {
@@ -198,6 +229,19 @@ macro_rules! block {
                 }
                 Some(block)
             }
+
+            fn shape() -> $crate::mapping::raw::Shape {
+                $crate::mapping::raw::Shape::Block($crate::mapping::raw::BlockShape {
+                    name: stringify!($name),
+                    about: concat!($($about),*),
+                    required: <Self as $crate::mapping::raw::Block>::REQUIRED,
+                    keys: vec![$( $crate::mapping::raw::KeyShape {
+                        name: $key,
+                        about: concat!($($doc),*),
+                        shape: <$ty as $crate::mapping::raw::Read>::shape(),
+                    } ),*],
+                })
+            }
         }
     };
 }
@@ -231,6 +275,10 @@ macro_rules! words {
                 $crate::mapping::raw::read::wrong_word(node, report, &[$($word),*]);
                 None
             }
+
+            fn shape() -> $crate::mapping::raw::Shape {
+                $crate::mapping::raw::Shape::Words(&[$($word),*])
+            }
         }
     };
 }
@@ -244,7 +292,7 @@ pub(crate) fn wrong_word(node: &Node, report: &mut Report<'_>, words: &[&str]) {
     };
     let message = format!("`{written}` is not a word for this key");
     let help = match names::nearest(written, words.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`? Possible: {}", words.join(", ")),
+        Some(near) => format!("{} Possible: {}", names::did_you_mean(near), words.join(", ")),
         None => format!("possible: {}", words.join(", ")),
     };
     report.error_help("M0204", node.span.clone(), message, help);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::read::{Read, wrong};
+use super::shape::Shape;
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
 
@@ -27,6 +28,10 @@ impl Read for String {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Text
+    }
 }
 
 impl Read for bool {
@@ -39,6 +44,10 @@ impl Read for bool {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Truth
+    }
 }
 
 impl Read for u64 {
@@ -50,6 +59,10 @@ impl Read for u64 {
                 None
             }
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::Whole
     }
 }
 
@@ -71,6 +84,10 @@ impl Read for Duration {
             );
         }
         parsed
+    }
+
+    fn shape() -> Shape {
+        Shape::Time
     }
 }
 
@@ -117,5 +134,9 @@ impl Read for Bytes {
             );
         }
         parsed
+    }
+
+    fn shape() -> Shape {
+        Shape::Size
     }
 }

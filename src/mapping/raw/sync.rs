@@ -7,26 +7,43 @@ use super::read::{Spanned, block, words};
 block! {
     /// Answering, doubt, reading, repair.
     pub struct RawSync in "`sync`" {
-        /// `confirm` (default): answer when settled, at most `wait`; `accept`: at once.
+        /// `confirm` (default): Okta is answered when the app holds it, at most after `wait`.
+        /// `accept`: at once.
+        /// Example: accept
         "answer" => answer: RawAnswer,
         /// How long Okta waits for the app. Default 20s, at most 40s.
+        /// Example: 20s
         "wait" => wait: Spanned<Duration>,
-        /// What Okta is told when it is not settled in time: `accept` (default) or `retry`.
+        /// Not done in time: `accept` (default; 2xx, header `Scim-Bridge-State: pending`) or
+        /// `retry` (429; the repeat joins).
+        /// Example: retry
         "late" => late: RawLate,
-        /// Longest time a lost call may still take effect. Default 60s.
+        /// The longest time in which a lost call may still take effect. Default 60s.
+        /// Example: 60s
         "settle" => settle: Spanned<Duration>,
-        /// FIELDS the app itself keeps unique.
+        /// Fields that the app itself keeps unique: a lost create need not wait for `settle`.
+        /// Example: [login]
         "unique" => unique: Vec<Spanned<String>>,
-        /// A linked record is gone on update: `not_found` (default), `recreate` or `park`.
+        /// A header: every POST and PATCH that writes carries a key in it by which the app does it
+        /// only once. A lost create need not wait for `settle` then.
+        /// Example: Idempotency-Key
+        "idempotency_key" => idempotency_key: Spanned<String>,
+        /// A known record is gone on update: `not_found` (default; 404), `recreate` it, or `park`
+        /// the change.
+        /// Example: recreate
         "missing" => missing: RawMissing,
-        /// Create with the userName of a deactivated one: `restore` (default) or `conflict`.
+        /// A create with the name of a deactivated user: `restore` it with the same id (default),
+        /// or `conflict`.
+        /// Example: conflict
         "on_recreate" => on_recreate: RawRecreate,
         /// When the app is read.
+        /// Example: { fresh_for: 5s, lag: 30s }
         "read" => read: RawReadRule,
-        /// The snapshot of a list.
+        /// Lists of everything the app has.
+        /// Example: { wait: 20s }
         "list" => list: RawList,
     }
-    later ["idempotency_key", "marker", "reconcile"]
+    later ["marker", "reconcile"]
 }
 
 words! {
@@ -54,13 +71,17 @@ words! {
 block! {
     /// When the app is read.
     pub struct RawReadRule in "`sync.read`" {
-        /// `always`: the only one that is supported yet.
+        /// `always`: the record is read before it is written. The only choice yet.
+        /// Example: always
         "before_write" => before_write: RawBeforeWrite,
-        /// How long a reading counts as fresh. Default 5s.
+        /// How long a PUT may use what the GET before it read. Default 5s.
+        /// Example: 5s
         "fresh_for" => fresh_for: Spanned<Duration>,
-        /// Longest time a reading may take before the answer comes from memory. Default 5s.
+        /// Longest time a GET may take before what was last known is shown. Default 5s.
+        /// Example: 5s
         "wait" => wait: Spanned<Duration>,
-        /// How long the app may show old values after a write. Default 30s.
+        /// How long the app may still show old values after a write. Default 30s.
+        /// Example: 30s
         "lag" => lag: Spanned<Duration>,
     }
 }
@@ -68,9 +89,12 @@ block! {
 block! {
     /// The snapshot of a list.
     pub struct RawList in "`sync.list`" {
-        /// Longest time a client waits for one. Default 20s.
+        /// A list that is not complete after this time is answered with 429. Default 20s.
+        /// Example: 20s
         "wait" => wait: Spanned<Duration>,
-        /// How long a list that was read is given again. Default 0s: each first page reads anew.
+        /// How long a list that was read is given again to the same client, without those who came
+        /// since. Default 0s: each first page reads anew.
+        /// Example: 10m
         "fresh_for" => fresh_for: Spanned<Duration>,
     }
 }

@@ -1,6 +1,9 @@
 //! `tables:` (docs/mapping.md section 9).
 
+use std::time::Duration;
+
 use super::read::{Read, Spanned, block, words};
+use super::shape::Shape;
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
 
@@ -8,40 +11,64 @@ block! {
     /// A table as a block.
     pub struct RawTableBody in "a table" {
         /// The rows; the topmost that fits wins.
+        /// Example: [ { scim: Admin, app: admin }, { scim: Reader, app: reader } ]
         "rows" => rows: Vec<RawTableRow>,
-        /// On the way back, when no row fits.
+        /// What is shown for a value of the app that fits no row. Without it the value is left out.
+        /// Example: { scim: Reader }
         "default" => default: RawTableDefault,
-        /// A SCIM value no row fits: `refuse` (default) it, or `ignore` it.
+        /// A SCIM value that fits no row: `refuse` it (default; 400 with the allowed values), or
+        /// `ignore` it.
+        /// Example: ignore
         "unknown" => unknown: RawUnknown,
+        /// In place of `rows`: a call with `records` whose rows, of all pages, are the table's.
+        /// Example: list_departments
+        "from" => from: Spanned<String>,
+        /// With `from`: the SCIM side of a row: a field name, or a VALUE over `record`.
+        /// Example: name
+        "key" => key: Node,
+        /// With `from`: the app's side of a row: a field name, or a VALUE over `record`.
+        /// Example: number
+        "gives" => gives: Node,
+        /// With `from`: how long the rows are good. Default 15m.
+        /// Example: 15m
+        "keep_for" => keep_for: Spanned<Duration>,
     }
-    required ["rows"]
-    later ["from", "key", "gives", "keep_for"]
 }
 
 block! {
     /// One row.
     pub struct RawTableRow in "a table row" {
         /// What stands in the app: a constant, or a text over `match`.
+        /// Example: "level-{{match.1}}"
         "app" => app: Node,
-        /// The SCIM value that fits, compared exactly.
+        /// The SCIM value that fits, compared exactly (`case: ignore` at the attribute relaxes
+        /// that).
+        /// Example: Admin
         "scim" => scim: Node,
         /// A pattern that the whole SCIM value must fit.
+        /// Example: 'L(\d)'
         "match" => pattern: Spanned<String>,
         /// A condition over `user`.
+        /// Example: user.userType eq "Contractor"
         "when" => when: Spanned<String>,
+        /// A member of the group of that name fits too.
+        /// Example: Super Admins
+        "group" => group: Spanned<String>,
         /// The value's name for people, where SCIM lists the table.
+        /// Example: Administrator
         "display" => display: Spanned<String>,
-        /// What the value means, for people, where SCIM lists the table.
+        /// What the value means, for people, where SCIM lists the table; at most 1000 characters.
+        /// Example: May do everything
         "description" => description: Spanned<String>,
     }
     required ["app"]
-    later ["group"]
 }
 
 block! {
     /// What no row says.
     pub struct RawTableDefault in "a table's `default`" {
-        /// The SCIM value shown for an app value that fits no row.
+        /// The SCIM value shown for a value of the app that fits no row.
+        /// Example: Reader
         "scim" => scim: Node,
     }
     required ["scim"]
@@ -56,7 +83,7 @@ words! {
 #[derive(Debug, Clone)]
 pub(crate) enum RawTable {
     Named(Spanned<String>),
-    Body(Spanned<RawTableBody>),
+    Body(Box<Spanned<RawTableBody>>),
 }
 
 impl Read for RawTable {
@@ -69,6 +96,10 @@ impl Read for RawTable {
             NodeKind::Map(_) => RawTableBody::read(node, report)?,
             NodeKind::Scalar(_) => return Spanned::read(node, report).map(Self::Named),
         };
-        Some(Self::Body(Spanned { value: body, span: node.span.clone() }))
+        Some(Self::Body(Box::new(Spanned { value: body, span: node.span.clone() })))
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Text, Shape::list(RawTableRow::shape()), RawTableBody::shape()])
     }
 }

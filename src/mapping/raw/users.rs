@@ -1,6 +1,7 @@
 //! `users:` (docs/mapping.md section 12).
 
 use super::read::{Pairs, Read, Spanned, block, words, wrong};
+use super::shape::Shape;
 use super::{RawAttributeEntry, RawShows};
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
@@ -8,37 +9,59 @@ use crate::mapping::source::{Node, NodeKind};
 block! {
     /// Users: attributes and operations.
     pub struct RawUsers in "`users`" {
-        /// The app's key of a record: a field name, or a VALUE over `record`.
+        /// The field of the record that never changes, or a VALUE over `record`.
+        /// Example: id
         "id" => id: Node,
-        /// The attribute table: app fields and where SCIM has them.
+        /// The attribute table: the app's fields and where SCIM has them.
+        /// Example: { login: userName, first: name.givenName }
         "attributes" => attributes: Pairs<RawAttributeEntry>,
-        /// What SCIM shows when neither the table nor `keep` gives a value.
+        /// SCIM attributes that neither the table nor `keep` gives, from `current`, `id` and
+        /// `vars`; never written.
+        /// Example: { displayName: "{{current.first}} {{current.last}}" }
         "shows" => shows: RawShows,
-        /// What a deactivated user is in the app: `kept` (default).
+        /// `kept` (the default): a deactivated account exists and can be read.
+        /// Example: kept
         "inactive" => inactive: Spanned<RawInactive>,
-        /// Records that the bridge never writes to and never shows.
+        /// A condition: such accounts are never shown and never written to. Write one where
+        /// accounts can be adopted.
+        /// Example: user.userName eq "root"
         "never_touch" => never_touch: Spanned<String>,
-        /// Records that are not shown.
+        /// A condition: such accounts are not shown; `find` still sees them for `if_exists`.
+        /// Example: record.system eq true
         "hide" => hide: Spanned<String>,
-        /// A create finds somebody: `conflict` (default), `adopt` or `{ adopt_if_same: [FIELDS] }`.
+        /// `find` found somebody on a create: `conflict` (the default; 409), `adopt`, or `{
+        /// adopt_if_same: [FIELDS] }`.
+        /// Example: { adopt_if_same: [mail] }
         "if_exists" => if_exists: RawIfExists,
-        /// The call that completes the rows of lists.
+        /// A call that completes each row of a list.
+        /// Example: read
         "complete_by" => complete_by: Spanned<String>,
-        /// How an account is looked up.
+        /// How an account is looked up: tried in order before every create, and for filters.
+        /// Example: [ { by: userName, use: look_up } ]
         "find" => find: Vec<RawFind>,
-        /// Calls that make an account.
+        /// Calls that make an account, after `find` found nobody. One of them saves `id`.
+        /// Example: [add]
         "create" => create: Vec<Spanned<String>>,
-        /// Calls that change one.
+        /// Calls that change one, after `get`; each only if one of its fields differs.
+        /// Example: [change]
         "update" => update: Vec<Spanned<String>>,
-        /// Calls that take the access away.
+        /// Calls that take the access away; with `reactivate` or not at all. They run first and
+        /// alone decide the outcome. Without them `active` is a field like any other.
+        /// Example: [disable]
         "deactivate" => deactivate: Vec<Spanned<String>>,
-        /// Calls that give it back.
+        /// Calls that give the access back.
+        /// Example: [enable]
         "reactivate" => reactivate: Vec<Spanned<String>>,
-        /// Calls that delete, or `deactivate`, or `refuse`.
+        /// Calls, or `deactivate`, or `refuse` (501). No default. After `deactivate` the SCIM
+        /// resource is gone and the account stays; a later create of that name brings it back with
+        /// the same id.
+        /// Example: deactivate
         "delete" => delete: Spanned<RawDelete>,
-        /// Calls that read one account; their records are laid over each other.
+        /// Calls that read one record; their records are laid over each other.
+        /// Example: [read]
         "get" => get: Vec<Spanned<String>>,
-        /// Calls that list all accounts.
+        /// Calls that list everybody, or `{ use: CALL, query: {...}, add: {...} }`.
+        /// Example: [page]
         "list" => list: Vec<RawListEntry>,
     }
     required ["id", "attributes"]
@@ -53,15 +76,21 @@ words! {
 block! {
     /// One way to look an account up.
     pub struct RawFind in "`find`" {
-        /// The SCIM attribute looked for.
+        /// The SCIM attribute that is looked for.
+        /// Example: userName
         "by" => by: Spanned<String>,
-        /// The call that answers candidates.
+        /// The call that answers candidates. Of the rows only those count whose value equals the
+        /// one looked for; of several the one that is equal to the letter.
+        /// Example: look_up
         "use" => call: Spanned<String>,
-        /// App fields that may equal the value looked for.
+        /// Fields that may equal the value instead.
+        /// Example: [login, alias]
         "match" => fields: Vec<Spanned<String>>,
-        /// The call that completes the rows.
+        /// A call that completes the rows.
+        /// Example: read
         "complete_by" => complete_by: Spanned<String>,
-        /// `conflict`: a hit is never adopted.
+        /// `conflict`: a hit is never taken over.
+        /// Example: conflict
         "then" => then: Spanned<RawThen>,
     }
     required ["by", "use"]
@@ -93,6 +122,10 @@ impl Read for RawDelete {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Vec::<String>::shape(), Shape::Words(&["deactivate", "refuse"])])
+    }
 }
 
 /// `if_exists:`.
@@ -119,12 +152,17 @@ impl Read for RawIfExists {
             }
         }
     }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Words(&["conflict", "adopt"]), RawAdopt::shape()])
+    }
 }
 
 block! {
     /// When somebody found is taken over.
     pub struct RawAdopt in "`if_exists`" {
-        /// FIELDS that must be equal.
+        /// Fields that must be equal.
+        /// Example: [mail]
         "adopt_if_same" => same: Vec<Spanned<String>>,
     }
     required ["adopt_if_same"]
@@ -142,10 +180,13 @@ block! {
     /// A call with another query.
     pub struct RawListUse in "`list`" {
         /// The call.
+        /// Example: page
         "use" => call: Spanned<String>,
-        /// Query values that replace the call's own.
+        /// Query values in place of the call's own.
+        /// Example: { state: disabled }
         "query" => query: Pairs<Node>,
-        /// Constants laid over each row.
+        /// Constants that are laid over each row.
+        /// Example: { active: false }
         "add" => add: Pairs<Node>,
     }
     required ["use"]
@@ -163,5 +204,9 @@ impl Read for RawListEntry {
             query: block.query.unwrap_or_default(),
             add: block.add.unwrap_or_default(),
         })
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![Shape::Text, RawListUse::shape()])
     }
 }

@@ -1,58 +1,128 @@
-//! Hostile values: they never change host, path structure, query keys, headers or body structure.
+//! Hostile values: whatever a client sends, the request that leaves has the same host, path,
+//! query names, headers and structure of the body. Looked at as the wire carries it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{LazyLock, OnceLock};
 
 use proptest::prelude::*;
 
+use super::leaving::{Encoder, compare, leave, pasted, read};
 use super::*;
-use crate::scim::Slot;
 
-static SHIPPED: LazyLock<Vec<Mapping>> = LazyLock::new(|| {
-    ["altr/altr.yaml", "directory/directory.yaml"]
-        .iter()
-        .map(|file| mapping(&shipped(file)))
-        .collect()
+/// Texts that attack one encoding or another.
+const ATTACKS: [&str; 34] = [
+    "../",
+    "..",
+    ".",
+    "%2e%2e",
+    "%2e%2e%2f",
+    "/",
+    "//evil.example",
+    "?admin=1",
+    "&a=b",
+    ";a=b",
+    "#x",
+    "\r\nX-Evil: 1",
+    "\r\n\r\n{}",
+    "\0",
+    "{{vars.host}}",
+    "{{{x}}}",
+    "{{x}}",
+    "$.secret",
+    "$$",
+    "\"}",
+    "\",\"admin\":true,\"x\":\"",
+    "'",
+    "<!ENTITY x>",
+    "&lt;admin/&gt;",
+    "&#10;",
+    "]]>",
+    "</login><admin>1</admin><login>",
+    "@evil.example",
+    ":80",
+    "\\",
+    "\u{202e}",
+    "\u{2028}",
+    "\u{85}",
+    " ",
+];
+
+/// Attacks and any text around them.
+fn hostile() -> impl Strategy<Value = String> {
+    let attacks = prop::sample::select(ATTACKS.to_vec());
+    let piece = prop_oneof![attacks.prop_map(str::to_owned), any::<String>()];
+    // An empty text is no value in SCIM and leaves its keys out.
+    prop::collection::vec(piece, 1..5)
+        .prop_map(|pieces| pieces.concat())
+        .prop_filter("a text", |text| !text.is_empty())
+}
+
+const FORM: (&str, &str) = ("connect:\n", "connect:\n  sends: form\n  form_lists: brackets\n");
+
+/// A mapping that is written as XML, with values in elements, attributes and mixed texts.
+fn xml() -> String {
+    let body = "body: { user: { \"@login\": $.app.login, \"@note\": \"for {{user.userName}}\", profile: $.send, names: { name: [ $.app.given, \"{{app.given}}!\" ] }, \"#text\": $.app.mail } }, ";
+    let yaml = small_with("connect:\n", "connect:\n  sends: xml\n");
+    let yaml = yaml.replace(
+        "send: [login, given, mail, active], save",
+        &format!("send: [login, given, mail, active], {body}save"),
+    );
+    let yaml = yaml
+        .replace("call: POST /users,", "call: POST /users, headers: { X-For: $.user.userName },");
+    yaml.replace(
+        "send: [login, given, mail, active], only",
+        &format!("send: [login, given, mail, active], {body}only"),
+    )
+}
+
+/// Every mapping in the repository that loads, and small ones for forms and XML.
+static MAPPINGS: LazyLock<Vec<(String, Mapping)>> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = vec![
+        ("a small form".to_owned(), mapping(&text(&small_with(FORM.0, FORM.1)))),
+        ("a small XML".to_owned(), mapping(&text(&xml()))),
+    ];
+    for folder in ["mappings", "examples", "tests/mappings"] {
+        for file in yaml_files(&root.join(folder)) {
+            let source =
+                Source { file: file.clone(), text: std::fs::read_to_string(&file).unwrap() };
+            found.push((file, mapping(&source)));
+        }
+    }
+    found
 });
 
-/// Texts that attack one encoding or another, and any text around them.
-fn hostile() -> impl Strategy<Value = String> {
-    let attacks = prop::sample::select(vec![
-        "../",
-        "..",
-        ".",
-        "%2e%2e",
-        "/",
-        "//evil.example",
-        "?admin=1",
-        "&a=b",
-        "#x",
-        "\r\nX-Evil: 1",
-        "\0",
-        "{{vars.host}}",
-        "{{{x}}}",
-        "$.secret",
-        "$$",
-        "\"}",
-        "'",
-        "<!ENTITY x>",
-        "@evil",
-        ":80",
-        "\\",
-        "\u{202e}",
-        " ",
-    ]);
-    let piece = prop_oneof![attacks.prop_map(str::to_owned), any::<String>()];
-    prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+fn yaml_files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().filter_map(Result::ok) {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        if path.is_dir() && name != "broken" && name != "src" {
+            found.extend(yaml_files(&path));
+        } else if name.ends_with(".yaml") && !name.ends_with(".test.yaml") {
+            found.push(path.into_os_string().into_string().unwrap());
+        }
+    }
+    found
 }
 
-/// The parts of a target that a value must not change: number of segments, names of the query.
-fn shape(target: &str) -> (usize, Vec<String>) {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned());
-    (path.matches('/').count(), names.collect())
+/// Places of the texts in a tree, as JSON pointers.
+fn texts(tree: &Value, at: &str, found: &mut Vec<String>) {
+    match tree {
+        Value::String(_) => found.push(at.to_owned()),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(i, one)| texts(one, &format!("{at}/{i}"), found));
+        }
+        Value::Object(map) => {
+            for (key, one) in map {
+                texts(one, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), found);
+            }
+        }
+        _ => {}
+    }
 }
 
-/// Keys and types of a tree, without its texts.
+/// Keys and kinds of a tree, without its texts.
 fn structure(tree: &Value) -> Value {
     match tree {
         Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), structure(v))).collect(),
@@ -62,77 +132,220 @@ fn structure(tree: &Value) -> Value {
     }
 }
 
-fn check(request: &PlannedRequest, tame: &PlannedRequest) -> Result<(), TestCaseError> {
-    prop_assert!(request.target.starts_with('/') && !request.target.starts_with("//"));
-    prop_assert!(request.target.bytes().all(|b| b.is_ascii_graphic()), "{}", request.target);
-    prop_assert!(!request.target.contains('#'));
-    prop_assert_eq!(shape(&request.target), shape(&tame.target));
-    let path = request.target.split('?').next().unwrap_or_default();
-    prop_assert!(path.split('/').all(|segment| segment != "." && segment != ".."));
-    let names =
-        |r: &PlannedRequest| r.headers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-    prop_assert_eq!(names(request), names(tame));
-    for (_, value) in &request.headers {
-        if let HeaderText::Plain(text) = value {
-            prop_assert!(!text.chars().any(char::is_control));
-        }
+fn with(resource: &Value, places: &[String], text: &str) -> Value {
+    let mut resource = resource.clone();
+    for place in places {
+        *resource.pointer_mut(place).unwrap() = json!(text);
     }
-    let body = |r: &PlannedRequest| r.body.as_ref().map(|body| structure(&body.tree));
-    prop_assert_eq!(body(request), body(tame));
-    Ok(())
+    resource
 }
 
-/// Every request of a mapping for a user (and group) whose texts are all `text`.
-fn requests(mapping: &Mapping, text: &str) -> Vec<(String, Result<PlannedRequest, ValueError>)> {
-    let user = json!({
-        "userName": text, "title": text, "displayName": text, "externalId": text, "locale": text, "active": true,
-        "name": { "givenName": text, "familyName": text },
-        "emails": [{ "value": text, "type": "work", "primary": true }],
-        "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {
-            "department": text, "employeeNumber": text, "manager": { "value": text } },
+fn record(side: &Side, resource: &Value) -> Option<Value> {
+    let roots = Roots::new().with(side.resource_root(), resource.clone());
+    let record = side.app_record(&roots, true, &Carried::everything(true)).ok()?;
+    Some(record.tree().clone())
+}
+
+/// An example, and those of its texts that may be any: no type, no row of a table.
+fn example(side: &Side) -> (Value, Vec<String>) {
+    let mut resource = side.example(Example::First);
+    resource["id"] = json!("some id");
+    resource["externalId"] = json!("some id");
+    let usual = record(side, &resource).map(|tree| structure(&tree));
+    let mut places = Vec::new();
+    texts(&resource, "", &mut places);
+    places.retain(|place| {
+        ["tame", "Other"].iter().all(|text| {
+            let changed = with(&resource, std::slice::from_ref(place), text);
+            usual.is_some() && record(side, &changed).map(|tree| structure(&tree)) == usual
+        })
     });
-    let group = json!({ "id": text, "displayName": text });
+    (resource, places)
+}
+
+type Examples = BTreeMap<(String, Kind), (Value, Vec<String>)>;
+static EXAMPLES: OnceLock<Examples> = OnceLock::new();
+
+fn examples() -> Examples {
+    let mut examples = Examples::new();
+    for (_, mapping) in MAPPINGS.iter() {
+        for kind in [Kind::User, Kind::Group] {
+            if let Some(side) = mapping.side(kind) {
+                // The small ones share a table.
+                examples.entry((mapping.app().to_owned(), kind)).or_insert_with(|| example(side));
+            }
+        }
+    }
+    examples
+}
+
+/// Every request of a mapping, for a user and a group whose texts are all `text`.
+fn requests(mapping: &Mapping, text: &str) -> Vec<(String, Result<PlannedRequest, ValueError>)> {
+    let names: BTreeSet<&String> =
+        mapping.calls.iter().flat_map(|call| call.save.iter().map(|(name, _)| name)).collect();
+    let saved: Value = names.into_iter().map(|name| (name.clone(), json!(text))).collect();
     let mut made = Vec::new();
     for kind in [Kind::User, Kind::Group] {
-        let Some(side) = mapping.side(kind) else {
-            continue;
-        };
-        let roots = Roots::new().with("user", user.clone()).with("group", group.clone());
-        let carried =
-            Carried { password: false, slots: Asserted::Slots(vec![Slot::new(["userName"])]) };
-        let app = side.app_record(&roots, true, &carried).unwrap();
-        let roots = roots
-            .with("app", app.tree().clone())
+        let Some(side) = mapping.side(kind) else { continue };
+        let (resource, places) = &EXAMPLES.get_or_init(examples)[&(mapping.app().to_owned(), kind)];
+        let resource = with(resource, places, text);
+        let app = record(side, &resource).unwrap_or_default();
+        let roots = Roots::new()
+            .with(side.resource_root(), resource)
+            .with("app", app.clone())
+            .with("current", app.clone())
+            .with("merged", app)
             .with("id", json!(text))
             .with("wanted", json!(text))
-            .with("member", json!({ "id": text }))
-            .with("members", json!([text]));
+            .with("saved", saved.clone())
+            .with("record", json!({ "value": text }))
+            .with("page", json!({ "offset": 0, "number": 1, "size": 10, "cursor": text }))
+            .with("member", json!({ "id": text }));
+        let roots = ["members", "added", "removed"]
+            .iter()
+            .fold(roots, |roots, name| roots.with(*name, json!([text, text])));
         for call in mapping.calls.iter().filter(|call| call.kind() == Some(kind)) {
-            let page = call.first_page();
-            made.push((call.name().to_owned(), call.request(&roots, Pick::Create, page.as_ref())));
+            made.push((call.name().to_owned(), call.request(&roots, Pick::Create, None)));
         }
     }
     made
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+/// Whether a request was refused for what the text is; then nothing is sent.
+fn rightly_refused(error: &ValueError, text: &str) -> bool {
+    match error {
+        ValueError::PathPart { .. } => matches!(text.trim(), "" | "." | ".."),
+        ValueError::Header { .. } => text.chars().any(|c| c.is_control() || !c.is_ascii()),
+        ValueError::Xml { .. } => !text.chars().all(is_xml_character),
+        _ => false,
+    }
+}
 
-    #[test]
-    fn shipped_mappings_keep_their_shape(text in hostile()) {
-        // An empty text is no value in SCIM and leaves its keys out.
-        prop_assume!(!text.is_empty());
-        for mapping in SHIPPED.iter() {
-            let tame = requests(mapping, "tame");
-            for ((name, request), (_, tame)) in requests(mapping, &text).into_iter().zip(tame) {
-                match request {
-                    Ok(request) => check(&request, &tame.unwrap())?,
-                    Err(ValueError::PathPart { .. }) => prop_assert!(matches!(text.as_str(), "." | ".."), "{name}: {text:?}"),
-                    Err(error) => prop_assert!(false, "{name}: {error}"),
+/// Every request of every mapping with a text beside two tame ones; how many left.
+fn attack(text: &str) -> Result<usize, String> {
+    attack_some(text, |_| true)
+}
+
+fn attack_some(text: &str, of: impl Fn(&str) -> bool) -> Result<usize, String> {
+    let mut left = 0;
+    for (file, mapping) in MAPPINGS.iter().filter(|(file, _)| of(file)) {
+        let told = |name: &str, why: &str| {
+            let shown: String = text.chars().take(200).collect();
+            format!("{file}, call {name}, {shown:?}: {why}")
+        };
+        let tame = TAME.get_or_init(tame_requests).iter().find(|(known, _)| known == file);
+        for ((name, made), pair) in requests(mapping, text).into_iter().zip(&tame.unwrap().1) {
+            let Some((a, b)) = pair else { continue };
+            match made {
+                Ok(made) => {
+                    let seen = read(&leave(&made)).map_err(|why| told(&name, &why))?;
+                    compare(&seen, a, b, "").map_err(|why| told(&name, &why))?;
+                    left += 1;
                 }
+                Err(error) if rightly_refused(&error, text) => {}
+                Err(error) => return Err(told(&name, &error.to_string())),
             }
         }
     }
+    Ok(left)
+}
+
+/// For each file and call; none if the call needs what no example has (a value of a fixed group).
+type Tame = Vec<(String, Vec<Option<(Value, Value)>>)>;
+static TAME: OnceLock<Tame> = OnceLock::new();
+
+/// What leaves for two texts without guile: what differs between them is a value's place.
+fn tame_requests() -> Tame {
+    let of = |mapping: &Mapping, text| {
+        let made = requests(mapping, text).into_iter();
+        made.map(|(_, made)| Some(read(&leave(&made.ok()?)).unwrap())).collect::<Vec<_>>()
+    };
+    let pairs = |mapping| {
+        let both = of(mapping, "tame").into_iter().zip(of(mapping, "Other"));
+        both.map(|(a, b)| a.zip(b)).collect()
+    };
+    MAPPINGS.iter().map(|(file, mapping)| (file.clone(), pairs(mapping))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn no_text_changes_a_request_of_any_mapping(text in hostile()) {
+        attack(&text).map_err(TestCaseError::fail)?;
+    }
+}
+
+#[test]
+fn no_attack_changes_a_request_of_any_mapping() {
+    let mut left = 0;
+    for one in ATTACKS {
+        for text in [one.to_owned(), format!("a{one}"), format!("{one}b"), one.repeat(3)] {
+            left += attack(&text).unwrap();
+        }
+    }
+    // Most requests leave: it is not by refusing that they are safe.
+    let all: usize =
+        TAME.get().unwrap().iter().map(|(_, requests)| requests.iter().flatten().count()).sum();
+    assert!(MAPPINGS.len() >= 8 && all >= 60, "{} mappings, {all} requests", MAPPINGS.len());
+    assert!(left * 10 > all * ATTACKS.len() * 4 * 8, "{left} of {}", all * ATTACKS.len() * 4);
+}
+
+#[test]
+fn a_megabyte_of_attacks_changes_nothing_either() {
+    let harmless: Vec<&str> = ATTACKS.into_iter().filter(|attack| *attack != "\0").collect();
+    let text = harmless.concat();
+    let text = text.repeat((1 << 20) / text.len() + 1);
+    // One of each kind of body: a megabyte is the same for every mapping of a kind.
+    for kind in ["a small form", "a small XML", "first.yaml"] {
+        assert!(attack_some(&text, |file| file.ends_with(kind)).unwrap() > 3, "{kind}");
+    }
+}
+
+/// Values reach what is sent: a check of empty requests would prove nothing.
+#[test]
+fn values_are_in_what_leaves() {
+    for (file, requests) in TAME.get_or_init(tame_requests) {
+        let made = requests.iter().flatten();
+        let with_values = made.clone().filter(|(a, b)| a != b).count();
+        assert!(made.count() * 4 >= requests.len() * 3, "{file}: most calls can be made");
+        assert!(with_values >= 3, "{file}: {with_values} of {}", requests.len());
+    }
+}
+
+/// The control: encoders that paste texts are found out, each by the attack on it.
+#[test]
+fn pasting_is_found_out() {
+    let files = |file: &str| MAPPINGS.iter().position(|(known, _)| known.ends_with(file)).unwrap();
+    for (encoder, file, text) in [
+        (Encoder::Path, "directory.yaml", "x/../admin"),
+        (Encoder::Path, "directory.yaml", "x/y"),
+        (Encoder::Path, "directory.yaml", "x?admin=1"),
+        (Encoder::Query, "directory.yaml", "x&admin=1"),
+        (Encoder::Query, "directory.yaml", "x#"),
+        (Encoder::Header, "a small XML", "x\r\nX-Evil: 1"),
+        (Encoder::Body, "directory.yaml", "x\",\"admin\":\"1"),
+        (Encoder::Body, "directory.yaml", "x\""),
+        (Encoder::Body, "a small form", "x&admin=1"),
+        (Encoder::Body, "a small XML", "x</login><admin>1</admin><login>"),
+        (Encoder::Body, "a small XML", "\" admin=\"1"),
+        (Encoder::Body, "a small XML", "<!DOCTYPE x>"),
+    ] {
+        let (file, mapping) = &MAPPINGS[files(file)];
+        let tame = &TAME.get_or_init(tame_requests).iter().find(|(f, _)| f == file).unwrap().1;
+        // A header refuses such a text: the encoder that pastes puts it in afterwards.
+        let put = if encoder == Encoder::Header { "tame" } else { text };
+        let caught = requests(mapping, put).into_iter().zip(tame).any(|((_, made), pair)| {
+            let (Ok(made), Some((a, b))) = (made, pair) else { return false };
+            let seen = read(&pasted(&made, encoder, text));
+            seen.and_then(|seen| compare(&seen, a, b, "")).is_err()
+        });
+        assert!(caught, "{encoder:?} of {file} with {text:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn every_place_keeps_its_shape(text in hostile(), other in hostile()) {
@@ -149,7 +362,9 @@ proptest! {
         };
         match request(&text, &other) {
             Ok(made) => {
-                check(&made, &request("tame", "tame").unwrap())?;
+                let tame = |text| read(&leave(&request(text, text).unwrap())).unwrap();
+                let seen = read(&leave(&made)).map_err(TestCaseError::fail)?;
+                compare(&seen, &tame("tame"), &tame("Other"), "").map_err(TestCaseError::fail)?;
                 // Nothing was lost either: what went in comes out of the encoding.
                 let query = made.target.split_once('?').unwrap().1;
                 let values: Vec<String> = form_urlencoded::parse(query.as_bytes()).map(|(_, v)| v.into_owned()).collect();

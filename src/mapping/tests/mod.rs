@@ -4,14 +4,20 @@
 mod altr;
 mod answers;
 mod broken;
+mod broken_files;
+mod calls;
 mod catalogues;
 mod connect;
 mod directory;
 mod each;
+mod groups;
 mod hostile;
+mod leaving;
+mod reference;
 mod refused;
 mod requests;
 mod rules;
+mod schema;
 
 use super::*;
 use serde_json::{Value, json};

@@ -5,15 +5,15 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::compare;
 use super::explain::{Explained, MadeCall};
-use super::scene::Scene;
+use super::scene::{self, Scene};
 use crate::app::{Carried, Carrier, Incoming, Outgoing};
 use crate::change::Kind;
 use crate::mapping::{
-    CallId, Difference, Mapping, Planned, StepClass, Verdict, Weighed, Witness, lay_over,
+    CallId, Difference, Imagined, Mapping, Planned, StepClass, Verdict, Weighed, Witness, lay_over,
 };
 
 /// More calls than any explanation needs: beyond it the assumed app answers no more.
@@ -24,12 +24,15 @@ pub(super) struct Assumed {
     mapping: OnceLock<Arc<Mapping>>,
     kind: Kind,
     id: Value,
+    /// The key of the person whose membership it is about, where that is made on the user.
+    person: Option<Value>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     record: Option<Value>,
+    person: Option<Value>,
     members: Vec<Value>,
     steps: Vec<Explained>,
     /// Why the calls run that were weighed and not yet made.
@@ -43,6 +46,7 @@ impl Assumed {
     pub(super) fn new(scene: &Scene) -> Self {
         let state = State {
             record: scene.record.clone(),
+            person: scene.person.as_ref().map(|(_, record)| record.clone()),
             members: scene.members.clone(),
             ..State::default()
         };
@@ -50,6 +54,7 @@ impl Assumed {
             mapping: OnceLock::new(),
             kind: scene.request.kind,
             id: scene.id.clone(),
+            person: scene.person.as_ref().map(|(key, _)| key.clone()),
             state: Mutex::new(state),
         }
     }
@@ -85,7 +90,8 @@ impl Assumed {
         };
         if message.class != StepClass::Read {
             state.written = true;
-            self.obey(&mut state, operation, wanted.as_ref());
+            let of = self.concerns(mapping, id);
+            self.obey(&mut state, of, operation, wanted.as_ref());
         }
         let (incoming, assumed) = self.reply(mapping, &state, id, message);
         state.steps.push(Explained::Made(Box::new(MadeCall {
@@ -103,14 +109,28 @@ impl Assumed {
         Some(incoming)
     }
 
+    /// Whose record a call is about: in a scene of a group the calls of users are about the
+    /// member.
+    fn concerns(&self, mapping: &Mapping, id: CallId) -> Kind {
+        let name = mapping.call(id).name();
+        let users = mapping.side(Kind::User).filter(|_| self.person.is_some());
+        let of_users = users.is_some_and(|users| {
+            let lists = [&users.get, &users.create, &users.update, &users.deactivate];
+            let mut ids = lists.into_iter().chain([&users.reactivate]).flatten();
+            ids.any(|id| mapping.call(*id).name() == name)
+        });
+        if of_users { Kind::User } else { self.kind }
+    }
+
     /// The record as it is after a write.
-    fn obey(&self, state: &mut State, operation: Option<&str>, wanted: Option<&Value>) {
+    fn obey(&self, state: &mut State, of: Kind, operation: Option<&str>, wanted: Option<&Value>) {
+        let record = if of == self.kind { &mut state.record } else { &mut state.person };
         match (operation, wanted) {
-            (Some("delete"), _) => state.record = None,
+            (Some("delete"), _) => *record = None,
             (_, Some(wanted)) => {
-                let mut record = state.record.take().unwrap_or_default();
-                lay_over(&mut record, wanted);
-                state.record = Some(record);
+                let mut changed = record.take().unwrap_or_default();
+                lay_over(&mut changed, wanted);
+                *record = Some(changed);
             }
             // A call for members: the record stays.
             (_, None) => {}
@@ -126,27 +146,51 @@ impl Assumed {
     ) -> (Incoming, String) {
         let call = mapping.call(id);
         let reads = message.class == StepClass::Read;
-        let side = mapping.side(self.kind);
+        let of = self.concerns(mapping, id);
+        let side = mapping.side(of);
+        let is = |other: CallId| mapping.call(other).name() == call.name();
         let rule = side.and_then(|side| side.members.read.as_ref());
-        let is_members = rule.is_some_and(|rule| mapping.call(rule.call).name() == call.name());
-        let records: Vec<Value> = match (side, &state.record) {
+        let is_members = rule.is_some_and(|rule| is(rule.call));
+        let ids = side.and_then(|side| side.members.ids.as_ref());
+        let is_ids = ids.is_some_and(|ids| is(ids.call));
+        if let Some(rows) = mapping.imagined_table(call) {
+            let imagined = call.imagined(&rows, &self.id);
+            return (answered(imagined), format!("200: {} rows", rows.len()));
+        }
+        let (record, key) = match (of == self.kind, &self.person) {
+            (false, Some(person)) => (&state.person, person),
+            _ => (&state.record, &self.id),
+        };
+        let records: Vec<Value> = match (side, record) {
             (Some(side), _) if is_members => {
                 state.members.iter().map(|member| side.member_row(member)).collect()
             }
+            (Some(side), _) if is_ids => vec![side.member_id_row(&json!(scene::MEMBER))],
+            (Some(side), Some(record)) if reads => vec![side.with_id(record.clone(), key)],
             (_, record) => record.iter().cloned().collect(),
         };
+        if let Some((status, body)) = mapping.done_answer(id).filter(|_| reads) {
+            let body = Some(body).filter(|body| !body.is_null());
+            let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+            let incoming = Incoming { status, body, ..Incoming::default() };
+            return (incoming, format!("{status}: it is done"));
+        }
         if reads && records.is_empty() && !call.has_records() {
             return (Incoming { status: 404, ..Incoming::default() }, "404: nobody".to_owned());
         }
-        let imagined = call.imagined(&records, &self.id);
-        let body = imagined.body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let mut imagined = call.imagined(&records, key);
+        if reads {
+            let tag = |name: &str| (name.to_owned(), "\"1\"".to_owned());
+            imagined.headers.extend(mapping.version_headers().map(tag));
+        }
         let assumed = match (reads, is_members, records.len()) {
             (true, true, count) => format!("200: {count} members"),
+            (true, _, count) if is_ids => format!("200: {count} member id"),
             (true, false, 0) => "200: nobody".to_owned(),
             (true, false, _) => "200: the record".to_owned(),
             (false, ..) => "it worked".to_owned(),
         };
-        (Incoming { status: 200, headers: imagined.headers, body }, assumed)
+        (answered(imagined), assumed)
     }
 
     /// Why a call is made, and in which operation.
@@ -171,9 +215,16 @@ impl Assumed {
         }
         let name = mapping.call(id).name();
         let named = |ids: &[CallId]| ids.iter().any(|id| mapping.call(*id).name() == name);
-        let side = mapping.side(self.kind);
+        let of = self.concerns(mapping, id);
+        let side = mapping.side(of);
         let has = |test: &dyn Fn(&crate::mapping::Side) -> bool| side.is_some_and(test);
-        let why = if has(&|side| side.members.read.as_ref().is_some_and(|r| named(&[r.call]))) {
+        let why = if mapping.imagined_table(mapping.call(id)).is_some() {
+            "tables: the rows stand in the app and may have changed"
+        } else if has(&|side| side.members.ids.as_ref().is_some_and(|ids| named(&[ids.call]))) {
+            "member_ids: under which ids the app knows the member"
+        } else if of != self.kind && has(&|side| named(&side.get)) {
+            "get: the membership stands in the member's record"
+        } else if has(&|side| side.members.read.as_ref().is_some_and(|r| named(&[r.call]))) {
             "members: who is in the group now"
         } else if has(&|side| named(&side.members.add)) {
             "add_members: somebody is missing in the app"
@@ -181,6 +232,8 @@ impl Assumed {
             "remove_members: somebody is in the app who must not be"
         } else if has(&|side| named(&side.members.set)) {
             "set_members: the members differ"
+        } else if mapping.follows_a_call(id) {
+            "a call before it is not done until this says so"
         } else if has(&|side| named(&side.get)) && state.written {
             "get: what the app holds now is read back"
         } else if has(&|side| named(&side.get)) {
@@ -233,6 +286,12 @@ impl Carrier for Assumed {
             }
         })
     }
+}
+
+/// What an answer that nobody gave is on the wire.
+fn answered(imagined: Imagined) -> Incoming {
+    let body = imagined.body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+    Incoming { status: 200, headers: imagined.headers, body }
 }
 
 /// Headers but those that every message has.

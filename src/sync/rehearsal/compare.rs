@@ -65,7 +65,7 @@ fn body(expected: &ExpectedBody, real: &Outgoing, found: &mut Vec<Unlike>) {
 }
 
 /// A header as it is compared and shown: Basic credentials decoded, for they are stand-ins.
-pub(super) fn header(name: &str, value: &[u8]) -> String {
+pub(in crate::sync) fn header(name: &str, value: &[u8]) -> String {
     let text = String::from_utf8_lossy(value).into_owned();
     let pair = text.strip_prefix("Basic ").filter(|_| name == "authorization");
     let pair = pair.and_then(|coded| STANDARD.decode(coded).ok());
@@ -75,7 +75,8 @@ pub(super) fn header(name: &str, value: &[u8]) -> String {
     }
 }
 
-pub(super) fn decoded(coded: &[u8]) -> Vec<(String, String)> {
+/// A form or a query as decoded pairs.
+pub(in crate::sync) fn decoded(coded: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(coded).map(|(k, v)| (k.into_owned(), v.into_owned())).collect()
 }
 

@@ -90,6 +90,7 @@ pub fn explain(
         let errors: Vec<_> = found.into_iter().filter(|d| d.severity == Severity::Error).collect();
         return Err(ExplainError::Mistakes(render(&errors, source, false)));
     };
+    mapping.imagine_tables();
     let scene = scene::set(&mapping, words, body, current).map_err(ExplainError::Request)?;
     let assumed = Arc::new(Assumed::new(&scene));
     let loaded = stand_in(mapping, &source.text, assumed.clone());

@@ -4,10 +4,13 @@
 //! Nothing of planning, journaling or converging is copied here. A crash drops the engine and
 //! starts it again over what the journal has by then.
 
+#[cfg(test)]
+mod again_tests;
 mod assumed;
 mod compare;
 mod explain;
 mod names;
+mod record;
 mod remember;
 mod scene;
 mod script;
@@ -34,7 +37,9 @@ use crate::journal::{Journal, JournalError, KeyError, Keys, OpenError};
 use crate::mapping::{ScimRequest, ScimVerb};
 use crate::observe::{Feed, Metrics};
 pub use compare::Unlike;
+pub(in crate::sync) use compare::{decoded, header as plain_header};
 pub use explain::{ExplainError, Explained, Explanation, MadeCall, explain};
+pub(in crate::sync) use record::complete;
 pub use suite::{CaseReport, SuiteReport, find_suites, run_suite};
 pub use talk::Failure;
 

@@ -29,19 +29,33 @@ impl Rehearsal {
             self.remember_one(Kind::User, key, user, Vec::new(), then).await?;
         }
         for (key, group) in &remembered.groups {
-            let text = id_text(key);
+            let (text, listed) = (id_text(key), self.listed(&id_text(key)));
+            let key = listed.map_or(key, |listed| &listed["id"]);
+            let mut group = group.clone();
+            if let (Some(listed), Some(group)) = (listed, group.as_object_mut()) {
+                let name = || listed["displayName"].clone();
+                group.entry("displayName").or_insert_with(name);
+            }
             let members = remembered.members.iter().filter(|(group, _)| *group == text);
             let members = members.flat_map(|(_, members)| members).cloned().collect();
-            self.remember_one(Kind::Group, key, group, members, then).await?;
+            self.remember_one(Kind::Group, key, &group, members, then).await?;
         }
         let unnamed =
             |key: &String| !remembered.groups.iter().any(|(known, _)| id_text(known) == *key);
         for (key, members) in remembered.members.iter().filter(|(key, _)| unnamed(key)) {
-            let group = json!({ "displayName": key });
-            let key = Value::String(key.clone());
+            let listed = self.listed(key);
+            let name = listed.map_or_else(|| json!(key), |listed| listed["displayName"].clone());
+            let group = json!({ "displayName": name });
+            let key = listed.map_or_else(|| json!(key), |listed| listed["id"].clone());
             self.remember_one(Kind::Group, &key, &group, members.clone(), then).await?;
         }
         Ok(())
+    }
+
+    /// The group of that key, where the mapping itself lists groups.
+    fn listed(&self, key: &str) -> Option<&Value> {
+        let records = self.loaded.mapping.side(Kind::Group)?.records.as_ref()?;
+        records.iter().find(|record| id_text(&record["id"]) == key)
     }
 
     async fn remember_one(

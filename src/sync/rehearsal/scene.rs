@@ -18,12 +18,14 @@ pub(super) struct Scene {
     pub id: Value,
     /// The app's keys of the group's members.
     pub members: Vec<Value>,
+    /// The app's key and record of the person whose membership it is about.
+    pub person: Option<(Value, Value)>,
 }
 
 /// The app's key of an example.
 const ID: &str = "ID";
 /// The app's key of an example's member.
-const MEMBER: &str = "USER-ID";
+pub(super) const MEMBER: &str = "USER-ID";
 /// What can be said in place of a SCIM request.
 const SHORT: &str = "create, update, deactivate, reactivate or delete user; create, rename or \
                      delete group; add or remove member; or a request such as PATCH /Users/ID";
@@ -48,6 +50,11 @@ pub(super) fn set(
     let side = mapping.side(kind).ok_or_else(|| format!("the mapping has no {what}s"))?;
     let first = named(side, Example::First);
     let key = request.key().unwrap_or(ID).to_owned();
+    let listed = side.records.as_ref().and_then(|records| {
+        let is = |record: &&Value| id_text(&record["id"]) == key;
+        records.iter().find(is).or_else(|| records.first()).cloned()
+    });
+    let current = listed.clone().or(current);
     let id = current.as_ref().and_then(|record| side.id_of(record));
     let id = id.unwrap_or_else(|| json!(key));
     let is_new = matches!(request.verb, ScimVerb::Create);
@@ -65,9 +72,15 @@ pub(super) fn set(
         }
     }
     let mut members = Vec::new();
+    let mut person = None;
     if kind == Kind::Group {
         let users = mapping.side(Kind::User).ok_or("the mapping has no Users")?;
         remembered.users.push((json!(MEMBER), named(users, Example::First)));
+        if mapping.belongs_on_user() {
+            let leaves = sample == Some(Sample::RemoveMember);
+            let group = record.as_ref().filter(|_| leaves).map(|r| (&id, side.read_back(r, &id)));
+            person = Some((json!(MEMBER), member_record(mapping, users, group)?));
+        }
         if sample == Some(Sample::RemoveMember) {
             members.push(json!(MEMBER));
             remembered.members.push((id_text(&id), vec![MEMBER.to_owned()]));
@@ -86,7 +99,25 @@ pub(super) fn set(
         ScimVerb::Get(_) => ScimRequest { verb: ScimVerb::Get(id_text(&id)), kind },
         verb => ScimRequest { verb, kind },
     };
-    Ok(Scene { request, body, remembered, record, id, members })
+    Ok(Scene { request, body, remembered, record, id, members, person })
+}
+
+/// The app's record of a member; with the group that the member is in.
+fn member_record(
+    mapping: &Mapping,
+    users: &Side,
+    group: Option<(&Value, Value)>,
+) -> Result<Value, String> {
+    let mut resource = named(users, Example::First);
+    if let Some((id, group)) = &group {
+        resource["groups"] = json!([{ "value": id, "display": group["displayName"] }]);
+    }
+    let mut record = before(users, &resource, &json!(MEMBER), None)?;
+    let on_user = mapping.side(Kind::Group).and_then(|side| side.members.place.on_user());
+    if let (Some(on_user), Some((id, _))) = (on_user.filter(|on| on.row.is_none()), group) {
+        on_user.field.put(&mut record, id.clone(), &Value::Null);
+    }
+    Ok(record)
 }
 
 /// What is to be shown by a request in plain words.
@@ -138,7 +169,10 @@ fn sample_body(
         (Some(Sample::RemoveMember), _) => {
             patch(json!({ "op": "remove", "path": format!("members[value eq \"{MEMBER}\"]") }))
         }
-        (_, ScimVerb::Create) => named(side, Example::First),
+        (_, ScimVerb::Create) => match side.records.as_ref().and_then(|records| records.first()) {
+            Some(listed) => json!({ "displayName": listed["displayName"] }),
+            None => named(side, Example::First),
+        },
         (_, ScimVerb::Replace(_)) => named(side, Example::Changed),
         _ => return Err("this request needs a body: --body FILE (or --body - for stdin)".into()),
     })

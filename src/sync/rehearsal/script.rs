@@ -12,13 +12,12 @@ use tokio::time::Instant;
 use super::compare::{self, Unlike};
 use crate::app::{Carried, Carrier, Incoming, Outgoing};
 use crate::journal::Journal;
-use crate::mapping::{Exercised, ExpectedCall, Reply, ReplyBody, Step, StepEvent};
+use crate::mapping::{Exercised, ExpectedCall, Mapping, Reply, ReplyBody, Step, StepEvent};
 
 /// The app that plays a case.
 pub(super) struct Script {
     steps: Vec<Step>,
-    /// The mapping's `sync.settle`.
-    settle: Duration,
+    mapping: Arc<Mapping>,
     exercised: Arc<Exercised>,
     state: Mutex<State>,
     failed: Notify,
@@ -33,8 +32,16 @@ struct State {
     /// The call that was answered last, for `second_look: none`.
     last: Option<(Outgoing, Reply)>,
     /// When the last call was made whose outcome the bridge cannot know.
-    doubt: Option<Instant>,
+    doubt: Option<Doubt>,
     wrong: Option<Wrong>,
+}
+
+/// A call whose outcome the bridge cannot know.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    since: Instant,
+    /// Its settle time.
+    settle: Duration,
 }
 
 /// Why a case fails before its end.
@@ -55,8 +62,8 @@ enum Play {
 }
 
 impl Script {
-    pub(super) fn new(steps: Vec<Step>, settle: Duration, exercised: Arc<Exercised>) -> Self {
-        Self { steps, settle, exercised, state: Mutex::default(), failed: Notify::new() }
+    pub(super) fn new(steps: Vec<Step>, mapping: Arc<Mapping>, exercised: Arc<Exercised>) -> Self {
+        Self { steps, mapping, exercised, state: Mutex::default(), failed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -136,15 +143,19 @@ impl Script {
     fn as_expected(&self, state: &mut State, expected: &ExpectedCall, message: &Outgoing) -> Play {
         let at = state.at;
         let now = Instant::now();
-        let since = state.doubt.map(|doubt| now.duration_since(doubt));
-        if expected.after_settle && since.is_none_or(|since| since < self.settle) {
-            return self.fail(state, Wrong::TooEarly { at, after: since });
+        let early = |doubt: Doubt| now.duration_since(doubt.since) < doubt.settle;
+        if expected.after_settle && state.doubt.is_none_or(early) {
+            let after = state.doubt.map(|doubt| now.duration_since(doubt.since));
+            return self.fail(state, Wrong::TooEarly { at, after });
         }
         let reply = expected.reply.clone();
         state.at += 1;
         state.last = Some((message.clone(), reply.clone()));
-        if is_doubtful(&reply) {
-            state.doubt = Some(now);
+        let call = self.mapping.call_named(&message.call).map(|id| self.mapping.call(id));
+        let follows = call.is_some_and(|call| !call.followed_for().is_zero());
+        if is_doubtful(&reply) || follows {
+            let settle = self.mapping.settle_of(&message.call);
+            state.doubt = Some(Doubt { since: now, settle });
         }
         match reply {
             Reply::Crash => end(state, 0),

@@ -136,9 +136,13 @@ pub(super) fn rehearsed(
     let given = Given {
         vars,
         without_value: WithoutValue::StandIn,
-        base_url: &|_| Some(NOWHERE.to_owned()),
+        // Links in replies lead to where the app is, so that is kept where it is known.
+        base_url: &|_| None,
     };
-    let loaded = mapping::load(source, &given);
+    let mut loaded = mapping::load(source, &given);
+    if loaded.mapping.is_none() {
+        loaded = mapping::load(source, &Given { base_url: &|_| Some(NOWHERE.to_owned()), ..given });
+    }
     (loaded.mapping, loaded.diagnostics)
 }
 

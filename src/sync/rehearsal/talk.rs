@@ -46,15 +46,29 @@ pub fn play(
         }
         Plot::Conversation(talk) => talk,
     };
-    let settle = loaded.mapping.sync().settle;
-    let script = Arc::new(Script::new(talk.steps.clone(), settle, exercised.clone()));
+    Ok(hear(case.line, talk, loaded, exercised)?.1)
+}
+
+/// Leads a conversation: what the client is told, and what is not as the case says.
+///
+/// # Errors
+/// As [`play`].
+pub(super) fn hear(
+    line: usize,
+    talk: &Conversation,
+    loaded: &Loaded,
+    exercised: &Arc<Exercised>,
+) -> Result<(Option<Said>, Vec<Failure>), RehearsalError> {
+    let mapping = Arc::clone(&loaded.mapping);
+    let script = Arc::new(Script::new(talk.steps.clone(), mapping, exercised.clone()));
     let runtime = virtual_runtime().map_err(RehearsalError::Runtime)?;
     runtime.block_on(async {
         let mut rehearsal = Rehearsal::new(loaded.clone(), script.clone())?;
         rehearsal.remember(&talk.remembered).await?;
         rehearsal.start().await?;
         let said = converse(&mut rehearsal, talk, &script).await?;
-        Ok(judge(&loaded.mapping, case.line, talk, &script, said))
+        let failures = judge(&loaded.mapping, line, talk, &script, said.as_ref());
+        Ok((said, failures))
     })
 }
 
@@ -97,7 +111,7 @@ fn judge(
     line: usize,
     talk: &Conversation,
     script: &Script,
-    said: Option<Said>,
+    said: Option<&Said>,
 ) -> Vec<Failure> {
     if let Some(wrong) = script.wrong() {
         return vec![wrong_call(line, script, wrong)];
@@ -113,7 +127,7 @@ fn judge(
         failures.push(Failure { line: step.line, message, unlike: Vec::new(), call: Vec::new() });
     }
     if let Some(said) = said {
-        failures.extend(wrong_answer(mapping, line, &talk.answer, &said));
+        failures.extend(wrong_answer(mapping, line, &talk.answer, said));
     }
     failures
 }

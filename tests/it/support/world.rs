@@ -49,6 +49,14 @@ impl World {
         world
     }
 
+    /// The populated stand-in `teams` and a bridge with this mapping of it.
+    pub async fn teams(mapping: &str) -> Self {
+        let app = standin::apps::by_name("teams").expect("a stand-in of that name");
+        let mut world = Self::of_app("teams", app.populated(), mapping.to_owned()).await;
+        world.start_bridge().await;
+        world
+    }
+
     /// The bridge is given another value of an environment variable than the app's.
     pub async fn misconfigured(name: &'static str, variable: &str, value: &str) -> Self {
         let mut world = Self::not_started(name, impatient(&mapping_text(name))).await;

@@ -2,6 +2,7 @@
 
 pub mod altr;
 pub mod directory;
+pub mod teams;
 
 use crate::application::App;
 
@@ -10,11 +11,12 @@ pub fn by_name(name: &str) -> Option<App> {
     match name {
         "altr" => Some(App::new(altr::Altr::default())),
         "directory" => Some(App::new(directory::Directory::default())),
+        "teams" => Some(App::new(teams::Teams::default())),
         _ => None,
     }
 }
 
-/// All names that [`by_name`] knows.
+/// Those that a shipped mapping is for; `teams` is for tests of groups.
 pub fn names() -> &'static [&'static str] {
     &["altr", "directory"]
 }

@@ -16,6 +16,13 @@ impl Converge {
         if let (Some(_), Some(reading)) = (&self.goal.link, self.goal.reading.take()) {
             return self.begin(mapping, Some(reading));
         }
+        let is_wanted = matches!(self.goal.want, Want::Present { .. });
+        if let (None, true, Some(call)) = (&self.goal.link, is_wanted, self.goal.awaited)
+            && self.look_as_after(mapping, call)
+        {
+            self.stage = Stage::Await;
+            return;
+        }
         self.stage = match (&self.goal.link, &self.goal.want) {
             (Some(link), _) => Stage::Get(GetPlan::new(self.goal.kind, link.clone())),
             (None, Want::Gone) => Stage::End(Box::new(Reached::Gone { keeps_account: false })),
@@ -26,9 +33,27 @@ impl Converge {
         };
     }
 
+    /// A create in doubt was looked for as after its answer: its record is known now, or it is
+    /// looked for as anybody is.
+    pub(super) fn awaited_once(&mut self, mapping: &Mapping) {
+        self.forget_awaited();
+        self.goal.awaited = None;
+        match &self.id {
+            Some(id) => {
+                self.adopted = true;
+                self.stage = Stage::Get(GetPlan::new(self.goal.kind, id.clone()));
+            }
+            None => self.locate(mapping),
+        }
+    }
+
     pub(super) fn linked_record_is_missing(&mut self, mapping: &Mapping) {
         self.stage = match &self.goal.want {
             Want::Gone => Stage::End(Box::new(Reached::Gone { keeps_account: false })),
+            // Listed already, and not readable yet.
+            Want::Present { .. } if self.goal.link.is_none() => {
+                Stage::End(Box::new(Reached::NotYet))
+            }
             Want::Present { desired, .. } => {
                 let plan = FindPlan::for_resource(mapping, self.goal.kind, desired);
                 Stage::Find { plan: Box::new(plan), after_missing: true }
@@ -94,6 +119,12 @@ impl Converge {
             self.stage = Stage::End(Box::new(Reached::Protected));
             return;
         }
+        let stays = matches!(self.goal.want, Want::Present { .. });
+        if stays && !self.tables_due.is_empty() && !self.deactivates(side) {
+            self.stage = Stage::Begin;
+            return self.read_tables_due();
+        }
+        self.consider_groups(mapping, side);
         // Access is taken away before anything else is asked: a look-up that fails must not
         // delay it.
         if !self.deactivates(side)
@@ -115,6 +146,7 @@ impl Converge {
         if let Some(plan) = self.key_change(mapping, side) {
             self.stage = Stage::Guard(Box::new(plan));
         }
+        self.read_tables_due();
         true
     }
 
@@ -180,6 +212,7 @@ impl Converge {
             side.members.policy.delete,
             GroupDelete::EmptyAndKeep | GroupDelete::EmptyThenRemove
         );
-        self.goal.kind == Kind::Group && matches!(self.goal.want, Want::Gone) && empties
+        let in_group = !side.members.place.is_on_user();
+        self.goal.kind == Kind::Group && matches!(self.goal.want, Want::Gone) && empties && in_group
     }
 }

@@ -1,6 +1,8 @@
 //! One resource towards its goal: locate the record, read it, make the calls that differ,
 //! read back. The only plan that writes.
 
+mod belonging;
+mod follow;
 mod locate;
 mod membership;
 mod roots;
@@ -10,19 +12,26 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
 
-use super::members::MemberRun;
+pub use follow::Awaited;
+use follow::Following;
+
+use super::members::{MemberFacts, MemberRun};
 use super::operation::Operation;
+use super::read::IdsPlan;
 use super::{
-    Ask, FindPlan, GetPlan, MemberGoal, MembersPlan, MembersReached, Next, PlanError, Taken,
-    request,
+    Ask, FindPlan, GetPlan, MemberGoal, MembersPlan, MembersReached, Next, PlanError, ShownMembers,
+    TablesPlan, Taken, request,
 };
 use crate::mapping::attribute::FieldId;
+use crate::mapping::belonging::UserGroups;
 use crate::mapping::call::{CallId, Pick};
 use crate::mapping::model::Mapping;
 use crate::mapping::record::{Asserted, Carried};
 use crate::mapping::side::{DeleteRule, GroupDelete};
-use crate::mapping::{Answer, Classified, Kind, PlannedRequest, Roots};
+use crate::mapping::{Answer, AppRecord, Classified, Kind, Marks, PlannedRequest, Roots, Seed};
 use crate::scim::Slot;
+use belonging::GrantRun;
+pub use belonging::RefusedGroup;
 
 /// Whose account a hit of the look-up is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +77,16 @@ pub struct Goal {
     /// `false`: an earlier create is in doubt and may still take effect; if nobody is found,
     /// nothing is sent yet.
     pub may_create: bool,
+    /// An earlier create by this call is in doubt, and the call says how its record is looked for.
+    pub awaited: Option<CallId>,
+    /// What random values are made from.
+    pub seed: Seed,
+    /// What was last applied to fields that the app never shows.
+    pub marks: Marks,
+    /// The groups of a user, where they matter for the user's record.
+    pub groups: Option<UserGroups>,
+    /// Tables of the app that are to be read first, by name.
+    pub tables: Vec<String>,
 }
 
 /// Where a converge ended.
@@ -96,6 +115,14 @@ pub enum Reached {
     },
     /// Nobody was found, and the mapping only links groups that exist.
     OnlyLinks,
+    /// The app does not know somebody who is to come into the group, and the mapping refuses
+    /// that.
+    UnknownMember {
+        /// The key that the app does not know.
+        person: Value,
+        /// The app's words.
+        words: String,
+    },
     /// The account is protected by the mapping's `never_touch`.
     Protected,
 }
@@ -113,11 +140,24 @@ pub struct Applied {
     pub warning: Option<(String, Classified)>,
     /// The account existed before and was taken over.
     pub adopted: bool,
+    /// What was applied to fields that the app never shows, as [`Marks`] take it; `None`: nothing
+    /// else than before.
+    pub unread: Option<Value>,
+    /// A user that was made, taken over or switched on: what it was a member of may be gone.
+    pub renewed: bool,
+    /// Memberships of a user that the app refused.
+    pub refused_groups: Vec<RefusedGroup>,
 }
 
 #[derive(Debug)]
 enum Stage {
+    /// Rows of tables are read; then it goes on where it was.
+    Tables(TablesPlan, Box<Self>),
     Locate,
+    /// A create in doubt: is its record there by now?
+    Await,
+    /// The record was read, and tables after it.
+    Begin,
     Get(GetPlan),
     Find {
         plan: Box<FindPlan>,
@@ -126,12 +166,20 @@ enum Stage {
     /// Does somebody else have the new value of a key that changes?
     Guard(Box<FindPlan>),
     Operate,
+    /// The version of the record is not known any more: it is read again.
+    Refresh(GetPlan),
     ReadMembers(MembersPlan),
     Who {
-        actual: Option<Vec<Value>>,
+        shown: Option<ShownMembers>,
         asked: Vec<Value>,
     },
+    /// The member ids of people are read.
+    ReadIds(IdsPlan, MemberFacts),
     Members(MemberRun),
+    /// The app does not know a member: is the person still there?
+    Recheck(GetPlan, MemberRun, Classified),
+    /// Calls about a user and the user's groups.
+    Grants(GrantRun),
     ReadBack(Option<GetPlan>),
     End(Box<Reached>),
 }
@@ -150,6 +198,14 @@ pub struct Converge {
     at: Option<CallId>,
     /// What the call under way was built from: its answer may be read with it.
     built_from: Roots,
+    /// The app's record as wanted, of the call under way.
+    built_record: Option<AppRecord>,
+    /// Something was applied to fields that the app never shows.
+    marked: bool,
+    /// A call that worked and is not done.
+    follow: Option<Following>,
+    /// The headers that came with `current`, if it was read.
+    tags: Option<Map<String, Value>>,
     /// After the deactivation: what else differs, which may fail with a warning.
     then_update: bool,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
@@ -158,6 +214,14 @@ pub struct Converge {
     stale: bool,
     members: Option<MembersReached>,
     warning: Option<(String, Classified)>,
+    /// Tables that are still to be read: not before access was taken away.
+    tables_due: Vec<String>,
+    /// Tables that were read for this goal.
+    tables_read: Vec<String>,
+    /// The groups that the user's record is to show, if this round is about them.
+    groups_now: Option<Value>,
+    renewed: bool,
+    refused_groups: Vec<RefusedGroup>,
 }
 
 impl Converge {
@@ -169,7 +233,12 @@ impl Converge {
         };
         let slots = Asserted::Slots(slots);
         let carried = Carried { slots, password: goal.password.is_some() };
-        Self {
+        let mut plan = Self {
+            tables_due: goal.tables.clone(),
+            tables_read: Vec::new(),
+            groups_now: None,
+            renewed: false,
+            refused_groups: Vec::new(),
             stage: Stage::Locate,
             id: goal.link.clone(),
             current: None,
@@ -179,13 +248,39 @@ impl Converge {
             saved: Map::new(),
             at: None,
             built_from: Roots::new(),
+            built_record: None,
+            marked: false,
+            follow: None,
+            tags: None,
             then_update: false,
             proven: Vec::new(),
             stale: false,
             members: None,
             warning: None,
             goal,
+        };
+        let takes_away = match &plan.goal.want {
+            Want::Gone => true,
+            Want::Present { .. } => plan.wanted_active() == Some(false),
+        };
+        if !takes_away {
+            plan.read_tables_due();
         }
+        plan
+    }
+
+    /// Reads the tables that are due, then goes on where it is.
+    fn read_tables_due(&mut self) {
+        let names = std::mem::take(&mut self.tables_due);
+        if !names.is_empty() {
+            self.read_tables(names);
+        }
+    }
+
+    fn read_tables(&mut self, names: Vec<String>) {
+        self.tables_read.extend(names.iter().cloned());
+        let then = std::mem::replace(&mut self.stage, Stage::Locate);
+        self.stage = Stage::Tables(TablesPlan::new(names), Box::new(then));
     }
 
     /// The app's key of the record, as far as it is known by now.
@@ -200,10 +295,27 @@ impl Converge {
     pub fn next(&mut self, mapping: &Mapping) -> Result<Next<Reached>, PlanError> {
         loop {
             match &mut self.stage {
+                Stage::Tables(plan, then) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(()) => self.stage = std::mem::replace(then, Stage::Locate),
+                },
                 Stage::Locate => self.locate(mapping),
+                Stage::Await => match self.awaited(mapping)? {
+                    Awaited::Read(request) => return Ok(Next::Read(request)),
+                    // What was waited for long enough before is looked for once.
+                    Awaited::Rest { .. } | Awaited::Nothing => self.awaited_once(mapping),
+                },
+                Stage::Begin => {
+                    let current = self.current.take();
+                    self.begin(mapping, current);
+                }
                 Stage::Get(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
-                    Ask::Done(Some(current)) => self.begin(mapping, Some(current)),
+                    Ask::Done(Some(current)) => {
+                        self.tags = Some(plan.take_tags());
+                        self.stale = false;
+                        self.begin(mapping, Some(current));
+                    }
                     Ask::Done(None) => self.linked_record_is_missing(mapping),
                 },
                 Stage::Find { plan, after_missing } => match plan.next(mapping)? {
@@ -221,23 +333,54 @@ impl Converge {
                     if let Some(request) = self.next_write(mapping)? {
                         return Ok(Next::Write(request));
                     }
+                    if !matches!(self.stage, Stage::Operate) {
+                        continue;
+                    }
                     if !self.goes_on_after_deactivation(mapping) {
                         self.begin_members(mapping);
                     }
                 }
+                Stage::Refresh(plan) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(Some(current)) => {
+                        self.tags = Some(plan.take_tags());
+                        self.current = Some(current);
+                        self.stale = false;
+                        self.stage = Stage::Operate;
+                    }
+                    Ask::Done(None) => self.linked_record_is_missing(mapping),
+                },
                 Stage::ReadMembers(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
-                    Ask::Done(actual) => self.members_read(mapping, actual),
+                    Ask::Done(shown) => self.members_read(mapping, shown),
                 },
                 Stage::Who { asked, .. } => return Ok(Next::Who(asked.clone())),
-                Stage::Members(run) => {
-                    let Some(due) = run.due().cloned() else {
+                Stage::ReadIds(plan, _) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(ids) => self.ids_read(mapping, ids),
+                },
+                Stage::Recheck(plan, ..) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(person) => self.rechecked(mapping, person.is_some()),
+                },
+                Stage::Members(_) => {
+                    let Stage::Members(run) = &self.stage else { continue };
+                    let Some(call) = run.due().map(|due| due.call) else {
                         self.members_done(mapping);
                         continue;
                     };
-                    let roots = due.roots(self.roots());
-                    let request = request(mapping, due.call, &roots, Pick::Create, None)?;
-                    self.at = Some(due.call);
+                    let roots = run.roots(self.roots());
+                    let request = request(mapping, call, &roots, Pick::Create, None)?;
+                    self.at = Some(call);
+                    return Ok(Next::Write(request));
+                }
+                Stage::Grants(_) => {
+                    let Stage::Grants(run) = &self.stage else { continue };
+                    let Some((call, roots)) = self.next_grant(run, mapping) else {
+                        self.stage = self.read_back_stage();
+                        continue;
+                    };
+                    let request = request(mapping, call, &roots, Pick::Create, None)?;
                     return Ok(Next::Write(request));
                 }
                 Stage::ReadBack(plan) => {
@@ -254,26 +397,38 @@ impl Converge {
     /// Takes the answer of the request that `next` gave.
     pub fn take(&mut self, mapping: &Mapping, answer: &Answer) -> Taken {
         match &mut self.stage {
-            Stage::Get(plan) => plan.take(mapping, answer),
+            Stage::Await => self.take_awaited(mapping, answer),
+            Stage::Tables(plan, _) => plan.take(mapping, answer),
+            Stage::Get(plan) | Stage::Refresh(plan) => plan.take(mapping, answer),
             Stage::Find { plan, .. } => plan.take(mapping, answer),
             Stage::Guard(plan) => plan.take(mapping, answer),
             Stage::ReadMembers(plan) => plan.take(mapping, answer),
+            Stage::ReadIds(plan, _) => plan.take(mapping, answer),
+            Stage::Recheck(plan, ..) => plan.take(mapping, answer),
             Stage::ReadBack(Some(plan)) => plan.take(mapping, answer),
             Stage::Operate => self.take_write(mapping, answer),
             Stage::Members(_) => self.take_member_write(mapping, answer),
-            Stage::Locate | Stage::Who { .. } | Stage::ReadBack(None) | Stage::End(_) => {
-                Taken::Went
-            }
+            Stage::Grants(_) => self.take_grant(mapping, answer),
+            Stage::Locate
+            | Stage::Begin
+            | Stage::Who { .. }
+            | Stage::ReadBack(None)
+            | Stage::End(_) => Taken::Went,
         }
     }
 
     /// Which of the ids that `Next::Who` named belong to people SCIM knows.
     pub fn known(&mut self, mapping: &Mapping, known: &[bool]) {
-        let Stage::Who { actual, asked } = &mut self.stage else { return };
+        let Stage::Who { shown, asked } = &mut self.stage else { return };
         let leaving =
             asked.iter().zip(known).filter(|(_, known)| **known).map(|(id, _)| id.clone());
-        let (actual, leaving) = (actual.take(), leaving.collect());
-        self.start_members(mapping, actual, leaving);
+        let (shown, leaving) = (shown.take(), leaving.collect());
+        self.read_ids(mapping, MemberFacts { shown, leaving, ids: None });
+    }
+
+    /// The tables that were read for this goal, by name.
+    pub fn tables_read(&self) -> &[String] {
+        &self.tables_read
     }
 
     /// The app's keys and what it saved by now: for the journal, after a write worked.
@@ -327,6 +482,9 @@ impl Converge {
                         members: self.members.take(),
                         warning: self.warning.take(),
                         adopted: self.adopted,
+                        unread: self.marked.then(|| self.goal.marks.kept()),
+                        renewed: self.renewed,
+                        refused_groups: std::mem::take(&mut self.refused_groups),
                     }))
                 } else {
                     Reached::Unchanged { attributes }

@@ -10,7 +10,9 @@ use crate::mapping::{Kind, Roots};
 impl Converge {
     /// The roots of a call, without `app`.
     pub(super) fn roots(&self) -> Roots {
-        let mut roots = Roots::new().with("saved", Value::Object(self.saved.clone()));
+        let mut roots = Roots::new()
+            .with_seed(&self.goal.seed)
+            .with("saved", Value::Object(self.saved.clone()));
         if let Some(id) = &self.id {
             roots = roots.with("id", id.clone());
         }
@@ -42,6 +44,7 @@ impl Converge {
                 shown
             }
         };
+        self.lay_groups(&mut wanted, desired, side);
         if let Some(password) = &self.goal.password {
             wanted["password"] = Value::String(password.clone());
         }

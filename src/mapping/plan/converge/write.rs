@@ -6,14 +6,17 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::roots::with_app;
-use super::{Converge, Want};
+use super::{Converge, Stage, Want};
 use crate::mapping::answer::Use;
-use crate::mapping::attribute::FieldId;
-use crate::mapping::call::Pick;
+use crate::mapping::attribute::{FieldId, Row};
+use crate::mapping::call::{Call, CallId, Pick, VersionFrom};
+use crate::mapping::error::Refusal;
 use crate::mapping::model::Mapping;
 use crate::mapping::plan::operation::{Name, Operation};
 use crate::mapping::plan::read::lay_over;
-use crate::mapping::plan::{PlanError, Taken, request};
+use crate::mapping::plan::{GetPlan, PlanError, Taken, request};
+use crate::mapping::record::{AppRecord, Asserted, Carried, FieldState};
+use crate::mapping::request::TAGS;
 use crate::mapping::side::{DeleteRule, GroupDelete, Side};
 use crate::mapping::{Answer, AnswerClass, Classified, PlannedRequest};
 use crate::scim::Slot;
@@ -92,6 +95,19 @@ impl Converge {
             let roots = self.roots_for(self.current.as_ref(), side);
             let record = match side.app_record(&roots, creating, &self.carried) {
                 Ok(record) => record,
+                // What takes access away waits for no other field, and no table.
+                Err(_) if operation.ends_access() => {
+                    let nothing = Carried { password: false, slots: Asserted::Slots(Vec::new()) };
+                    side.app_record(&roots, creating, &nothing).map_err(|refusal| PlanError {
+                        call: operation.word().into(),
+                        why: refusal.to_string(),
+                    })?
+                }
+                Err(refusal) if self.may_read_again(&refusal) => {
+                    self.operations.push_front(operation);
+                    self.read_tables(refusal.ask.into_iter().collect());
+                    return Ok(None);
+                }
                 // Taking access away never fails because of another attribute.
                 Err(refusal) if operation.soft => {
                     self.warning = Some(("update".to_owned(), refused_here(&refusal.to_string())));
@@ -109,9 +125,22 @@ impl Converge {
                 (Some(current), false) => current,
                 _ => &Value::Null,
             };
-            let differs = |field| side.differs(field, &record, current, &self.carried);
+            let differs = |field| {
+                side.differs(field, &record, current, &self.carried)
+                    && !self.was_applied(side, field, &record, current)
+            };
             let wanted = |call| mapping.call(call).wanted(&roots);
             let Some(call) = operation.next_call(mapping, &differs, &wanted) else { continue };
+            if let Some(refresh) = self.version_to_read(mapping, call).filter(|_| !creating) {
+                operation.not_made(call);
+                self.operations.push_front(operation);
+                self.stage = refresh;
+                return Ok(None);
+            }
+            let roots = match &self.tags {
+                Some(tags) => roots.with(TAGS, Value::Object(tags.clone())),
+                None => roots,
+            };
             let fields = mapping.call(call).fields().iter().copied();
             let differing: Vec<FieldId> = fields.filter(|field| differs(*field)).collect();
             let pick = if creating { Pick::Create } else { Pick::Update { differing: &differing } };
@@ -123,10 +152,63 @@ impl Converge {
             }
             self.at = Some(call);
             self.built_from = roots;
+            self.built_record = Some(record);
             self.operations.push_front(operation);
             return Ok(Some(request));
         }
         Ok(None)
+    }
+
+    /// What the app never shows, and was applied as it is wanted now. Of an account that was taken
+    /// over nothing is known.
+    fn was_applied(
+        &self,
+        side: &Side,
+        field: FieldId,
+        record: &AppRecord,
+        current: &Value,
+    ) -> bool {
+        let (Some(row), FieldState::Value(wanted)) = (side.row(field), record.state(field)) else {
+            return false;
+        };
+        is_unread(row, current)
+            && !current.is_null()
+            && !self.adopted
+            && self.goal.marks.holds(row.field.text(), wanted)
+    }
+
+    /// A call applied its fields: of those that the app never shows it is kept by what.
+    fn mark(&mut self, side: &Side, call: &Call) {
+        let Some(record) = &self.built_record else { return };
+        let nothing = Value::Null;
+        let current = self.current.as_ref().unwrap_or(&nothing);
+        for field in call.fields() {
+            let Some(row) = side.row(*field).filter(|row| is_unread(row, current)) else {
+                continue;
+            };
+            let value = match record.state(*field) {
+                FieldState::Value(value) => Some(value),
+                FieldState::Cleared(_) => None,
+                FieldState::Absent => continue,
+            };
+            self.goal.marks.applied(row.field.text(), value);
+            self.marked = true;
+        }
+    }
+
+    /// The reading that a call needs whose version is not known; `None`: it is.
+    fn version_to_read(&self, mapping: &Mapping, call: CallId) -> Option<Stage> {
+        let (version, id) = (mapping.call(call).version.as_ref()?, self.id.as_ref()?);
+        let known = match version.from {
+            VersionFrom::Path(_) => !self.stale,
+            VersionFrom::Header(_) => !self.stale && self.tags.is_some(),
+        };
+        (!known).then(|| Stage::Refresh(GetPlan::new(self.goal.kind, id.clone())))
+    }
+
+    /// A value that is in no row of a table of the app: it may be new there. Asked once.
+    fn may_read_again(&self, refusal: &Refusal) -> bool {
+        refusal.ask.as_ref().is_some_and(|name| !self.tables_read.contains(name))
     }
 
     /// What calls with `read_back` sent and the app does not show, as SCIM names it.
@@ -169,6 +251,9 @@ impl Converge {
                 return Taken::Stopped(classified);
             }
         }
+        if let Some(side) = mapping.side(self.goal.kind) {
+            self.mark(side, named);
+        }
         match named.saved(answer, &roots) {
             Ok(saved) => self.saved.extend(saved),
             Err(why) => return Taken::Unreadable(why.to_string()),
@@ -177,6 +262,7 @@ impl Converge {
             self.id = Some(id.clone());
         }
         self.stale = true;
+        self.tags = None;
         if named.has_record() {
             match named.record(answer, &roots) {
                 Ok(Some(record)) => {
@@ -194,11 +280,24 @@ impl Converge {
         if let Some(operation) = self.operations.front_mut() {
             operation.was_sent(mapping, call);
         }
+        if classified.class == AnswerClass::Ok {
+            self.follow(mapping, call, roots);
+        }
         Taken::Went
     }
 }
 
+/// A field that the app does not show; a password is always sent, and no hash of it is kept.
+fn is_unread(row: &Row, current: &Value) -> bool {
+    !row.read && !row.is_password() && row.field.get(current).is_none()
+}
+
 /// A refusal that was found before a call was made.
 pub(super) fn refused_here(words: &str) -> Classified {
-    Classified { class: AnswerClass::Rejected, say: words.to_owned(), wait: None }
+    Classified {
+        class: AnswerClass::Rejected,
+        say: words.to_owned(),
+        wait: None,
+        refused_members: Vec::new(),
+    }
 }

@@ -49,6 +49,8 @@ pub enum WaitReason {
     Settle,
     /// The app is switched off in the bridge.
     Held,
+    /// More is taken away at once than the mapping allows: an operator lets it go.
+    Removals,
 }
 
 /// Where a change stands. Metrics, CLI and console use exactly these words.

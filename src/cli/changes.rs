@@ -19,6 +19,17 @@ pub enum ChangesCommand {
     List(ListArguments),
     /// One change with every call it caused
     Show(ShowArguments),
+    /// Let the removals of an app go that wait because they are more than `max_removals`
+    Release(ReleaseArguments),
+}
+
+/// Arguments of `changes release`.
+#[derive(Debug, Args)]
+pub struct ReleaseArguments {
+    /// The app
+    app: String,
+    #[command(flatten)]
+    journal: JournalArguments,
 }
 
 /// Arguments of `changes list`.
@@ -62,6 +73,11 @@ pub fn run(command: ChangesCommand) -> Result<ExitCode, CliError> {
     match command {
         ChangesCommand::List(arguments) => list(arguments),
         ChangesCommand::Show(arguments) => show(&arguments),
+        ChangesCommand::Release(ReleaseArguments { app, journal }) => {
+            control::carry(&journal, Command::ChangesRelease { app: app.clone() })?;
+            eprintln!("{app}: everything that was accepted until now goes on");
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

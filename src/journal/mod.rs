@@ -24,6 +24,7 @@ mod memory;
 mod migrate;
 mod open;
 mod reader;
+mod removals;
 mod resources;
 mod settle;
 mod snapshots;
@@ -45,6 +46,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 pub use keys::{KeyError, KeySource, Keys, Sealed};
 pub use lock::{Holder, Lock, LockError, read_lock};
 pub use open::{Open, OpenError};
+pub use removals::Removals;
 pub use snapshots::SNAPSHOT_ROWS;
 pub use types::*;
 

@@ -90,12 +90,23 @@ pub struct ScimSettings {
     pub identifier: AttrPath,
     /// Whether a token may be made while one exists.
     pub regenerate: Regenerate,
+    /// A credential that the installation gives.
+    pub supplied: Option<Supplied>,
     /// User attributes the bridge itself remembers.
     pub keep: Vec<Slot>,
     /// Short names of extensions, and the namespaces that are written for them.
     pub shorts: BTreeMap<String, String>,
     /// Tables whose values SCIM lists as resources.
     pub catalogues: Arc<[Catalogue]>,
+}
+
+/// A credential of the client that the installation gives; the texts are among the secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supplied {
+    /// The user of a pair.
+    pub user: Option<Reference>,
+    /// The secret's name.
+    pub secret: String,
 }
 
 /// A kind of proof of a client.
@@ -147,6 +158,8 @@ pub struct Connect {
     pub per_second: Option<u32>,
     /// Changes that may wait.
     pub max_backlog: u64,
+    /// How much may be taken away before an operator is asked.
+    pub max_removals: Option<MaxRemovals>,
     /// Pauses between tries.
     pub retries: Retries,
     /// Largest answer, in bytes.
@@ -191,6 +204,27 @@ pub enum AppAuth {
     Session(Arc<Session>),
 }
 
+/// How much may be taken away in a time before an operator is asked; one of the numbers is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxRemovals {
+    /// So many.
+    pub count: Option<u64>,
+    /// So many of a hundred users.
+    pub percent: Option<u64>,
+    /// The time.
+    pub window: Duration,
+}
+
+impl MaxRemovals {
+    /// Whether so many, of so many users, are too many: more than every number that is given.
+    pub fn exceeded(&self, removals: u64, users: u64) -> bool {
+        let over =
+            |limit: u64, of: u64, by: u64| limit.saturating_mul(of) < removals.saturating_mul(by);
+        self.count.is_none_or(|count| over(count, 1, 1))
+            && self.percent.is_none_or(|percent| over(percent, users, 100))
+    }
+}
+
 /// Pauses between tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
@@ -223,6 +257,8 @@ pub struct SyncSettings {
     pub read_wait: Duration,
     /// How long the app may show old values after a write.
     pub lag: Duration,
+    /// How long a list that was read is given again.
+    pub list_fresh_for: Duration,
     /// Longest time a client waits for one.
     pub list_wait: Duration,
 }

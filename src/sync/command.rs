@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clock::Clock;
+use super::removals::release;
 use super::switch::Switch;
 use super::tokens::{mint, moment_in};
 use crate::change::{ChangeId, ChangeState, Kind, ResourceId};
@@ -84,6 +85,11 @@ pub enum Command {
         after: Option<String>,
         /// At most so many; 500 at most.
         limit: u32,
+    },
+    /// Lets the removals go that wait because of `max_removals`.
+    ChangesRelease {
+        /// The app.
+        app: String,
     },
     /// Lets an app's mapping point somewhere else: all links are forgotten, everybody is
     /// looked up again.
@@ -164,6 +170,7 @@ pub async fn carry_out(
         Command::AppDisable { app } => switch_alone(journal, clock, &app, Switch::Off).await,
         Command::AppList => app_list(journal).await,
         Command::People { app, after, limit } => people(journal, &app, after, limit, now).await,
+        Command::ChangesRelease { app } => release(journal, &app, now).await,
         Command::AppRetarget { app } => {
             card(journal, &app).await?;
             let forgotten = journal.retarget(&app).await.map_err(CommandError::journal)?;
@@ -181,6 +188,9 @@ pub(super) struct AppCard {
     pub pair: bool,
     /// No token is made while a good one exists.
     pub tokens_are_final: bool,
+    /// Removals that were accepted until then need no operator any more.
+    #[serde(default)]
+    pub released: Option<Timestamp>,
     /// The mapping it was last served by.
     #[serde(default)]
     pub mapping: Option<MappingCard>,

@@ -388,7 +388,10 @@ impl Engine {
                 reason,
                 until,
                 internal: Some(words),
-                charged: !matches!(reason, WaitReason::Settle | WaitReason::Held),
+                charged: !matches!(
+                    reason,
+                    WaitReason::Settle | WaitReason::Held | WaitReason::Removals
+                ),
                 now: self.clock.now(),
             })
             .await

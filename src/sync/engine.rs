@@ -138,6 +138,8 @@ pub struct Engine {
     apps: RwLock<BTreeMap<String, Arc<App>>>,
     /// Mappings that changes under way began with, by their digests.
     pub former: Mutex<HashMap<String, Arc<Mapping>>>,
+    /// Apps whose removals wait for an operator, who was told.
+    pub held: Mutex<BTreeSet<String>>,
     /// One look at the sources at a time.
     pub looking: tokio::sync::Mutex<()>,
     /// Apps whose mapping was taken and nobody heard of it yet.
@@ -188,6 +190,7 @@ impl Engine {
         Self {
             apps: RwLock::default(),
             former: Mutex::default(),
+            held: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             taken: Mutex::default(),
             sources,

@@ -128,6 +128,12 @@ impl Bridge {
             Command::AppRetarget { app } => self.retarget(app).await,
             Command::AppEnable { app } => self.engine.switch(app, Switch::On).await,
             Command::AppDisable { app } => self.engine.switch(app, Switch::Off).await,
+            Command::ChangesRelease { app } => {
+                let app = app.clone();
+                let done = carry_out(&self.engine.journal, &self.engine.clock, command).await?;
+                self.engine.released(&app);
+                Ok(done)
+            }
             _ => carry_out(&self.engine.journal, &self.engine.clock, command).await,
         }
     }

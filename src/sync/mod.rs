@@ -32,6 +32,7 @@ mod read;
 mod readings;
 mod rehearsal;
 mod reload;
+mod removals;
 mod rest;
 mod round;
 mod secrets;

@@ -35,11 +35,10 @@ use crate::mapping::{
 /// Longer than any call may take; each call has its own limit.
 const ROUND_LIMIT: Duration = Duration::from_secs(600);
 
+/// What waits for an operator is looked at again that often; a command lets it go and wakes it.
+const HELD: Duration = Duration::from_secs(86_400);
 /// A call that the app took and that is not done yet.
 const TAKEN: &str = "the app took it; it is not done yet";
-
-/// Switching the app on wakes what waits for it; this is only the latest time.
-const HELD: Duration = Duration::from_secs(86_400);
 
 /// How a round ended.
 #[derive(Debug)]
@@ -107,7 +106,14 @@ impl Engine {
             (_, Err(error)) => RoundEnd::JournalLost(error),
             (_, Ok(None)) => return,
             (Some(words), _) => RoundEnd::Parked { words },
-            (None, Ok(Some(goal))) => self.converge(&round, Converge::new(goal)).await,
+            (None, Ok(Some(goal))) => match self.held_back(&round).await {
+                Ok(None) => self.converge(&round, Converge::new(goal)).await,
+                Ok(Some(words)) => {
+                    let until = later(self.clock.now(), HELD);
+                    RoundEnd::Wait { reason: WaitReason::Removals, until, words }
+                }
+                Err(error) => RoundEnd::JournalLost(error),
+            },
         };
         self.readings.write(&work.resource.id);
         if let Err(error) = self.conclude(&round, end).await {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::clock::later;
 use super::engine::{App, Engine, lock};
 use super::list::list_failed;
 use super::outcome::journal_failed;
@@ -142,8 +143,10 @@ impl Engine {
         deadline: Deadline,
     ) -> Result<SnapshotPage, ScimError> {
         let start = start.max(1);
-        if start > 1
+        let fresh_for = app.mapping.sync().list_fresh_for;
+        if (start > 1 || !fresh_for.is_zero())
             && let Some(page) = self.page(key, None, start, count).await?
+            && (start > 1 || later(page.created_at, fresh_for) > self.clock.now())
         {
             return Ok(page);
         }

@@ -179,7 +179,8 @@ pub(super) async fn introduce(journal: &Journal, loaded: &Loaded) -> Result<(), 
     }
     // Where clients reach it is told by who serves, and stays until then.
     let known = card(journal, mapping.app()).await.ok();
-    let card = AppCard { base_url: known.and_then(|card| card.base_url), ..card_of(mapping) };
+    let (base_url, released) = known.map(|card| (card.base_url, card.released)).unwrap_or_default();
+    let card = AppCard { base_url, released, ..card_of(mapping) };
     let card = serde_json::to_value(card).unwrap_or_default();
     journal.set_app_card(mapping.app(), card).await?;
     journal.mapping_text_put(mapping.digest(), mapping.app(), &loaded.text).await?;
@@ -208,6 +209,7 @@ fn card_of(mapping: &Mapping) -> AppCard {
         base_url: None,
         pair,
         tokens_are_final: scim.regenerate == Regenerate::Refused,
+        released: None,
         mapping: Some(MappingCard {
             digest: mapping.digest().to_owned(),
             file: mapping.source_file().to_owned(),

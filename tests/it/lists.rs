@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::support::World;
 use super::support::http::encoded;
 use super::support::people::{group, patch, user};
+use super::support::text::with_key;
 use super::support::world::id_of;
 
 /// A directory with so many people, who came in no order.
@@ -293,4 +294,20 @@ async fn every_answer_with_a_resource_says_version_and_place() {
     let head = world.request("HEAD", &path, None).await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert_eq!(head.header("etag"), world.get(&path).await.header("etag"));
+}
+
+#[tokio::test]
+async fn a_list_is_given_again_while_it_is_fresh() {
+    for (fresh_for, seen) in [("1h", 1), ("0s", 2)] {
+        let list = format!("{{ fresh_for: {fresh_for} }}");
+        let edit = |text: &str| with_key(text, "sync", "list", &list);
+        let world = World::with("directory", edit).await;
+        world.seed("users", json!({ "login": "one@corp.example" }));
+        let count = async || {
+            world.get("/Users?startIndex=1&count=100").await.expect(200)["totalResults"].clone()
+        };
+        assert_eq!(count().await, 1);
+        world.seed("users", json!({ "login": "two@corp.example" }));
+        assert_eq!(count().await, seen, "{fresh_for}");
+    }
 }

@@ -29,6 +29,7 @@ mod oracle;
 mod outage;
 mod providers;
 mod reload;
+mod removals;
 mod requirements;
 mod sessions;
 mod support;

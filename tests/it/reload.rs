@@ -238,3 +238,50 @@ async fn a_server_looks_by_itself_takes_new_files_and_hears_sighup() {
     server.says("the changed mapping is in use");
     assert_eq!(server.terminate().0, Some(0));
 }
+
+/// The directory whose token stands in a file, which holds that at first.
+async fn with_token_in(file: &Path, first: &str) -> (World, String) {
+    std::fs::write(file, first).unwrap();
+    let from_file = format!("{{ file: {} }}", file.display());
+    let edit = |text: &str| replaced(&impatient(text), "{ env: DIRECTORY_TOKEN }", &from_file);
+    let world = World::with("directory", edit).await;
+    let env = world.app().env();
+    let good = env.iter().find(|(name, _)| *name == "DIRECTORY_TOKEN").unwrap().1.clone();
+    (world, good)
+}
+
+#[tokio::test]
+async fn a_credential_is_looked_up_again_when_the_app_refuses_it() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("token");
+    let (world, good) = with_token_in(&file, "expired").await;
+    std::fs::write(&file, good).unwrap();
+    world.create(&user(ADA, "Ada", "Byron")).await;
+    let refused = world.app().calls().iter().filter(|call| call.status == Some(401)).count();
+    assert_eq!(refused, 1, "asked once with the old one, and nobody had to look");
+}
+
+#[tokio::test]
+async fn a_variable_in_a_file_counts_as_the_mapping_does() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("nick");
+    std::fs::write(&file, "north\n").unwrap();
+    let edit = |text: &str| {
+        let from =
+            format!("vars:\n  nick: {{ file: {}, one_of: [north, south] }}\n", file.display());
+        let text = replaced(&impatient(text), "vars:\n", &from);
+        let row = "nick:         { scim: nickName, default: \"{{vars.nick}}\" }";
+        replaced(&text, "nick:         nickName", row)
+    };
+    let world = World::with("directory", edit).await;
+    for (name, written, nick) in
+        [("a", "north", "north"), ("b", "south", "south"), ("c", "elsewhere", "south")]
+    {
+        std::fs::write(&file, written).unwrap();
+        world.service().reload().await;
+        let mail = format!("{name}@corp.example");
+        world.create(&user(&mail, "P", "Erson")).await;
+        assert_eq!(world.record("users", "login", &mail)["nick"], nick, "{written}");
+    }
+    assert!(world.metrics().await.contains("code=\"mapping-reload-failed\"} 1"), "not allowed");
+}

@@ -218,3 +218,48 @@ fn assert_nowhere(files: &[(String, Vec<u8>)], secrets: &[String]) {
         }
     }
 }
+
+/// The directory with a credential that stands in files.
+async fn supplied(auth: &str, tokens: &str) -> World {
+    let edit = |text: &str| {
+        let text = with_key(text, "scim", "auth", auth);
+        with_key(&text, "scim", "tokens", tokens)
+    };
+    World::with("directory", edit).await
+}
+
+#[tokio::test]
+async fn a_token_that_the_installation_gives_is_read_again_when_it_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "the-first-of-two-long-tokens\n").unwrap();
+    let given = format!("{{ supplied: {{ file: {} }} }}", file.display());
+    let world = supplied("[bearer]", &given).await;
+    assert!(bearer_is_good(&world, "the-first-of-two-long-tokens").await);
+    assert!(bearer_is_good(&world, &world.token).await, "beside those the bridge makes");
+    std::fs::write(&file, "the-second-of-two-long-tokens").unwrap();
+    world.service().reload().await;
+    assert!(!bearer_is_good(&world, "the-first-of-two-long-tokens").await);
+    assert!(bearer_is_good(&world, "the-second-of-two-long-tokens").await);
+    std::fs::write(&file, "").unwrap();
+    world.service().reload().await;
+    assert!(!bearer_is_good(&world, "").await, "an empty file lets nobody in");
+    world.create(&george()).await;
+    assert!(!world.changes().await[0].to_string().contains("long-tokens"));
+}
+
+#[tokio::test]
+async fn a_pair_that_the_installation_gives_is_good_as_a_whole_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "a-long-secret").unwrap();
+    let pair = format!("{{ supplied: {{ user: okta, secret: {{ file: {} }} }} }}", file.display());
+    let world = supplied("[basic, bearer_pair]", &pair).await;
+    let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    assert!(is_good(&world, &format!("Basic {}", encoded("okta:a-long-secret"))).await);
+    assert!(is_good(&world, &format!("Bearer {}", encoded("okta:a-long-secret"))).await);
+    for wrong in ["okta:a-long-secre", "okt:a-long-secret", ":a-long-secret", "okta:", ":"] {
+        assert!(!is_good(&world, &format!("Basic {}", encoded(wrong))).await, "{wrong}");
+    }
+    assert!(!bearer_is_good(&world, "a-long-secret").await, "half of a pair");
+}

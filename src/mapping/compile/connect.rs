@@ -9,13 +9,15 @@ use super::scope::Scope;
 use super::{Cx, WithoutValue, calls, line, session};
 use crate::mapping::answer::AnswerRules;
 use crate::mapping::call::{Call, CallId};
-use crate::mapping::model::{AppAuth, Connect, Reference, Retries};
+use crate::mapping::model::{AppAuth, Connect, MaxRemovals, Reference, Retries};
 use crate::mapping::names;
 use crate::mapping::path::JsonPath;
-use crate::mapping::raw::{RawAuth, RawConnect, Span, Spanned};
+use crate::mapping::raw::{RawAuth, RawConnect, RawMaxRemovals, Span, Spanned};
 use crate::mapping::source::Node;
 use crate::mapping::value::Val;
 
+/// In which removals are counted.
+const REMOVALS_WINDOW: Duration = Duration::from_secs(600);
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Stands where `base_url` could not be made; reported, or not needed.
@@ -28,6 +30,7 @@ pub(super) fn connect(cx: &mut Cx<'_, '_>, app: &str, rules: &AnswerRules) -> Co
     let base_url = base_url(cx, raw, app);
     let limits = raw.limits.clone().unwrap_or_default();
     let retries = raw.retries.clone().unwrap_or_default();
+    let max_removals = limits.max_removals.as_ref().and_then(|raw| max_removals(cx, raw));
     let at_least_one = |cx: &mut Cx<'_, '_>, number: Option<&Spanned<u64>>| -> Option<u32> {
         let number = number?;
         let small = u32::try_from(number.value).ok().filter(|n| *n > 0);
@@ -48,6 +51,7 @@ pub(super) fn connect(cx: &mut Cx<'_, '_>, app: &str, rules: &AnswerRules) -> Co
         at_once: at_least_one(cx, limits.at_once.as_ref()).unwrap_or(4),
         per_second: at_least_one(cx, limits.per_second.as_ref()),
         max_backlog: limits.max_backlog.map_or(1_000_000, |n| n.value),
+        max_removals,
         retries: Retries {
             first_wait: retries.first_wait.map_or(Duration::from_secs(1), |wait| wait.value),
             longest_wait: retries.longest_wait.map_or(Duration::from_secs(60), |wait| wait.value),
@@ -61,6 +65,26 @@ pub(super) fn connect(cx: &mut Cx<'_, '_>, app: &str, rules: &AnswerRules) -> Co
         xml_lists: raw.xml_lists.iter().flatten().map(|name| name.value.clone()).collect(),
         base_url: base_url.unwrap_or_else(|| NOT_SET.to_owned()),
     }
+}
+
+fn max_removals(cx: &mut Cx<'_, '_>, raw: &RawMaxRemovals) -> Option<MaxRemovals> {
+    if raw.count.is_none() && raw.percent.is_none() {
+        let help = "write { count: 50, percent: 10, window: 10m }, or one of the two numbers";
+        cx.report.error_help("M0205", raw.span.clone(), "`max_removals` needs a number", help);
+        return None;
+    }
+    if let Some(percent) = raw.percent.as_ref().filter(|percent| percent.value > 100) {
+        let message = "`percent` is a number from 0 to 100";
+        cx.report.error("M0205", percent.span.clone(), message);
+    }
+    if let Some(window) = raw.window.as_ref().filter(|window| window.value.is_zero()) {
+        cx.report.error("M0205", window.span.clone(), "`window` is longer than nothing");
+    }
+    Some(MaxRemovals {
+        count: raw.count.as_ref().map(|count| count.value),
+        percent: raw.percent.as_ref().map(|percent| percent.value),
+        window: raw.window.as_ref().map_or(REMOVALS_WINDOW, |window| window.value),
+    })
 }
 
 fn base_url(cx: &mut Cx<'_, '_>, raw: &RawConnect, app: &str) -> Option<String> {

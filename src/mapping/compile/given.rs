@@ -4,8 +4,8 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::{Cx, WithoutValue, origin};
-use crate::mapping::model::{SecretSource, VarSource};
-use crate::mapping::raw::{RawVar, Spanned};
+use crate::mapping::model::{Reference, SecretSource, Supplied, VarSource};
+use crate::mapping::raw::{RawClientAuth, RawSecret, RawVar, Read, Span, Spanned};
 use crate::mapping::source::NodeKind;
 use crate::mapping::template::scalar_text;
 
@@ -146,4 +146,61 @@ pub(super) fn secrets(cx: &mut Cx<'_, '_>) -> Vec<SecretSource> {
         }
     }
     secrets
+}
+
+/// Under these names the texts of `scim.tokens.supplied` are among the secrets; no mapping can
+/// refer to them.
+const SUPPLIED: [&str; 2] = ["scim.tokens.supplied.user", "scim.tokens.supplied.secret"];
+
+/// `scim.tokens.supplied`; its texts are read, watched and hidden as secrets are.
+pub(super) fn supplied(cx: &mut Cx<'_, '_>, secrets: &mut Vec<SecretSource>) -> Option<Supplied> {
+    let scim = cx.raw.scim.as_ref()?;
+    let raw = scim.tokens.as_ref()?.supplied.as_ref()?;
+    let kinds: Vec<_> = scim.auth.iter().flatten().map(|kind| &kind.value).collect();
+    let takes_pairs =
+        |kind: &&RawClientAuth| matches!(kind, RawClientAuth::Basic | RawClientAuth::BearerPair);
+    let is_pair = raw.user.is_some() || raw.secret.is_some();
+    let fits = match is_pair {
+        true => kinds.iter().any(takes_pairs),
+        false => kinds.is_empty() || !kinds.iter().all(takes_pairs),
+    };
+    let span = raw.span.clone();
+    if is_pair
+        && (raw.env.is_some() || raw.file.is_some() || raw.user.is_none() || raw.secret.is_none())
+    {
+        let help = "write { env: NAME }, { file: PATH }, or { user: TEXT, secret: { file: PATH } }";
+        cx.report.error_help("M0205", span, "this is neither a token nor a pair", help);
+        return None;
+    }
+    if !fits {
+        let help = match is_pair {
+            true => "write `auth: [basic]` or `[bearer_pair]`, or supply a token",
+            false => "write { user: TEXT, secret: { file: PATH } }",
+        };
+        let message = "`scim.auth` does not accept what is supplied here";
+        cx.report.error_help("M0205", span, message, help);
+        return None;
+    }
+    let mut add = |cx: &mut Cx<'_, '_>, name: &str, at: &Span, env, file| {
+        let origin = origin(cx.report, at, &format!("`{name}`"), env, file)?;
+        let (line, column) = (cx.report.line_of(at.start), cx.report.column_of(at.start));
+        secrets.push(SecretSource { name: name.to_owned(), origin, line, column });
+        Some(name.to_owned())
+    };
+    let [user_name, secret_name] = SUPPLIED;
+    let Some(secret) = &raw.secret else {
+        let secret = add(cx, secret_name, &span, raw.env.as_ref(), raw.file.as_ref())?;
+        return Some(Supplied { user: None, secret });
+    };
+    let secret = add(cx, secret_name, &secret.span, secret.env.as_ref(), secret.file.as_ref());
+    let user = raw.user.as_ref()?;
+    let user = match user.text() {
+        Some(text) => Reference::Plain(text.to_owned()),
+        None => {
+            let from = RawSecret::read(user, cx.report)?;
+            let named = add(cx, user_name, &from.span, from.env.as_ref(), from.file.as_ref())?;
+            Reference::Secret(named)
+        }
+    };
+    Some(Supplied { user: Some(user), secret: secret? })
 }

@@ -54,6 +54,7 @@ pub(super) fn scim(
             Some(RawRegenerate::Refused) => Regenerate::Refused,
             Some(RawRegenerate::Allowed) | None => Regenerate::Allowed,
         },
+        supplied: None,
         keep,
         shorts: cx.shorts.clone(),
         catalogues,
@@ -183,6 +184,7 @@ pub(super) fn sync(cx: &mut Cx<'_, '_>) -> SyncSettings {
         read_fresh_for: time(&read.fresh_for, 5),
         read_wait: time(&read.wait, 5),
         lag: time(&read.lag, 30),
+        list_fresh_for: time(&list.fresh_for, 0),
         list_wait: time(&list.wait, 20),
     }
 }

@@ -248,8 +248,26 @@ block! {
         /// Changes that may wait; above it Okta gets 429. Default 1000000.
         /// Example: 1000
         "max_backlog" => max_backlog: Spanned<u64>,
+        /// Above it deactivations, deletes and removals of members wait for an operator.
+        /// Example: { count: 50, percent: 10, window: 10m }
+        "max_removals" => max_removals: RawMaxRemovals,
     }
-    later ["max_removals"]
+}
+
+block! {
+    /// How much may be taken away before an operator is asked. With both numbers both must be
+    /// exceeded.
+    pub struct RawMaxRemovals in "`connect.limits.max_removals`" {
+        /// So many in one `window`.
+        /// Example: 50
+        "count" => count: Spanned<u64>,
+        /// So many of a hundred users that the bridge knows, in one `window`.
+        /// Example: 10
+        "percent" => percent: Spanned<u64>,
+        /// The time in which they are counted. Default 10m.
+        /// Example: 10m
+        "window" => window: Spanned<Duration>,
+    }
 }
 
 block! {

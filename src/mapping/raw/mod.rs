@@ -25,8 +25,8 @@ pub(crate) use calls::{
     RawSave, RawUntil, RawVersion,
 };
 pub(crate) use connect::{
-    RawAuth, RawConnect, RawFormLists, RawLogin, RawLogout, RawOAuth2, RawReadFormat,
-    RawSendFormat, RawSession,
+    RawAuth, RawConnect, RawFormLists, RawLogin, RawLogout, RawMaxRemovals, RawOAuth2,
+    RawReadFormat, RawSendFormat, RawSession,
 };
 pub(crate) use groups::{
     RawFallBack, RawGroups, RawOnUser, RawPolicyCreate, RawPolicyDelete, RawPolicyExists,
@@ -37,5 +37,5 @@ pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
 pub(crate) use shape::{BlockShape, KeyShape, Shape};
 pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};
-pub(crate) use top::{RawMapping, RawVar};
+pub(crate) use top::{RawMapping, RawSecret, RawVar};
 pub(crate) use users::{RawDelete, RawFind, RawIfExists, RawInactive, RawListEntry, RawUsers};

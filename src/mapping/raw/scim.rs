@@ -2,6 +2,7 @@
 
 use super::read::{OneOrMany, Pairs, Read, Spanned, block, words, wrong};
 use super::shape::Shape;
+use super::top::RawSecret;
 use crate::mapping::diagnostic::Report;
 use crate::mapping::source::{Node, NodeKind};
 
@@ -47,8 +48,28 @@ block! {
         /// Whether a second token may be made while one exists. Default `allowed`.
         /// Example: refused
         "regenerate" => regenerate: RawRegenerate,
+        /// A credential that the installation gives, beside those that the bridge makes.
+        /// Example: { file: /run/secrets/okta_token }
+        "supplied" => supplied: RawSupplied,
     }
-    later ["supplied"]
+}
+
+block! {
+    /// A credential of the client: `{ env }`, `{ file }`, or a pair `{ user, secret }`.
+    pub struct RawSupplied in "`scim.tokens.supplied`" {
+        /// Name of the environment variable that holds the token.
+        /// Example: OKTA_TOKEN
+        "env" => env: Spanned<String>,
+        /// Path of the file that holds the token; read again when its content changes.
+        /// Example: /run/secrets/okta_token
+        "file" => file: Spanned<String>,
+        /// The user of a pair: a text, `{ env: NAME }` or `{ file: PATH }`.
+        /// Example: okta
+        "user" => user: Node,
+        /// The secret of a pair: `{ env: NAME }` or `{ file: PATH }`.
+        /// Example: { file: /run/secrets/okta_password }
+        "secret" => secret: RawSecret,
+    }
 }
 
 words! {

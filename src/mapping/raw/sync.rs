@@ -92,6 +92,9 @@ block! {
         /// A list that is not complete after this time is answered with 429. Default 20s.
         /// Example: 20s
         "wait" => wait: Spanned<Duration>,
+        /// How long a list that was read is given again to the same client, without those who came
+        /// since. Default 0s: each first page reads anew.
+        /// Example: 10m
+        "fresh_for" => fresh_for: Spanned<Duration>,
     }
-    later ["fresh_for"]
 }

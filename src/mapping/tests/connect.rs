@@ -252,3 +252,70 @@ fn the_apps_own_words_are_found_in_xml_and_text() {
         "no such thing"
     );
 }
+
+#[test]
+fn removals_are_too_many_when_every_number_is_exceeded() {
+    let limits = |max: &str| {
+        let yaml = small_with(
+            "auth: { bearer: { secret: key } }",
+            &format!("auth: {{ bearer: {{ secret: key }} }}\n  limits: {{ max_removals: {max} }}"),
+        );
+        mapping(&text(&yaml)).connect().max_removals.unwrap()
+    };
+    let count = limits("{ count: 2 }");
+    assert_eq!(count.window, std::time::Duration::from_secs(600));
+    assert!(!count.exceeded(2, 0) && count.exceeded(3, 1_000_000));
+    let percent = limits("{ percent: 10, window: 1h }");
+    assert!(!percent.exceeded(1, 10) && percent.exceeded(2, 10) && percent.exceeded(1, 9));
+    let both = limits("{ count: 50, percent: 10 }");
+    assert!(!both.exceeded(51, 510) && !both.exceeded(50, 10) && both.exceeded(52, 510));
+    for (wrong, code) in [
+        ("{}", "M0205"),
+        ("{ window: 1h }", "M0205"),
+        ("{ percent: 101 }", "M0205"),
+        ("{ count: 1, window: 0s }", "M0205"),
+        ("{ counts: 1 }", "M0201"),
+    ] {
+        let yaml = small_with(
+            "auth: { bearer: { secret: key } }",
+            &format!(
+                "auth: {{ bearer: {{ secret: key }} }}\n  limits: {{ max_removals: {wrong} }}"
+            ),
+        );
+        assert!(codes(&yaml).contains(&code), "{wrong}: {:?}", codes(&yaml));
+    }
+}
+
+#[test]
+fn a_supplied_credential_fits_what_the_app_accepts() {
+    let scim = |auth: &str, supplied: &str| {
+        small_with(
+            "  keep: [title]",
+            &format!("  keep: [title]\n  auth: {auth}\n  tokens: {{ supplied: {supplied} }}"),
+        )
+    };
+    let pair = "{ user: okta, secret: { file: /run/x } }";
+    for (auth, supplied) in [
+        ("[bearer]", "{ env: T }"),
+        ("[{ header: x-key }]", "{ file: /run/t }"),
+        ("[bearer, basic]", "{ env: T }"),
+        ("[basic]", pair),
+        ("[bearer_pair]", "{ user: { env: U }, secret: { env: T } }"),
+    ] {
+        let yaml = scim(auth, supplied);
+        assert_eq!(codes(&yaml), Vec::<&str>::new(), "{auth} {supplied}");
+        let source = text(&yaml);
+        let names: Vec<_> = mapping(&source).secrets().iter().map(|s| s.name.clone()).collect();
+        assert!(names.contains(&"scim.tokens.supplied.secret".to_owned()), "watched and hidden");
+    }
+    for (auth, supplied) in [
+        ("[basic]", "{ env: T }"),
+        ("[bearer]", pair),
+        ("[bearer]", "{}"),
+        ("[bearer]", "{ env: T, file: /run/t }"),
+        ("[basic]", "{ user: okta }"),
+        ("[basic]", "{ user: okta, secret: { env: T }, file: /run/t }"),
+    ] {
+        assert_eq!(codes(&scim(auth, supplied)), ["M0205"], "{auth} {supplied}");
+    }
+}

@@ -5,12 +5,10 @@ use super::*;
 #[test]
 fn keys_that_would_do_nothing_are_refused() {
     for (part, instead) in [
-        ("  keep: [title]", "  keep: [title]\n  tokens: { supplied: { env: T } }"),
         ("users:", "sync: { marker: login }\nusers:"),
         ("users:", "sync: { reconcile: { every: 4h } }\nusers:"),
         ("users:", "sync: { read: { before_write: on_doubt } }\nusers:"),
         ("users:", "sync: { read: { before_write: never } }\nusers:"),
-        ("users:", "sync: { list: { fresh_for: 10m } }\nusers:"),
     ] {
         assert_eq!(codes(&small_with(part, instead)), ["M0901"], "{instead}");
     }

@@ -45,7 +45,7 @@ async fn a_changed_table_shows_whom_it_changes_and_calls_nothing() {
         "role: \"SUPERADMINISTRATOR\" -> \"ADMINISTRATOR\"",
         "role: \"DATA_CONSUMER\" -> \"READER\"",
         "by change",
-        "3 people in the journal: 2 change (2 values), 0 refused",
+        "people in the journal: 3; changed: 2 (values: 2); refused: 0",
     ] {
         assert!(out.contains(words), "{words} is not in\n{out}");
     }

@@ -208,7 +208,7 @@ fn requests(mapping: &Mapping, text: &str) -> Vec<(String, Result<PlannedRequest
             .with("member", json!({ "id": text, "user": person }));
         let roots = ["members", "added", "removed"]
             .iter()
-            .fold(roots, |roots, name| roots.with(*name, json!([text, text])));
+            .fold(roots, |roots, name| roots.with(name, json!([text, text])));
         for call in mapping.calls.iter().filter(|call| call.kind() == Some(kind)) {
             made.push((call.name().to_owned(), call.request(&roots, Pick::Create, None)));
         }

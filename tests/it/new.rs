@@ -268,3 +268,21 @@ async fn a_mapping_made_from_a_list_answer_works_on_the_app() {
     );
     assert!(app.writes().is_empty());
 }
+
+/// Schemas that hold themselves, and a record without a word about switching off.
+#[test]
+fn an_openapi_file_that_goes_in_circles_makes_a_mapping_too() {
+    let user = json!({ "$ref": "#/components/schemas/User" });
+    let names = (0..40).map(|n| (format!("friend{n}"), user.clone()));
+    let mut properties: serde_json::Map<String, Value> = names.collect();
+    properties.insert("id".into(), json!({ "type": "string" }));
+    properties.insert("userName".into(), json!({ "type": "string" }));
+    let answer = json!({ "content": { "application/json": { "schema": user } } });
+    let api = json!({ "openapi": "3.0.0",
+        "paths": { "/users": { "get": { "responses": { "200": answer } } } },
+        "components": { "schemas": { "User": { "type": "object", "properties": properties } } } });
+    let desk = Desk::new();
+    let file = desk.put("api.json", &api.to_string());
+    desk.make(&[&COMMON[..], &["--openapi", text(&file)]].concat()).exits(0);
+    has(&desk.made("wiki"), &["active: { scim: active, send: never }", "GUESS: no field was seen"]);
+}

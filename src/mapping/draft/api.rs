@@ -11,6 +11,8 @@ use crate::mapping::source::{self, Source};
 
 /// Schemas are followed that deep.
 const DEEPEST: usize = 8;
+/// Parts of schemas of which an example is made; files with more are not read to their end.
+const MOST_SAMPLED: usize = 20_000;
 /// Last segments of paths that list people.
 const PEOPLE: &[&str] = &[
     "users",
@@ -49,6 +51,10 @@ pub(super) struct Known {
     /// A create is sent as a form.
     pub form: bool,
     pub auth: Option<DraftAuth>,
+    /// Parts of schemas that were looked at.
+    sampled: usize,
+    /// References that are being followed.
+    within: Vec<String>,
 }
 
 /// Reads an OpenAPI file, JSON or YAML.
@@ -131,10 +137,23 @@ impl Known {
 
     /// An example of a schema; values that it allows are remembered by name.
     fn sample(&mut self, api: &Value, schema: &Value, name: &str, depth: usize) -> Value {
-        let schema = follow(api, schema);
-        if depth > DEEPEST {
+        self.sampled += 1;
+        let named = schema.get("$ref").and_then(Value::as_str).map(str::to_owned);
+        // A person with a manager, who is a person: one of them is example enough.
+        let again = named.as_ref().is_some_and(|named| self.within.contains(named));
+        if depth > DEEPEST || self.sampled > MOST_SAMPLED || again {
             return Value::Null;
         }
+        let opened = named.is_some();
+        self.within.extend(named);
+        let sampled = self.sample_of(api, follow(api, schema), name, depth);
+        if opened {
+            self.within.pop();
+        }
+        sampled
+    }
+
+    fn sample_of(&mut self, api: &Value, schema: &Value, name: &str, depth: usize) -> Value {
         if let Some(all) = schema.get("enum").and_then(Value::as_array) {
             self.enums.entry(folded(name)).or_insert_with(|| all.clone());
         }

@@ -230,6 +230,11 @@ impl Fields {
             used.push(field.clone());
             fields.rows.push(Row { field, scim, integer: value.is_number() });
         }
+        // A leaver must lose the access: without a field for it the author has to find one.
+        if fields.active.is_none() {
+            let (field, rows, on, off) = ("active".into(), Vec::new(), json!(true), json!(false));
+            fields.active = Some(Active { field, rows, on, off, is_guess: true });
+        }
         fields.name_somebody();
         fields.left = leaves
             .into_iter()

@@ -225,7 +225,17 @@ impl Writer<'_> {
         let send = if switch.is_some() { ", send: never" } else { "" };
         let field = line(&json!(active.field));
         if active.rows.is_empty() {
-            let text = format!("    {field}: {{ scim: active{send} }}");
+            let note = match active.is_guess {
+                true => {
+                    self.guess(format!(
+                        "the field `{}`: which one says that an account is switched off?",
+                        active.field
+                    ));
+                    "   # GUESS: no field was seen that says whether an account may be used"
+                }
+                false => "",
+            };
+            let text = format!("    {field}: {{ scim: active{send} }}{note}");
             self.say(&text);
             return;
         }

@@ -12,6 +12,7 @@ mod backup;
 mod changes;
 mod claim;
 mod edges;
+mod former;
 mod fs_kind;
 mod hooks;
 pub mod keys;

@@ -11,7 +11,7 @@ use super::types::{
     Settlement,
 };
 use super::writer::Tx;
-use super::{Journal, away, edges, links, members, next_modified, resources};
+use super::{Journal, away, edges, former, links, members, next_modified, resources};
 use crate::change::{ChangeEvent, ChangeId, ResourceId};
 
 impl Journal {
@@ -90,6 +90,7 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     }
     for edge in &s.edges {
         edges::end(tx.conn, edge, s.now)?;
+        former::wake_owner(tx, &edge.user, s.now)?;
         // What was wished meanwhile is for the lane of the group, if that is another one.
         if edge.outcome == EdgeOutcome::Applied && edge.group != s.resource {
             wake_if_pending(tx, &edge.group, s.now)?;

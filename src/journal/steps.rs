@@ -11,7 +11,7 @@ use super::types::{
     StepState,
 };
 use super::writer::Tx;
-use super::{Journal, links};
+use super::{Journal, former, links};
 use crate::change::{
     AnswerClass, ChangeEvent, ChangeId, ChangeState, ResourceId, StepClass, StepId,
 };
@@ -53,7 +53,16 @@ impl Journal {
                     Time(end.now),
                 ])?;
             move_changes(tx.conn, step, &resource)?;
-            record_link(tx, &resource, end.link.as_ref(), end.now)
+            match (&end.link, end.replaces) {
+                (Some(link), true) => {
+                    let change = change_of(tx.conn, step)?;
+                    let (app, kind) = links::head(tx, &resource)?;
+                    let of = Of { id: &resource, app: &app, kind };
+                    let link_taken_by = former::replace(tx, &of, change, link, end.now)?;
+                    Ok(StepEnded { link_taken_by })
+                }
+                (link, _) => record_link(tx, &resource, link.as_ref(), end.now),
+            }
         })
         .await
     }
@@ -200,6 +209,10 @@ fn begin(tx: &Tx<'_>, intent: &StepIntent) -> Result<StepId, JournalError> {
     }
     for change in changes_of(tx.conn, step)? {
         let state = change_state(tx.conn, change)?;
+        if state == ChangeState::Parked && change != intent.change {
+            // It is carried along by a newer one.
+            continue;
+        }
         move_change(tx.conn, change, &state, ChangeEvent::StepBegun)?;
     }
     Ok(step)
@@ -219,6 +232,13 @@ fn step_head(conn: &Connection, step: StepId) -> Result<(ResourceId, StepState),
         })
         .optional()?
         .ok_or_else(|| JournalError::Refused(format!("there is no step {}", step.0)))
+}
+
+/// The change a step was made for.
+fn change_of(conn: &Connection, step: StepId) -> Result<ChangeId, JournalError> {
+    Ok(conn
+        .prepare_cached("SELECT change FROM steps WHERE id = ?1")?
+        .query_row([step.0], |row| row.get(0).map(ChangeId))?)
 }
 
 /// The changes that a step carries.
@@ -272,4 +292,15 @@ fn record_link(
     let (app, kind) = links::head(tx, resource)?;
     let of = Of { id: resource, app: &app, kind };
     Ok(StepEnded { link_taken_by: links::put(tx, &of, link, now)? })
+}
+
+/// A create of this resource is under way, or nobody knows whether it worked.
+pub(super) fn may_have_created(conn: &Connection, id: &ResourceId) -> Result<bool, JournalError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1 FROM steps s JOIN changes c ON c.seq = s.change
+             WHERE c.resource_id = ?1 AND c.ended_at IS NULL AND s.class = ?2
+               AND s.state IN ('sending', 'in_doubt') AND s.resolved_at IS NULL",
+        )?
+        .exists(params![id.0, Word(StepClass::Create)])?)
 }

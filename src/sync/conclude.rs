@@ -12,7 +12,7 @@ use super::members::{EDGES_AT_ONCE, edge_ends};
 use super::round::{Round, RoundEnd, link_to};
 use super::view::{self, Asserted};
 use super::wait::Ended;
-use crate::change::{ChangeId, Kind, RefusedAs, ResourceId, Verb, WaitReason};
+use crate::change::{ChangeId, ChangeState, Kind, RefusedAs, ResourceId, Verb, WaitReason};
 use crate::journal::{
     DesiredNow, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, Wait,
 };
@@ -243,6 +243,10 @@ impl Engine {
         error: ScimError,
         internal: Option<String>,
     ) -> Result<(), JournalError> {
+        if self.has_former(round).await? {
+            let words = format!("another account was made, the former one is there too: {error}");
+            return self.park(round, words).await;
+        }
         let settlement = self.refusal_of(round, round.changes, &error, internal);
         self.journal.settle(settlement).await?;
         let ends = round.changes.iter().map(|c| (c.change, Ended::Refused(error.clone())));
@@ -358,6 +362,7 @@ impl Engine {
         settlement.ends = round
             .changes
             .iter()
+            .filter(|c| c.state != ChangeState::Parked)
             .map(|c| (c.change, End::Parked { internal: words.clone() }))
             .collect();
         self.journal.settle(settlement).await?;

@@ -43,6 +43,7 @@ impl Engine {
             reading: self.reading(round),
             may_create: rests.is_none_or(|until| until <= now),
             in_doubt: rests.is_some(),
+            other_than: None,
             known: known.unwrap_or_default(),
         })
     }

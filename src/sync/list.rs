@@ -162,7 +162,7 @@ impl Engine {
         let adopted = adopted.map_err(journal_failed)?;
         Ok(adopted
             .into_iter()
-            .filter(|adopted| adopted.how != AdoptedAs::Deleted)
+            .filter(|adopted| !matches!(adopted.how, AdoptedAs::Deleted | AdoptedAs::UnderWay))
             .map(|adopted| adopted.id)
             .collect())
     }

@@ -18,6 +18,7 @@ mod engine;
 mod exchange;
 mod facade;
 mod filter;
+mod former;
 mod goal;
 mod ids;
 mod keys;

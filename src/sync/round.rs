@@ -18,8 +18,8 @@ use super::exchange::{
 use super::members::EDGES_AT_ONCE;
 use crate::app::{Exchange, Phase};
 use crate::change::{
-    AnswerClass, ChangeId, Decision, Kind, RefusedAs, Schedule, Seen, StepClass, StepFacts,
-    WaitReason, Waiting, after_read, after_write, next_goal, settle_of_create,
+    AnswerClass, ChangeId, ChangeState, Decision, Kind, RefusedAs, Schedule, Seen, StepClass,
+    StepFacts, WaitReason, Waiting, after_read, after_write, next_goal, settle_of_create,
 };
 use crate::journal::{
     By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, StepEnd, StepIntent,
@@ -63,6 +63,8 @@ struct Came {
     words: String,
     /// The session of its answer; 0 without one.
     session: u64,
+    /// It would have made a record.
+    creates: bool,
 }
 
 /// What a round works on.
@@ -82,12 +84,25 @@ impl Engine {
         let waiting: Vec<_> = work
             .changes
             .iter()
-            .map(|c| Waiting { ends_access: c.ends_access, milestone: c.milestone })
+            .map(|c| {
+                // A newer change carries one that waits for a person.
+                let is_open = c.state != ChangeState::Parked;
+                let (ends_access, milestone) = (c.ends_access && is_open, c.milestone && is_open);
+                Waiting { ends_access, milestone }
+            })
             .collect();
-        let changes = &work.changes[..next_goal(&waiting)];
+        let together = match self.begun_by(app, &work).await {
+            // What began to replace an account is carried to its end by itself.
+            Some(begun) if !waiting.iter().any(|change| change.ends_access) => begun,
+            _ => next_goal(&waiting),
+        };
+        let changes = &work.changes[..together];
         let mut round = Round { app, work: &work, changes, edges: Vec::new() };
         let end = match self.begin_round(&mut round).await {
-            Ok(goal) => self.converge(&round, Converge::new(goal)).await,
+            Ok(goal) => {
+                let end = self.converge(&round, Converge::new(goal)).await;
+                self.without_former(&round, end).await
+            }
             Err(error) => RoundEnd::JournalLost(error),
         };
         self.readings.write(&work.resource.id);
@@ -107,7 +122,7 @@ impl Engine {
         goal
     }
 
-    async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {
+    pub(super) async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {
         let mapping = round.app.mapping.clone();
         // Since the last step that worked: long rounds may outlive several sessions.
         let mut logged_in_again = false;
@@ -122,6 +137,16 @@ impl Engine {
                     Ok(known) => {
                         plan.known(&mapping, &known);
                         continue;
+                    }
+                    Err(error) => return RoundEnd::JournalLost(error),
+                },
+                Ok(Next::Move(to)) => match self.put_in_place(round, &to).await {
+                    Ok(None) => {
+                        plan.moved(&mapping);
+                        continue;
+                    }
+                    Ok(Some(_)) => {
+                        return RoundEnd::Reached(Reached::Exists { ids: vec![id_text(&to)] });
                     }
                     Err(error) => return RoundEnd::JournalLost(error),
                 },
@@ -141,7 +166,7 @@ impl Engine {
                     // The same plan asks for the same step again.
                     logged_in_again = true;
                 }
-                decision => return self.end_of(round, decision, came.words),
+                decision => return self.end_of(round, decision, came.words, came.creates),
             }
         }
     }
@@ -153,7 +178,13 @@ impl Engine {
         RoundEnd::Wait { reason: WaitReason::Held, until, words }
     }
 
-    fn end_of(&self, round: &Round<'_>, decision: Decision, words: String) -> RoundEnd {
+    fn end_of(
+        &self,
+        round: &Round<'_>,
+        decision: Decision,
+        words: String,
+        creates: bool,
+    ) -> RoundEnd {
         let now = self.clock.now();
         match decision {
             Decision::Again(reason, after) => {
@@ -162,7 +193,7 @@ impl Engine {
             Decision::Doubt => {
                 // A create is looked for at once; another write only after it can no longer land.
                 let settle = round.app.mapping.sync().settle;
-                let creating = round.work.resource.link.is_none();
+                let creating = creates || round.work.resource.link.is_none();
                 let after = if creating { Duration::ZERO } else { settle };
                 RoundEnd::Wait { reason: WaitReason::Settle, until: later(now, after), words }
             }
@@ -217,7 +248,7 @@ impl Engine {
                 tracing::warn!(app = app.name(), "a read could not be recorded: {error}");
             }
         }
-        Came { decision, words, session: session_of(&exchange) }
+        Came { decision, words, session: session_of(&exchange), creates: false }
     }
 
     /// A write of the plan: intent on disk, call, outcome on disk.
@@ -264,13 +295,15 @@ impl Engine {
         };
         let link = plan.id().filter(|id| Some(*id) != known_id.as_ref()).map(link_to);
         let saved = (!plan.saved().is_empty()).then(|| Value::Object(plan.saved().clone()));
-        let end = StepEnd { outcome, saved, link, now: self.clock.now() };
+        let replaces = plan.replaces().is_some();
+        let end = StepEnd { outcome, saved, link, replaces, now: self.clock.now() };
         let ended = self.journal.end_step(step, end).await?;
         if let Some(other) = ended.link_taken_by {
             let words = format!("the app gave an id that belongs to {other} already");
-            return Ok(Came { decision: Decision::Park, words, session: 0 });
+            return Ok(Came { decision: Decision::Park, words, session: 0, creates: false });
         }
-        Ok(Came { decision, words, session: session_of(&exchange) })
+        let creates = request.class == StepClass::Create;
+        Ok(Came { decision, words, session: session_of(&exchange), creates })
     }
 
     async fn edge_step(
@@ -290,7 +323,7 @@ impl Engine {
             let read = read_of(round, change, request, &exchange, class, started_at);
             self.journal.record_read(ReadStep { ended_at: self.clock.now(), ..read }).await?;
         }
-        Ok(Came { decision, words, session: session_of(&exchange) })
+        Ok(Came { decision, words, session: session_of(&exchange), creates: false })
     }
 
     fn weigh_write(

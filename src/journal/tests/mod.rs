@@ -158,6 +158,7 @@ fn answered(status: u16, now: i64) -> StepEnd {
         },
         saved: None,
         link: None,
+        replaces: false,
         now: at(now),
     }
 }
@@ -171,6 +172,7 @@ fn in_doubt(now: i64) -> StepEnd {
         },
         saved: None,
         link: None,
+        replaces: false,
         now: at(now),
     }
 }

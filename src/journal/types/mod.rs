@@ -16,7 +16,7 @@ pub use change::{
     MemberEdge, MemberOps, StepRow, StepState, Target, Twin,
 };
 pub use resource::{
-    Adopted, AdoptedAs, Away, By, Edge, Link, Member, Resource, ResourceKeys, Seen, Touched,
+    Adopted, AdoptedAs, Away, By, Edge, Former, Link, Member, Resource, ResourceKeys, Seen, Touched,
 };
 pub use work::{
     DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,

@@ -41,7 +41,8 @@ block! {
         "absent" => absent: Spanned<RawAbsent>,
         /// How a cleared value is sent: null (default), `leave_out` or "".
         "empty" => empty: RawEmpty,
-        /// A changed value is refused (`refuse`) or not taken (`ignore`).
+        /// A changed value is refused (`refuse`), not taken (`ignore`), or needs another account
+        /// (`recreate`).
         "immutable" => immutable: Spanned<RawImmutable>,
         /// When it is sent: `always` (default), `on_create` or `never`.
         "send" => send: Spanned<RawSend>,
@@ -100,6 +101,7 @@ impl Read for RawEmpty {
 pub(crate) enum RawImmutable {
     Refuse,
     Ignore,
+    Recreate,
 }
 
 impl Read for RawImmutable {
@@ -107,26 +109,18 @@ impl Read for RawImmutable {
         match (&node.kind, node.text()) {
             (_, Some("refuse")) => Some(Self::Refuse),
             (_, Some("ignore")) => Some(Self::Ignore),
-            (_, Some("recreate")) => {
-                report.error_help(
-                    "M0901",
-                    node.span.clone(),
-                    "`immutable: recreate` is not supported by this version yet",
-                    "choose refuse or ignore",
-                );
-                None
-            }
+            (_, Some("recreate")) => Some(Self::Recreate),
             (NodeKind::Scalar(serde_json::Value::Bool(_)), _) => {
                 report.error_help(
                     "M0204",
                     node.span.clone(),
                     "`immutable` says what happens, not only that it is so",
-                    "write refuse (400 to Okta) or ignore (the app's value stays)",
+                    "write refuse (400 to Okta), ignore (the app's value stays) or recreate (another account takes its place)",
                 );
                 None
             }
             _ => {
-                super::read::wrong_word(node, report, &["refuse", "ignore"]);
+                super::read::wrong_word(node, report, &["refuse", "ignore", "recreate"]);
                 None
             }
         }

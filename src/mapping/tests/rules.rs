@@ -9,7 +9,6 @@ fn keys_of_later_versions_are_refused_and_never_ignored() {
             "auth: { bearer: { secret: key } }",
             "auth: { bearer: { secret: key } }\n  limits: { max_removals: {} }",
         ),
-        ("given: name.givenName", "given: { scim: name.givenName, immutable: recreate }"),
         ("given: name.givenName", "given: { scim: name.givenName, default: { random: 12 } }"),
         (
             "given: name.givenName",
@@ -53,6 +52,8 @@ fn every_lint_of_the_language_is_found() {
             "  inactive: gone\n  deactivate: [ drop ]\n  reactivate: [ add ]\n",
             "M0612",
         ),
+        // another account must be found again, and the former one removed
+        ("given: name.givenName", "given: { scim: name.givenName, immutable: recreate }", "M0531"),
         // nothing can be looked for to see whether a hook worked
         ("calls:\n", "on_enable: [ add ]\ncalls:\n", "M0530"),
         ("    active: { scim: active }\n", "", "M0612"),

@@ -3,6 +3,7 @@
 
 mod locate;
 mod membership;
+mod replace;
 mod roots;
 mod write;
 
@@ -14,7 +15,7 @@ use super::members::MemberRun;
 use super::operation::Operation;
 use super::{
     Ask, FindPlan, GetPlan, MemberGoal, MembersPlan, MembersReached, Next, PlanError, Taken,
-    request,
+    id_text, request,
 };
 use crate::mapping::attribute::FieldId;
 use crate::mapping::call::{CallId, Pick};
@@ -70,6 +71,8 @@ pub struct Goal {
     pub may_create: bool,
     /// An earlier create is in doubt: even who shall have no account may have one.
     pub in_doubt: bool,
+    /// An account that is not meant, whoever is looked for.
+    pub other_than: Option<Value>,
     /// What the resource was wanted or seen to be before, by which a record that may exist is
     /// looked for when it must go.
     pub known: Value,
@@ -135,6 +138,13 @@ enum Stage {
     },
     /// Does somebody else have the new value of a key that changes?
     Guard(Box<FindPlan>),
+    /// Is there an account already that must take the place of this one?
+    Replace(Box<FindPlan>),
+    /// Another account takes the place of the linked one; the journal must know it first.
+    Move {
+        to: Value,
+        current: Value,
+    },
     Operate,
     ReadMembers(MembersPlan),
     Who {
@@ -164,6 +174,8 @@ pub struct Converge {
     then_update: bool,
     /// The deactivation removes the account.
     leaves: bool,
+    /// The account that another one takes the place of.
+    replaces: Option<Value>,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
     proven: Vec<FieldId>,
     /// The last write had no record in its answer: what the app holds must be read.
@@ -193,6 +205,7 @@ impl Converge {
             built_from: Roots::new(),
             then_update: false,
             leaves: false,
+            replaces: None,
             proven: Vec::new(),
             stale: false,
             members: None,
@@ -230,6 +243,11 @@ impl Converge {
                     Ask::Read(request) => return Ok(Next::Read(request)),
                     Ask::Done(found) => self.guarded(mapping, found),
                 },
+                Stage::Replace(plan) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(found) => self.replacement(mapping, found),
+                },
+                Stage::Move { to, .. } => return Ok(Next::Move(to.clone())),
                 Stage::Operate => {
                     if let Some(request) = self.next_write(mapping)? {
                         return Ok(Next::Write(request));
@@ -269,14 +287,16 @@ impl Converge {
         match &mut self.stage {
             Stage::Get(plan) => plan.take(mapping, answer),
             Stage::Find { plan, .. } => plan.take(mapping, answer),
-            Stage::Guard(plan) => plan.take(mapping, answer),
+            Stage::Guard(plan) | Stage::Replace(plan) => plan.take(mapping, answer),
             Stage::ReadMembers(plan) => plan.take(mapping, answer),
             Stage::ReadBack(Some(plan)) => plan.take(mapping, answer),
             Stage::Operate => self.take_write(mapping, answer),
             Stage::Members(_) => self.take_member_write(mapping, answer),
-            Stage::Locate | Stage::Who { .. } | Stage::ReadBack(None) | Stage::End(_) => {
-                Taken::Went
-            }
+            Stage::Locate
+            | Stage::Move { .. }
+            | Stage::Who { .. }
+            | Stage::ReadBack(None)
+            | Stage::End(_) => Taken::Went,
         }
     }
 
@@ -287,6 +307,12 @@ impl Converge {
             asked.iter().zip(known).filter(|(_, known)| **known).map(|(id, _)| id.clone());
         let (actual, leaving) = (actual.take(), leaving.collect());
         self.start_members(mapping, actual, leaving);
+    }
+
+    /// The account whose place the one takes that was just made.
+    pub fn replaces(&self) -> Option<&Value> {
+        let same = |former: &&Value| self.id.as_ref().map(id_text) != Some(id_text(former));
+        self.replaces.as_ref().filter(same)
     }
 
     /// The app's keys and what it saved by now: for the journal, after a write worked.

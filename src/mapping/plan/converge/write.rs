@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::roots::with_app;
 use super::{Converge, Want};
 use crate::mapping::answer::Use;
-use crate::mapping::attribute::FieldId;
+use crate::mapping::attribute::{FieldId, Immutable};
 use crate::mapping::call::Pick;
 use crate::mapping::model::Mapping;
 use crate::mapping::plan::operation::{Name, Operation};
@@ -26,6 +26,10 @@ impl Converge {
         match &side.delete {
             DeleteRule::Calls(calls) => [Operation::new(Name::Delete, calls, false)].into(),
             DeleteRule::Deactivate if self.is_active(side) => {
+                [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
+            }
+            // A former account whose place another one took.
+            DeleteRule::Refuse if side.removes_inactive() => {
                 [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
             }
             DeleteRule::Deactivate | DeleteRule::Refuse => VecDeque::new(),
@@ -110,7 +114,13 @@ impl Converge {
                 (Some(current), false) => current,
                 _ => &Value::Null,
             };
-            let differs = |field| side.differs(field, &record, current, &self.carried);
+            // An account cannot change these; only another one has them.
+            let stays = |field| {
+                let row = side.row(field);
+                !creating && row.is_some_and(|row| row.immutable == Immutable::Recreate)
+            };
+            let differs =
+                |field| !stays(field) && side.differs(field, &record, current, &self.carried);
             let wanted = |call| mapping.call(call).wanted(&roots);
             let Some(call) = operation.next_call(mapping, &differs, &wanted) else { continue };
             let fields = mapping.call(call).fields().iter().copied();

@@ -54,7 +54,7 @@ fn tell(name: &str, pair: &Pair) {
 /// Both in turns, each as often per turn as fits.
 fn in_turns(first: &Work, second: &Work) -> Pair {
     let often = |work: &Work| {
-        let fits = TURN.as_nanos() / time(|| work()).as_nanos().max(1);
+        let fits = TURN.as_nanos() / time(work).as_nanos().max(1);
         u32::try_from(fits).unwrap_or(u32::MAX).max(1)
     };
     let turn = |work: &Work, often: u32| time(|| (0..often).for_each(|_| work())) / often;

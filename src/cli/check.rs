@@ -58,7 +58,7 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode, CliError> {
             })
         ),
         OutputFormat::Text if mistakes + warnings > 0 => {
-            outln!("{mistakes} mistakes, {warnings} warnings in {} files", files.len());
+            outln!("mistakes: {mistakes}, warnings: {warnings}, files: {}", files.len());
         }
         OutputFormat::Text => {}
     }

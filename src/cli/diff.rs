@@ -185,7 +185,7 @@ fn end(format: DiffFormat, moved: &[Shift], totals: &Totals) {
                 outln!("{what}: {}", shown(&format!("{} -> {}", word(old), word(new))));
             }
             outln!(
-                "{people} people in the journal: {changed} change ({fields} values), {refused} refused"
+                "people in the journal: {people}; changed: {changed} (values: {fields}); refused: {refused}"
             );
             if *changed > 0 {
                 outln!(

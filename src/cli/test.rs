@@ -55,7 +55,7 @@ pub fn run(arguments: &TestArguments) -> Result<ExitCode, CliError> {
                 outcome.failed
             );
             if outcome.mistakes > 0 {
-                outln!("{} mistakes in {} files", outcome.mistakes, reports.len());
+                outln!("mistakes: {}, files: {}", outcome.mistakes, reports.len());
             }
             for (file, percent) in &outcome.thin {
                 let wanted = arguments.coverage.unwrap_or_default();

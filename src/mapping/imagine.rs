@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::answer::Save;
-use super::attribute::{Immutable, Pick, Row, ScimSource};
+use super::attribute::{AppType, Immutable, Pick, Row, ScimSource};
 use super::call::{Call, CallId, Follow};
 use super::condition::{Place, Right, Test};
 use super::learned::Learned;
@@ -267,6 +267,10 @@ fn sample(row: &Row, source: &ScimSource, changed: bool) -> Value {
     let chosen = if changed { values.last() } else { values.first() };
     if let Some(value) = chosen {
         return value.clone();
+    }
+    let is_plain = row.table.is_none() && kind == AttributeType::String;
+    if is_plain && matches!(row.kind, AppType::Integer | AppType::Number) {
+        return json!(if changed { "5550123" } else { "5550199" });
     }
     let attribute = source.path.attribute.as_str();
     if let Some(parts) = &row.each {

@@ -158,8 +158,8 @@ impl Engine {
 fn awaited(round: &Round<'_>) -> Option<CallId> {
     let mapping = &round.app.mapping;
     let creates = round.work.open_steps.iter().filter(|step| step.class == StepClass::Create);
-    let calls = creates.filter_map(|step| mapping.call_named(&step.call));
-    calls.filter(|call| mapping.call(*call).looks_for_id()).last()
+    let mut calls = creates.filter_map(|step| mapping.call_named(&step.call));
+    calls.rfind(|call| mapping.call(*call).looks_for_id())
 }
 
 /// Who was known and has no link (any more) is looked up again by name: the one who is found is no

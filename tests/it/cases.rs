@@ -105,7 +105,7 @@ fn mistakes_in_a_test_file_are_shown_at_their_line() {
     let wrong = |cases: &str| swapped(cases, "reply: timeout", "reply: timeuot");
     let ran = test(&changed("altr", same, wrong)).exits(1);
     assert!(ran.out.contains("did you mean `timeout`?"), "{}", ran.out);
-    assert!(ran.out.contains("1 mistakes in 1 files"), "{}", ran.out);
+    assert!(ran.out.contains("mistakes: 1, files: 1"), "{}", ran.out);
 
     let vars =
         |cases: &str| swapped(cases, "for: altr.yaml", "for: altr.yaml\nvars: { altr_ulr: x }");

@@ -45,7 +45,7 @@ async fn a_changed_table_shows_whom_it_changes_and_calls_nothing() {
         "role: \"SUPERADMINISTRATOR\" -> \"ADMINISTRATOR\"",
         "role: \"DATA_CONSUMER\" -> \"READER\"",
         "by change",
-        "3 people in the journal: 2 change (2 values), 0 refused",
+        "people in the journal: 3; changed: 2 (values: 2); refused: 0",
     ] {
         assert!(out.contains(words), "{words} is not in\n{out}");
     }
@@ -56,7 +56,7 @@ async fn a_changed_table_shows_whom_it_changes_and_calls_nothing() {
     // The same file changes nobody; without the server the answer is the same.
     let same =
         run(&["diff", old.to_str().unwrap(), old.to_str().unwrap(), "--db", &db_text]).exits(0);
-    assert!(same.out.contains("0 change (0 values), 0 refused"), "{}", same.out);
+    assert!(same.out.contains("changed: 0 (values: 0); refused: 0"), "{}", same.out);
     server.terminate();
     assert_eq!(with(&[]).exits(0).out, out);
 
@@ -77,7 +77,7 @@ async fn a_changed_table_shows_whom_it_changes_and_calls_nothing() {
         "REFUSED: ",
         "call: nothing -> touch",
         "update: change -> change, touch",
-        "1 refused",
+        "refused: 1",
     ] {
         assert!(ran.out.contains(words), "{words} is not in\n{}", ran.out);
     }

@@ -231,6 +231,26 @@ async fn admin_page(world: &World, page: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_disabled_app_stays_disabled_when_its_mapping_is_reloaded() {
+    let mut world = World::impatient("altr").await;
+    let path = format!("/Users/{}", world.create(&george()).await);
+    world.command(switch(&world, false)).await;
+    let calls = world.app().calls().len();
+    let changed = format!("{}\n# another text\n", world.mapping);
+    world.reload(&changed).await;
+    let loaded = r#"mapping_loads_total{app="altr",outcome="loaded"} 1"#;
+    assert!(world.metrics().await.contains(loaded), "the control: it was taken");
+    world.get(&path).await.expect_error(403);
+    world.stop_bridge().await;
+    world.start_bridge().await;
+    world.get(&path).await.expect_error(403);
+    assert_eq!(world.app().calls().len(), calls, "no call was made");
+    world.command(switch(&world, true)).await;
+    world.reload(&world.mapping.clone()).await;
+    world.get(&path).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_disabled_app_is_closed_and_calls_nobody() {
     let mut world = World::impatient("altr").await;
     let path = format!("/Users/{}", world.create(&george()).await);

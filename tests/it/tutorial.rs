@@ -148,6 +148,10 @@ impl Reader {
         let words = words(&line, &self.variables);
         match words.first().map(String::as_str) {
             Some("curl") => self.fetched(&words[1..]).await,
+            Some("cp") => {
+                std::fs::copy(self.path(&words[1]), self.path(&words[2])).expect("a copy");
+                String::new()
+            }
             Some("scim-bridge") => self.printed(&words[1..]),
             other => panic!("the page runs {other:?}"),
         }

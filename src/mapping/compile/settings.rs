@@ -130,7 +130,11 @@ pub(super) fn attr_path_as(
                 std::iter::once(attribute.name.clone()).chain(subs).collect::<Vec<_>>()
             });
             let known: Vec<String> = known.collect();
-            let near = names::nearest(text, known.iter().map(String::as_str));
+            let near = names::nearest(text, known.iter().map(String::as_str)).or_else(|| {
+                // `name.given`: the rest was left out.
+                let begins = |path: &&str| text.contains('.') && path.starts_with(text.as_str());
+                known.iter().map(String::as_str).find(begins)
+            });
             let help = match near {
                 Some(near) => names::did_you_mean(near),
                 None => format!(

@@ -79,11 +79,12 @@ impl Known {
         let has =
             |path: &str, method: &str| paths.get(path).is_some_and(|p| p.get(method).is_some());
         let last = |path: &str| folded(path.rsplit('/').next().unwrap_or_default());
-        let lists = || paths.keys().filter(|path| has(path, "get") && !path.ends_with('}'));
+        // Not /groups/{id}/users: those are people of one group.
+        let lists = || paths.keys().filter(|path| has(path, "get") && !path.contains('{'));
         let list = match wanted {
             Some(wanted) => paths.keys().find(|path| same_path(path, wanted)).cloned(),
             None => PEOPLE.iter().find_map(|name| {
-                // Of several the shortest: /users, not /groups/{id}/users.
+                // Of several the shortest: /users, not /archive/users.
                 lists().filter(|path| last(path) == *name).min_by_key(|path| path.len()).cloned()
             }),
         };

@@ -461,7 +461,8 @@ impl Writer<'_> {
                 tops.push(top);
             }
         }
-        line(&json!(tops))
+        let tops: Vec<String> = tops.iter().map(|top| line(&json!(top))).collect();
+        format!("[ {} ]", tops.join(", "))
     }
 
     fn tail(&mut self) {

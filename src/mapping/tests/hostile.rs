@@ -208,7 +208,7 @@ fn requests(mapping: &Mapping, text: &str) -> Vec<(String, Result<PlannedRequest
             .with("member", json!({ "id": text, "user": person }));
         let roots = ["members", "added", "removed"]
             .iter()
-            .fold(roots, |roots, name| roots.with(*name, json!([text, text])));
+            .fold(roots, |roots, name| roots.with(name, json!([text, text])));
         for call in mapping.calls.iter().filter(|call| call.kind() == Some(kind)) {
             made.push((call.name().to_owned(), call.request(&roots, Pick::Create, None)));
         }
@@ -273,7 +273,13 @@ fn without(read: &Value, fields: &BTreeSet<String>) -> Value {
                 |(key, value): &(&String, &Value)| !fields.contains(*key) || !value.is_string();
             map.iter().filter(stays).map(|(k, v)| (k.clone(), without(v, fields))).collect()
         }
-        Value::Array(list) => list.iter().map(|one| without(one, fields)).collect(),
+        Value::Array(list) => {
+            // A pair of a form is an object of its own.
+            let left = list.iter().map(|one| (one, without(one, fields)));
+            left.filter(|(one, left)| *left != json!({}) || *one == left)
+                .map(|(_, left)| left)
+                .collect()
+        }
         other => other.clone(),
     }
 }

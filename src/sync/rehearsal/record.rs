@@ -9,6 +9,9 @@ use super::talk::{hear, play};
 use super::{RehearsalError, Said};
 use crate::mapping::{Case, Exercised, Plot, Source};
 
+/// What became of cases: those that play, and the names of the others with the reason.
+pub(in crate::sync) type Completed = (Vec<Case>, Vec<(String, String)>);
+
 /// The cases with their answers, and for those that cannot be played again why.
 ///
 /// # Errors
@@ -17,7 +20,7 @@ pub(in crate::sync) fn complete(
     source: &Source,
     vars: &[(String, String)],
     cases: Vec<Case>,
-) -> Result<(Vec<Case>, Vec<(String, String)>), String> {
+) -> Result<Completed, String> {
     let value =
         |name: &str| vars.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let (mapping, _) = rehearsed(source, &|var| value(&var.name));

@@ -178,6 +178,7 @@ fn planning(mapping: Mapping, changed: bool, linked: bool) -> Work {
         reading: None,
         may_create: true,
         in_doubt: false,
+        other_than: None,
         known: serde_json::Value::Null,
         awaited: None,
         seed: Seed::shown(),
@@ -207,7 +208,7 @@ fn planning(mapping: Mapping, changed: bool, linked: bool) -> Work {
                     black_box(reached);
                     break;
                 }
-                Next::Who(_) => unreachable!("users have no members"),
+                Next::Who(_) | Next::Move(_) => unreachable!("no members, no other account"),
             };
             writes += write;
             assert!(matches!(plan.take(&mapping, answer), Taken::Went));

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
-use super::Journal;
 use super::lanes::{self, DEPENDENCY, Of};
 use super::sql::{AsJson, Time, Word, resource_at, word_at};
 use super::types::{JournalError, Link};
 use super::writer::Tx;
+use super::{Journal, edges};
 use crate::change::{Kind, ResourceId};
 
 impl Journal {
@@ -29,7 +29,18 @@ impl Journal {
         self.write("linking", move |tx| {
             let (app, kind) = head(tx, &id)?;
             let of = Of { id: &id, app: &app, kind };
-            put(tx, &of, &link, now)
+            let before = tx
+                .conn
+                .prepare_cached("SELECT app_key FROM links WHERE resource_id = ?1")?
+                .query_row([&id.0], |row| row.get::<_, String>(0))
+                .optional()?;
+            let holder = put(tx, &of, &link, now)?;
+            if holder.is_none() && before.is_some_and(|before| before != link.app_key) {
+                // Another account has other memberships.
+                edges::account_gone(tx.conn, &id, now)?;
+                wake_groups(tx, &id, now)?;
+            }
+            Ok(holder)
         })
         .await
     }

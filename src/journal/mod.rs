@@ -13,6 +13,7 @@ mod belongings;
 mod changes;
 mod claim;
 mod edges;
+mod former;
 mod fs_kind;
 mod hooks;
 pub mod keys;

@@ -13,7 +13,7 @@ use super::types::{
     Adopted, AdoptedAs, By, JournalError, Link, Resource, ResourceKeys, Seen, Touched,
 };
 use super::writer::Tx;
-use super::{Journal, away};
+use super::{Journal, away, former, steps};
 use crate::change::{ChangeId, Kind, ResourceId};
 
 const SELECT: &str = "SELECT r.*, l.app_id, l.app_key FROM resources r
@@ -392,6 +392,9 @@ fn adopt(
         let how = if live { AdoptedAs::Known } else { AdoptedAs::Deleted };
         return Ok(Adopted { id, how });
     }
+    if let Some(id) = former::owner(tx.conn, app, kind, &seen.link.app_key)? {
+        return Ok(Adopted { id, how: AdoptedAs::UnderWay });
+    }
     let holder = tx
         .conn
         .prepare_cached(
@@ -413,6 +416,10 @@ fn adopt(
         }
         Some((id, false, _)) => {
             return Ok(Adopted { id, how: AdoptedAs::Unlinked });
+        }
+        // A create is in doubt that would put another account in place: this may be it.
+        Some((id, true, _)) if steps::may_have_created(tx.conn, &id)? => {
+            return Ok(Adopted { id, how: AdoptedAs::UnderWay });
         }
         Some((with, true, _)) => AdoptedAs::NewKeyShared { with },
         None => AdoptedAs::New,

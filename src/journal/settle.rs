@@ -10,7 +10,7 @@ use super::types::{
     DesiredNow, EdgeEnd, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled, Settlement,
 };
 use super::writer::Tx;
-use super::{Journal, away, edges, links, members, next_modified, resources};
+use super::{Journal, away, edges, former, links, members, next_modified, resources};
 use crate::change::{ChangeEvent, ChangeId, ResourceId};
 
 impl Journal {
@@ -104,6 +104,7 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     }
     for edge in &s.edges {
         edges::end(tx.conn, edge, s.now)?;
+        former::wake_owner(tx, &edge.user, s.now)?;
         // The rest is for the lane of the group, if that is another one.
         if edge.group != s.resource {
             wake_group(tx, edge, s.now)?;

@@ -11,7 +11,7 @@ use super::types::{
     StepState,
 };
 use super::writer::Tx;
-use super::{Journal, links};
+use super::{Journal, former, links};
 use crate::change::{
     AnswerClass, ChangeEvent, ChangeId, ChangeState, ResourceId, StepClass, StepId,
 };
@@ -53,7 +53,8 @@ impl Journal {
                     Time(end.now),
                 ])?;
             move_changes(tx.conn, step, &resource)?;
-            record_link(tx, &resource, end.link.as_ref(), end.now)
+            let replaced_by = end.replaces.then_some(change_of(tx.conn, step)?);
+            record_link(tx, &resource, end.link.as_ref(), replaced_by, end.now)
         })
         .await
     }
@@ -84,7 +85,8 @@ impl Journal {
                     found.words,
                 ])?;
             move_changes(tx.conn, step, &resource)?;
-            record_link(tx, &resource, found.link.as_ref(), found.now)
+            let replaced_by = found.replaces.then_some(change_of(tx.conn, step)?);
+            record_link(tx, &resource, found.link.as_ref(), replaced_by, found.now)
         })
         .await
     }
@@ -200,6 +202,10 @@ fn begin(tx: &Tx<'_>, intent: &StepIntent) -> Result<StepId, JournalError> {
     }
     for change in changes_of(tx.conn, step)? {
         let state = change_state(tx.conn, change)?;
+        if state == ChangeState::Parked && change != intent.change {
+            // It is carried along by a newer one.
+            continue;
+        }
         move_change(tx.conn, change, &state, ChangeEvent::StepBegun)?;
         // With this mapping it ends, whatever is loaded meanwhile.
         tx.conn
@@ -225,6 +231,13 @@ fn step_head(conn: &Connection, step: StepId) -> Result<(ResourceId, StepState),
         })
         .optional()?
         .ok_or_else(|| JournalError::Refused(format!("there is no step {}", step.0)))
+}
+
+/// The change a step was made for.
+fn change_of(conn: &Connection, step: StepId) -> Result<ChangeId, JournalError> {
+    Ok(conn
+        .prepare_cached("SELECT change FROM steps WHERE id = ?1")?
+        .query_row([step.0], |row| row.get(0).map(ChangeId))?)
 }
 
 /// The changes that a step carries.
@@ -266,10 +279,12 @@ fn move_changes(
     Ok(())
 }
 
+/// Records a link. `replaced_by`: the change for which it takes the place of another one.
 fn record_link(
     tx: &Tx<'_>,
     resource: &ResourceId,
     link: Option<&Link>,
+    replaced_by: Option<ChangeId>,
     now: Timestamp,
 ) -> Result<StepEnded, JournalError> {
     let Some(link) = link else {
@@ -277,5 +292,20 @@ fn record_link(
     };
     let (app, kind) = links::head(tx, resource)?;
     let of = Of { id: resource, app: &app, kind };
-    Ok(StepEnded { link_taken_by: links::put(tx, &of, link, now)? })
+    let link_taken_by = match replaced_by {
+        Some(change) => former::replace(tx, &of, change, link, now)?,
+        None => links::put(tx, &of, link, now)?,
+    };
+    Ok(StepEnded { link_taken_by })
+}
+
+/// A create of this resource is under way, or nobody knows whether it worked.
+pub(super) fn may_have_created(conn: &Connection, id: &ResourceId) -> Result<bool, JournalError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1 FROM steps s JOIN changes c ON c.seq = s.change
+             WHERE c.resource_id = ?1 AND c.ended_at IS NULL AND s.class = ?2
+               AND s.state IN ('sending', 'in_doubt') AND s.resolved_at IS NULL",
+        )?
+        .exists(params![id.0, Word(StepClass::Create)])?)
 }

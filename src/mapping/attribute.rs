@@ -148,6 +148,8 @@ pub enum Immutable {
     Refuse,
     /// The app's value stays; a warning.
     Ignore,
+    /// Another account is made, and the former one removed.
+    Recreate,
 }
 
 /// When a field is sent.

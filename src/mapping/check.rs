@@ -33,9 +33,14 @@ impl Side {
             if base.is_some() && !asserted && !row.is_password() {
                 continue;
             }
-            if let Some(base) = base.filter(|base| {
-                row.immutable != Immutable::No && changed(row, base, &written.desired)
-            }) {
+            let is_fixed = match row.immutable {
+                Immutable::No => false,
+                Immutable::Refuse | Immutable::Ignore => true,
+                // Nobody gets another account in order to be switched off.
+                Immutable::Recreate => ending_access && !self.removes_inactive(),
+            };
+            if let Some(base) = base.filter(|base| is_fixed && changed(row, base, &written.desired))
+            {
                 let name = row.scim_name();
                 if row.immutable == Immutable::Refuse && !ending_access {
                     let detail = format!("{name} cannot be changed in the app.");

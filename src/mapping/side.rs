@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::attribute::{FieldId, Row, ScimSource};
+use super::attribute::{FieldId, Immutable, Row, ScimSource};
 use super::belonging::OnUser;
 use super::call::CallId;
 use super::condition::Condition;
@@ -64,6 +64,22 @@ impl Side {
     /// Whether only active users have an account.
     pub fn removes_inactive(&self) -> bool {
         self.inactive == Inactive::Gone
+    }
+
+    /// Whether a changed value may need another account.
+    pub fn recreates(&self) -> bool {
+        self.attributes.iter().any(|row| row.immutable == Immutable::Recreate)
+    }
+
+    /// What of a resource says which account stands for it, where a change of it needs another
+    /// one: nothing else of the resource.
+    pub fn recreated_by(&self, resource: &Value) -> Value {
+        let mut keys = Value::Object(Map::new());
+        let rows = self.attributes.iter().filter(|row| row.immutable == Immutable::Recreate);
+        for source in rows.flat_map(|row| &row.sources) {
+            source.slot.copy(resource, &mut keys);
+        }
+        keys
     }
 
     /// Whether a deleted user's account stays, switched off.

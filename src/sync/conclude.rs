@@ -13,7 +13,7 @@ use super::rest::rest_of_create;
 use super::round::{Round, RoundEnd, link_to};
 use super::view::{self, Asserted};
 use super::wait::Ended;
-use crate::change::{ChangeId, Kind, RefusedAs, ResourceId, Verb, WaitReason};
+use crate::change::{ChangeId, ChangeState, Kind, RefusedAs, ResourceId, Verb, WaitReason};
 use crate::journal::{
     DesiredNow, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, Wait,
 };
@@ -318,6 +318,10 @@ impl Engine {
         internal: Option<String>,
         edges: Vec<EdgeEnd>,
     ) -> Result<(), JournalError> {
+        if !round.changes.is_empty() && self.has_former(round).await? {
+            let words = format!("another account was made, the former one is there too: {error}");
+            return self.park(round, words).await;
+        }
         let mut settlement = self.refusal_of(round, round.changes, &error, internal);
         settlement.edges = edges;
         if Self::belongings_wait(round) {
@@ -442,6 +446,7 @@ impl Engine {
         settlement.ends = round
             .changes
             .iter()
+            .filter(|c| c.state != ChangeState::Parked)
             .map(|c| (c.change, End::Parked { internal: words.clone() }))
             .collect();
         self.journal.settle(settlement).await?;

@@ -43,6 +43,7 @@ impl Engine {
             reading: self.reading(round),
             may_create: rests.is_none_or(|rest| rest.is_over(now)),
             in_doubt: rests.is_some(),
+            other_than: None,
             known: known.unwrap_or_default(),
             awaited: awaited(round),
             seed: self.seed(round),
@@ -54,7 +55,7 @@ impl Engine {
 
     /// What random values of this goal are made from: the same after a crash, so that a call that is
     /// sent again carries the same ones, though none is written down.
-    fn seed(&self, round: &Round<'_>) -> Seed {
+    pub(super) fn seed(&self, round: &Round<'_>) -> Seed {
         if round.app.secrets.are_stand_ins() {
             return Seed::shown();
         }
@@ -63,7 +64,7 @@ impl Engine {
     }
 
     /// What was last applied to fields that the app never shows.
-    fn marks(&self, round: &Round<'_>) -> Marks {
+    pub(super) fn marks(&self, round: &Round<'_>) -> Marks {
         let key = self.keys.seed(format!("unread {}", round.work.resource.id).as_bytes());
         Marks::new(key, round.work.unread.as_ref())
     }

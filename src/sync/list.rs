@@ -194,7 +194,7 @@ impl Engine {
         }
         Ok(adopted
             .into_iter()
-            .filter(|adopted| adopted.how != AdoptedAs::Deleted)
+            .filter(|adopted| !matches!(adopted.how, AdoptedAs::Deleted | AdoptedAs::UnderWay))
             .map(|adopted| adopted.id)
             .collect())
     }

@@ -23,7 +23,7 @@ use crate::sync::Certainty;
 const NO_IDS: &str = "the app has no member id for this person";
 
 /// A missed wake-up is made good after that time.
-const LOOK_AGAIN: Duration = Duration::from_secs(300);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(300);
 
 /// Edges of one round; a large group goes in slices, so that others get their turn.
 pub(super) const EDGES_AT_ONCE: u32 = 1_000;

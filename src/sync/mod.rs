@@ -19,6 +19,7 @@ mod engine;
 mod exchange;
 mod facade;
 mod filter;
+mod former;
 mod goal;
 mod ids;
 mod keys;

@@ -20,8 +20,8 @@ use super::exchange::{
 use super::members::EDGES_AT_ONCE;
 use crate::app::{Exchange, Phase};
 use crate::change::{
-    AnswerClass, ChangeId, Decision, InDoubtRule, Kind, RefusedAs, Schedule, Seen, StepClass,
-    StepFacts, WaitReason, Waiting, after_read, after_write, by_one_mapping,
+    AnswerClass, ChangeId, ChangeState, Decision, InDoubtRule, Kind, RefusedAs, Schedule, Seen,
+    StepClass, StepFacts, WaitReason, Waiting, after_read, after_write, by_one_mapping,
 };
 use crate::journal::{
     By, Edge, JournalError, LaneWork, Link, OpenChange, OpenStep, ReadStep, Resolution, Settlement,
@@ -70,6 +70,25 @@ struct Came {
     session: u64,
     /// The name of the call.
     call: String,
+    /// It would have made a record.
+    creates: bool,
+}
+
+impl Came {
+    fn of(
+        request: &PlannedRequest,
+        decision: Decision,
+        words: String,
+        exchange: &Exchange,
+    ) -> Self {
+        Self {
+            decision,
+            words,
+            session: session_of(exchange),
+            call: request.call.clone(),
+            creates: request.class == StepClass::Create,
+        }
+    }
 }
 
 /// What a round works on.
@@ -90,15 +109,8 @@ impl Engine {
     pub(super) async fn run_lane(self: Arc<Self>, app: Arc<App>, work: LaneWork) {
         // It may have become another one before the gate was taken.
         let app = self.find_app(app.name()).unwrap_or(app);
-        let waiting: Vec<_> = work
-            .changes
-            .iter()
-            .map(|c| Waiting { ends_access: c.ends_access, milestone: c.milestone })
-            .collect();
-        let began: Vec<_> =
-            work.changes.iter().map(|c| c.began.then_some(c.mapping_digest.as_str())).collect();
-        let (count, mapping) = by_one_mapping(&waiting, &began);
-        let app = &self.app_by(app, mapping).await;
+        let (app, count) = self.together(app, &work).await;
+        let app = &app;
         let changes = &work.changes[..count];
         let mut round =
             Round { app, work: &work, changes, edges: Vec::new(), belongings: Vec::new() };
@@ -107,7 +119,10 @@ impl Engine {
             (_, Ok(None)) => return,
             (Some(words), _) => RoundEnd::Parked { words },
             (None, Ok(Some(goal))) => match self.held_back(&round).await {
-                Ok(None) => self.converge(&round, Converge::new(goal)).await,
+                Ok(None) => {
+                    let end = self.converge(&round, Converge::new(goal)).await;
+                    self.without_former(&mut round, end).await
+                }
                 Ok(Some(words)) => {
                     let until = later(self.clock.now(), HELD);
                     RoundEnd::Wait { reason: WaitReason::Removals, until, words }
@@ -120,6 +135,31 @@ impl Engine {
             // The lane stays claimed; the next start of the process frees it.
             tracing::error!(app = app.name(), code = "journal-failed", "settling: {error}");
         }
+    }
+
+    /// The app by whose mapping the next goal is carried out, and how many of the waiting changes
+    /// form it.
+    async fn together(&self, app: Arc<App>, work: &LaneWork) -> (Arc<App>, usize) {
+        // A newer change carries one that waits for a person, by its own mapping.
+        let waiting: Vec<_> = work
+            .changes
+            .iter()
+            .map(|c| Waiting {
+                ends_access: c.ends_access && is_open(c),
+                milestone: c.milestone && is_open(c),
+            })
+            .collect();
+        let first_open = work.changes.iter().find(|c| is_open(c));
+        let carried_by = |c| began_by(first_open.filter(|_| !is_open(c)).unwrap_or(c));
+        let began: Vec<_> = work.changes.iter().map(carried_by).collect();
+        let (count, mapping) = match self.begun_by(work).await {
+            // What began to replace an account is carried to its end by itself.
+            Some(begun) if !waiting.iter().any(|change| change.ends_access) => {
+                (begun, began.get(begun - 1).copied().flatten())
+            }
+            _ => by_one_mapping(&waiting, &began),
+        };
+        (self.app_by(app, mapping).await, count)
     }
 
     /// The goal of the round. `None`: there was none, and the lane was let go.
@@ -149,7 +189,7 @@ impl Engine {
         goal.map(Some)
     }
 
-    async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {
+    pub(super) async fn converge(&self, round: &Round<'_>, mut plan: Converge) -> RoundEnd {
         let mapping = round.app.mapping.clone();
         // Since the last step that worked: long rounds may outlive several sessions.
         let mut logged_in_again = false;
@@ -167,6 +207,16 @@ impl Engine {
                     Ok(known) => {
                         plan.known(&mapping, &known);
                         continue;
+                    }
+                    Err(error) => return RoundEnd::JournalLost(error),
+                },
+                Ok(Next::Move(to)) => match self.put_in_place(round, &to).await {
+                    Ok(None) => {
+                        plan.moved(&mapping);
+                        continue;
+                    }
+                    Ok(Some(_)) => {
+                        return RoundEnd::Reached(Reached::Exists { ids: vec![id_text(&to)] });
                     }
                     Err(error) => return RoundEnd::JournalLost(error),
                 },
@@ -208,7 +258,7 @@ impl Engine {
             Decision::Doubt => {
                 // A create is looked for at once; another write only after it can no longer land.
                 let settle = round.app.mapping.settle_of(&came.call);
-                let creating = round.work.resource.link.is_none();
+                let creating = came.creates || round.work.resource.link.is_none();
                 let after = if creating { Duration::ZERO } else { settle };
                 RoundEnd::Wait { reason: WaitReason::Settle, until: later(now, after), words }
             }
@@ -263,7 +313,7 @@ impl Engine {
                 tracing::warn!(app = app.name(), "a read could not be recorded: {error}");
             }
         }
-        Came { decision, words, session: session_of(&exchange), call: request.call.clone() }
+        Came::of(request, decision, words, &exchange)
     }
 
     /// A write of the plan: intent on disk, call, outcome on disk.
@@ -317,10 +367,10 @@ impl Engine {
             |plan: &Converge| plan.id().filter(|id| Some(*id) != known_id.as_ref()).map(link_to);
         let link = new_link(plan).filter(|_| !awaiting);
         let saved = saved_of(round.app, request, plan);
-        let end = StepEnd { outcome, saved, link, now: self.clock.now() };
+        let replaces = plan.replaces().is_some();
+        let end = StepEnd { outcome, saved, link, replaces, now: self.clock.now() };
         let mut ended = self.journal.end_step(step, end).await?;
-        let mut came =
-            Came { decision, words, session: session_of(&exchange), call: request.call.clone() };
+        let mut came = Came::of(request, decision, words, &exchange);
         if awaiting {
             came = self.until_done(round, plan, request, came).await;
             if came.decision == Decision::Continue {
@@ -328,6 +378,7 @@ impl Engine {
                     words: came.words.clone(),
                     saved: saved_of(round.app, request, plan),
                     link: new_link(plan),
+                    replaces: plan.replaces().is_some(),
                     now: self.clock.now(),
                 };
                 ended = self.journal.resolve_step(step, found).await?;
@@ -372,7 +423,7 @@ impl Engine {
                         {
                             logged_in_again = true;
                         }
-                        _ => return Came { call: came.call, ..looked },
+                        _ => return Came { call: came.call, creates: came.creates, ..looked },
                     }
                 }
             }
@@ -415,7 +466,7 @@ impl Engine {
                 tracing::warn!(app = app.name(), "a read could not be recorded: {error}");
             }
         }
-        Came { decision, words, session: session_of(&exchange), call: look.call.clone() }
+        Came::of(look, decision, words, &exchange)
     }
 
     /// A pause. `false`: the process ends meanwhile.
@@ -476,8 +527,7 @@ impl Engine {
             let read = read_of(round, change, request, &exchange, class, started_at);
             self.journal.record_read(ReadStep { ended_at: self.clock.now(), ..read }).await?;
         }
-        let came =
-            Came { decision, words, session: session_of(&exchange), call: request.call.clone() };
+        let came = Came::of(request, decision, words, &exchange);
         if decision == Decision::Continue && plan.is_awaiting() {
             return Ok(self.until_done(round, plan, request, came).await);
         }
@@ -537,6 +587,15 @@ impl Engine {
         }
         Ok(known)
     }
+}
+
+fn is_open(change: &OpenChange) -> bool {
+    change.state != ChangeState::Parked
+}
+
+/// The mapping that a change began with.
+fn began_by(change: &OpenChange) -> Option<&str> {
+    change.began.then_some(change.mapping_digest.as_str())
 }
 
 /// A call of this goal ended without an answer while the process did, and its mapping says that a

@@ -338,3 +338,112 @@ async fn an_app_without_hooks_is_only_closed() {
     assert!(world.writes().is_empty());
     assert!(!mapping_text("directory").contains("on_enable"));
 }
+
+/// The directory as one in which nobody's login can be changed.
+fn fixed(text: &str) -> String {
+    let old = "login:        { scim: userName, required: true }";
+    let new = "login:        { scim: userName, required: true, immutable: recreate }";
+    replaced(text, old, new)
+}
+
+fn renamed(to: &str) -> Value {
+    patch(json!([{ "op": "replace", "path": "userName", "value": to }]))
+}
+
+/// One account and one resource, and nothing open.
+async fn only(world: &World, login: &str, path: &str) {
+    world.settled().await;
+    let logins: Vec<_> = world.records("users").iter().map(|u| u["login"].clone()).collect();
+    assert_eq!(logins, [json!(login)]);
+    assert_eq!(everybody(world).await, [(login.to_owned(), true)]);
+    assert_eq!(format!("/Users/{}", id_of(&world.named(login).await[0])), path);
+}
+
+#[tokio::test]
+async fn another_account_takes_the_place_of_one_that_cannot_change() {
+    let world = World::with("directory", fixed).await;
+    let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+    let id = path.trim_start_matches("/Users/").to_owned();
+    let team = id_of(&world.post("/Groups", &group("Approvers", &[&id])).await.expect(201));
+    let old = account(&world);
+    world.seed("users", json!({ "id": old, "title": "by hand" }));
+    let shown = world.patch(&path, &renamed(BOB)).await.expect(200);
+    assert_eq!((&shown["userName"], &shown["id"]), (&json!(BOB), &json!(id)));
+    only(&world, BOB, &path).await;
+    let new = world.record("users", "login", BOB);
+    assert_ne!(new["id"], old);
+    assert_eq!((&new["title"], &new["given"]), (&json!("by hand"), &json!("Ada")));
+    assert_eq!(world.record("groups", "name", "Approvers")["members"], json!([new["id"]]));
+    let members = world.get(&format!("/Groups/{team}")).await.expect(200)["members"].clone();
+    assert_eq!(members[0]["value"], json!(id));
+    let lines: Vec<String> = world.app().writes().iter().map(|call| call.line()).collect();
+    let at = |start: &str| lines.iter().rposition(|line| line.starts_with(start)).unwrap();
+    let joined = at(&format!("PUT /groups/{}", world.record("groups", "name", "Approvers")["id"]));
+    assert!(at("POST /users") < joined && joined < at("DELETE /users"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn lost_answers_never_leave_two_accounts_or_none() {
+    for applied in [true, false] {
+        for (method, path) in [("POST", "/users"), ("DELETE", "/users")] {
+            let world = World::with("directory", fixed).await;
+            let me = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+            let fault = Fault::Drop { applied };
+            world.app().order(When::Call(method.into(), path.into()), fault);
+            world.patch(&me, &renamed(BOB)).await.expect(200);
+            only(&world, BOB, &me).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_leaver_whose_other_account_is_in_doubt_keeps_neither() {
+    let slow = |text: &str| {
+        let text = with_key(&impatient(&fixed(text)), "sync", "unique", "[]");
+        with_key(&text, "connect", "timeout", "300ms")
+    };
+    let world = World::with("directory", slow).await;
+    let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+    world.settled().await;
+    world.app().order(When::Call("POST".into(), "/users".into()), Fault::Hang { applied: true });
+    let put = world.patch(&path, &renamed(BOB)).await;
+    assert!(put.bridge_state().starts_with("pending"), "{put:?}");
+    world.patch(&path, &patch_active(false)).await.expect(200);
+    world.settled().await;
+    let left: Vec<_> =
+        world.records("users").iter().filter(|u| u["active"] == true).cloned().collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(world.records("users").len(), 1);
+}
+
+#[tokio::test]
+async fn a_former_account_that_cannot_be_removed_is_for_a_person() {
+    let world = World::with("directory", fixed).await;
+    let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+    let refusal =
+        Fault::Answer { status: 400, body: json!({ "error": "not now" }), retry_after: None };
+    world.app().order(When::Call("DELETE".into(), "/users".into()), refusal);
+    world.patch(&path, &renamed(BOB)).await.expect_error(500);
+    assert_eq!(world.changes().await[0]["state"], "parked");
+    // One person all the same, and the next write ends it.
+    assert_eq!(everybody(&world).await, [(BOB.to_owned(), true)]);
+    let title = patch(json!([{ "op": "replace", "path": "title", "value": "Countess" }]));
+    world.patch(&path, &title).await.expect(200);
+    only(&world, BOB, &path).await;
+}
+
+#[tokio::test]
+async fn a_restart_between_the_accounts_goes_on() {
+    let mut world = World::with("directory", |text| impatient(&fixed(text))).await;
+    let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+    world.settled().await;
+    world.app().order(
+        When::Call("DELETE".into(), "/users".into()),
+        Fault::Answer { status: 503, body: json!({}), retry_after: Some(1) },
+    );
+    let put = world.patch(&path, &renamed(BOB)).await;
+    assert!(put.bridge_state().starts_with("pending"), "{put:?}");
+    assert_eq!(everybody(&world).await, [(BOB.to_owned(), true)], "one resource, two accounts");
+    world.restart_bridge().await;
+    only(&world, BOB, &path).await;
+}

@@ -358,6 +358,7 @@ async fn a_doubt_stays_open_until_it_is_resolved() {
                     words: "found by e-mail".into(),
                     saved: None,
                     link: Some(link(7)),
+                    replaces: false,
                     now: at(74),
                 },
             )

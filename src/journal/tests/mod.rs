@@ -159,6 +159,7 @@ fn answered(status: u16, now: i64) -> StepEnd {
         },
         saved: None,
         link: None,
+        replaces: false,
         now: at(now),
     }
 }
@@ -172,6 +173,7 @@ fn in_doubt(now: i64) -> StepEnd {
         },
         saved: None,
         link: None,
+        replaces: false,
         now: at(now),
     }
 }

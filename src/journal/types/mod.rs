@@ -16,8 +16,8 @@ pub use change::{
     MemberEdge, MemberOps, StepRow, StepState, Target, Twin,
 };
 pub use resource::{
-    Adopted, AdoptedAs, Away, Belonging, By, Edge, Link, Member, Resource, ResourceKeys, Seen,
-    Touched,
+    Adopted, AdoptedAs, Away, Belonging, By, Edge, Former, Link, Member, Resource, ResourceKeys,
+    Seen, Touched,
 };
 pub use work::{
     DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,

@@ -142,6 +142,9 @@ pub enum AdoptedAs {
     Unlinked,
     /// The link belongs to a deleted resource; nothing was written.
     Deleted,
+    /// An account that is about to be removed, or one that a call under way has just made for a
+    /// resource with another account; nothing was written.
+    UnderWay,
 }
 
 /// A member that readers of a group see.
@@ -203,4 +206,13 @@ pub struct Away {
     pub keys: ResourceKeys,
     /// The time.
     pub now: Timestamp,
+}
+
+/// An account whose place another one took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Former {
+    /// The account.
+    pub link: Link,
+    /// The change for which another one was found or made.
+    pub change: ChangeId,
 }

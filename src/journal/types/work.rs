@@ -152,6 +152,8 @@ pub struct StepEnd {
     pub saved: Option<Value>,
     /// The app's id of the resource, if the answer gave it.
     pub link: Option<Link>,
+    /// That is another account than the linked one, which must be removed later.
+    pub replaces: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -172,6 +174,8 @@ pub struct Resolution {
     pub saved: Option<Value>,
     /// The app's id of the resource, if it was found.
     pub link: Option<Link>,
+    /// That is another account than the linked one, which must be removed later.
+    pub replaces: bool,
     /// The time.
     pub now: Timestamp,
 }

@@ -151,6 +151,7 @@ fn immutable(raw: &RawAttribute) -> Immutable {
     match raw.immutable.as_ref().map(|immutable| immutable.value) {
         Some(RawImmutable::Refuse) => Immutable::Refuse,
         Some(RawImmutable::Ignore) => Immutable::Ignore,
+        Some(RawImmutable::Recreate) => Immutable::Recreate,
         None => Immutable::No,
     }
 }

@@ -6,7 +6,7 @@ mod rows;
 use crate::mapping::attribute::Row;
 use crate::mapping::compile::Cx;
 use crate::mapping::model::Mapping;
-use crate::mapping::raw::{RawUsers, Span};
+use crate::mapping::raw::{Pairs, RawAttributeEntry, RawImmutable, RawUsers, Span};
 use crate::mapping::side::{DeleteRule, GroupCreate, GroupDelete, IfExists, Place, Side};
 use crate::mapping::wire::InDoubtRule;
 
@@ -14,6 +14,7 @@ use crate::mapping::wire::InDoubtRule;
 pub(crate) fn lint(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
     users(cx, mapping);
     follows_no_groups(cx, mapping);
+    recreates(cx, mapping);
     if let Some(groups) = &mapping.groups {
         group_operations(cx, groups);
     }
@@ -67,6 +68,44 @@ fn users(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
         let help =
             "say which accounts are never to be taken over: never_touch: user.userName eq \"root\"";
         cx.report.warning("M0614", at, message, help);
+    }
+}
+
+/// `immutable: recreate`: the other account can be found again, the former one can be removed.
+fn recreates(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
+    let raw = cx.raw;
+    let side = &mapping.users;
+    let removes = matches!(&side.delete, DeleteRule::Calls(calls) if !calls.is_empty());
+    let written = |rows: Option<&Pairs<RawAttributeEntry>>| -> Vec<(String, Span)> {
+        let rows = rows.into_iter().flat_map(|rows| rows.0.iter());
+        let chosen = rows.filter_map(|(name, entry)| {
+            let immutable = entry.0.immutable.as_ref()?;
+            let is = immutable.value == RawImmutable::Recreate;
+            is.then(|| (name.value.clone(), immutable.span.clone()))
+        });
+        chosen.collect()
+    };
+    for (name, at) in written(raw.users.as_ref().and_then(|users| users.attributes.as_ref())) {
+        let row = side.attributes.iter().find(|row| row.field.text() == name);
+        let found = row.is_none_or(|row| {
+            side.find.iter().any(|entry| row.sources.iter().any(|s| s.slot == entry.by))
+        });
+        if !found {
+            let message = format!(
+                "another account with a new `{name}` could not be found again if no answer came"
+            );
+            let help = "look it up by that attribute: find: [ { by: ATTRIBUTE, use: CALL } ]";
+            cx.report.error_help("M0531", at.clone(), message, help);
+        }
+        if !removes && !side.removes_inactive() {
+            let message = "`immutable: recreate` needs calls that remove the former account";
+            let help = "write delete: [ CALL ], or inactive: gone with deactivate: [ CALL ]";
+            cx.report.error_help("M0531", at, message, help);
+        }
+    }
+    for (_, at) in written(raw.groups.as_ref().and_then(|groups| groups.attributes.as_ref())) {
+        let message = "`immutable: recreate` is for users";
+        cx.report.error_help("M0531", at, message, "choose refuse or ignore");
     }
 }
 

@@ -47,6 +47,8 @@ pub enum Next<T> {
     Read(PlannedRequest),
     /// A request that writes: its intent goes to the journal first.
     Write(PlannedRequest),
+    /// This account takes the place of the linked one: write that down, then say `moved`.
+    Move(Value),
     /// Which of these app ids belong to people that SCIM knows? Answer with `known`.
     Who(Vec<Value>),
     /// Nothing more to do.

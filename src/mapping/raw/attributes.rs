@@ -62,8 +62,8 @@ block! {
         /// How a cleared value is sent: `null` (default), `leave_out` or `""`.
         /// Example: leave_out
         "empty" => empty: RawEmpty,
-        /// A changed value: `refuse` it (400 `mutability`), or `ignore` it: the app's value stays,
-        /// a line in the log.
+        /// A changed value: `refuse` it (400 `mutability`), `ignore` it: the app's value stays, a
+        /// line in the log, or `recreate` (users): another account takes the place of this one.
         /// Example: refuse
         "immutable" => immutable: Spanned<RawImmutable>,
         /// When it is sent: `always` (default), `on_create`, or `never` (other calls change it).
@@ -132,6 +132,7 @@ impl Read for RawEmpty {
 pub(crate) enum RawImmutable {
     Refuse,
     Ignore,
+    Recreate,
 }
 
 impl Read for RawImmutable {
@@ -139,33 +140,25 @@ impl Read for RawImmutable {
         match (&node.kind, node.text()) {
             (_, Some("refuse")) => Some(Self::Refuse),
             (_, Some("ignore")) => Some(Self::Ignore),
-            (_, Some("recreate")) => {
-                report.error_help(
-                    "M0901",
-                    node.span.clone(),
-                    "`immutable: recreate` is not supported by this version yet",
-                    "choose refuse or ignore",
-                );
-                None
-            }
+            (_, Some("recreate")) => Some(Self::Recreate),
             (NodeKind::Scalar(serde_json::Value::Bool(_)), _) => {
                 report.error_help(
                     "M0204",
                     node.span.clone(),
                     "`immutable` says what happens, not only that it is so",
-                    "write refuse (400 to Okta) or ignore (the app's value stays)",
+                    "write refuse (400 to Okta), ignore (the app's value stays) or recreate (another account takes its place)",
                 );
                 None
             }
             _ => {
-                super::read::wrong_word(node, report, &["refuse", "ignore"]);
+                super::read::wrong_word(node, report, &["refuse", "ignore", "recreate"]);
                 None
             }
         }
     }
 
     fn shape() -> Shape {
-        Shape::Words(&["refuse", "ignore"])
+        Shape::Words(&["refuse", "ignore", "recreate"])
     }
 }
 

@@ -38,7 +38,7 @@ impl Rehearsal {
         Ok(names)
     }
 
-    /// A key that stands for somebody who has no account.
+    /// A key that stands for somebody who has no account (any more), or another one by then.
     pub(super) fn know_as(&self, kind: Kind, key: String, id: ResourceId) {
         lock(&self.known_as).push((kind, key, id));
     }

@@ -109,9 +109,11 @@ impl Rehearsal {
         let link = link_to(key);
         // Claimed, as by the engine: only a lane under work can be settled.
         self.journal.claim(mapping.app(), u32::MAX, then).await?;
-        if is_away(mapping, kind, &written.desired) {
-            self.know_as(kind, id_text(key), id.clone());
-        } else if self.journal.relink(&id, link, then).await?.is_some() {
+        // That key means this person to the end, whatever account stands for the person by then.
+        self.know_as(kind, id_text(key), id.clone());
+        if !is_away(mapping, kind, &written.desired)
+            && self.journal.relink(&id, link, then).await?.is_some()
+        {
             return Err(wrong("another one has this key already".to_owned()));
         }
         let mut settlement = Settlement::of(id.clone(), then);

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::write::refused_here;
 use super::{Claim, Converge, Reached, Stage, Want};
 use crate::mapping::Kind;
+use crate::mapping::attribute::Immutable;
 use crate::mapping::model::Mapping;
 use crate::mapping::plan::operation::{Name, Operation};
 use crate::mapping::plan::{FindPlan, Found, GetPlan, MembersPlan, id_text};
@@ -111,6 +112,11 @@ impl Converge {
     }
 
     pub(super) fn found(&mut self, mapping: &Mapping, found: Found, after_missing: bool) {
+        let not_meant = self.goal.other_than.as_ref().map(id_text);
+        let found = match found {
+            Found::One { id, .. } if Some(id_text(&id)) == not_meant => Found::Nobody,
+            found => found,
+        };
         let end = match found {
             Found::Nobody => match self.nobody(mapping, after_missing) {
                 Some(end) => end,
@@ -173,6 +179,10 @@ impl Converge {
             self.stage = Stage::Begin;
             return self.read_tables_due();
         }
+        if let Some(plan) = self.replacement_for(mapping, side) {
+            self.stage = Stage::Replace(Box::new(plan));
+            return;
+        }
         self.consider_groups(mapping, side);
         // Access is taken away before anything else is asked: a look-up that fails must not
         // delay it.
@@ -191,6 +201,10 @@ impl Converge {
             return false;
         };
         self.then_update = false;
+        if self.needs_another(side) {
+            let words = "the new value needs another account, and who is switched off gets none";
+            self.warning = Some(("create".to_owned(), refused_here(words)));
+        }
         self.operations = [Operation::new(Name::Update, &side.update, true)].into();
         if let Some(plan) = self.key_change(mapping, side) {
             self.stage = Stage::Guard(Box::new(plan));
@@ -208,8 +222,13 @@ impl Converge {
         };
         let before = side.read_back(current, id);
         let roots = self.roots_for(Some(current), side);
-        let after = roots.get(side.resource_root())?;
-        FindPlan::for_changed(mapping, self.goal.kind, &before, after)
+        let mut after = roots.get(side.resource_root())?.clone();
+        // What this account cannot change stays.
+        let fixed = side.attributes.iter().filter(|row| row.immutable == Immutable::Recreate);
+        for source in fixed.flat_map(|row| &row.sources) {
+            source.slot.copy(&before, &mut after);
+        }
+        FindPlan::for_changed(mapping, self.goal.kind, &before, &after)
     }
 
     /// The look-up for a changed key is done: a hit with another id is somebody else.
@@ -236,7 +255,7 @@ impl Converge {
         }
     }
 
-    fn plan_operations(&mut self, mapping: &Mapping) {
+    pub(super) fn plan_operations(&mut self, mapping: &Mapping) {
         let Some(side) = mapping.side(self.goal.kind) else { return };
         self.operations = match &self.goal.want {
             Want::Gone => self.delete_operations(side),

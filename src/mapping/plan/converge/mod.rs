@@ -5,6 +5,7 @@ mod belonging;
 mod follow;
 mod locate;
 mod membership;
+mod replace;
 mod roots;
 mod write;
 
@@ -20,7 +21,7 @@ use super::operation::Operation;
 use super::read::IdsPlan;
 use super::{
     Ask, FindPlan, GetPlan, MemberGoal, MembersPlan, MembersReached, Next, PlanError, ShownMembers,
-    TablesPlan, Taken, request,
+    TablesPlan, Taken, id_text, request,
 };
 use crate::mapping::attribute::FieldId;
 use crate::mapping::belonging::UserGroups;
@@ -89,6 +90,8 @@ pub struct Goal {
     pub tables: Vec<String>,
     /// An earlier create is in doubt: even who shall have no account may have one.
     pub in_doubt: bool,
+    /// An account that is not meant, whoever is looked for.
+    pub other_than: Option<Value>,
     /// What the resource was wanted or seen to be before, by which a record that may exist is
     /// looked for when it must go.
     pub known: Value,
@@ -175,6 +178,13 @@ enum Stage {
     },
     /// Does somebody else have the new value of a key that changes?
     Guard(Box<FindPlan>),
+    /// Is there an account already that must take the place of this one?
+    Replace(Box<FindPlan>),
+    /// Another account takes the place of the linked one; the journal must know it first.
+    Move {
+        to: Value,
+        current: Value,
+    },
     Operate,
     /// The version of the record is not known any more: it is read again.
     Refresh(GetPlan),
@@ -222,6 +232,8 @@ pub struct Converge {
     then_update: bool,
     /// The deactivation removes the account.
     leaves: bool,
+    /// The account that another one takes the place of.
+    replaces: Option<Value>,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
     proven: Vec<FieldId>,
     /// The last write had no record in its answer: what the app holds must be read.
@@ -268,6 +280,7 @@ impl Converge {
             tags: None,
             then_update: false,
             leaves: false,
+            replaces: None,
             proven: Vec::new(),
             stale: false,
             members: None,
@@ -344,6 +357,11 @@ impl Converge {
                     Ask::Read(request) => return Ok(Next::Read(request)),
                     Ask::Done(found) => self.guarded(mapping, found),
                 },
+                Stage::Replace(plan) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(found) => self.replacement(mapping, found),
+                },
+                Stage::Move { to, .. } => return Ok(Next::Move(to.clone())),
                 Stage::Operate => {
                     if let Some(request) = self.next_write(mapping)? {
                         return Ok(Next::Write(request));
@@ -418,7 +436,7 @@ impl Converge {
             Stage::Tables(plan, _) => plan.take(mapping, answer),
             Stage::Get(plan) | Stage::Refresh(plan) => plan.take(mapping, answer),
             Stage::Find { plan, .. } => plan.take(mapping, answer),
-            Stage::Guard(plan) => plan.take(mapping, answer),
+            Stage::Guard(plan) | Stage::Replace(plan) => plan.take(mapping, answer),
             Stage::ReadMembers(plan) => plan.take(mapping, answer),
             Stage::ReadIds(plan, _) => plan.take(mapping, answer),
             Stage::ReadMember(plan, ..) | Stage::Recheck(plan, ..) => plan.take(mapping, answer),
@@ -428,6 +446,7 @@ impl Converge {
             Stage::Grants(_) => self.take_grant(mapping, answer),
             Stage::Locate
             | Stage::Begin
+            | Stage::Move { .. }
             | Stage::Who { .. }
             | Stage::ReadBack(None)
             | Stage::End(_) => Taken::Went,
@@ -446,6 +465,12 @@ impl Converge {
     /// The tables that were read for this goal, by name.
     pub fn tables_read(&self) -> &[String] {
         &self.tables_read
+    }
+
+    /// The account whose place the one takes that was just made.
+    pub fn replaces(&self) -> Option<&Value> {
+        let same = |former: &&Value| self.id.as_ref().map(id_text) != Some(id_text(former));
+        self.replaces.as_ref().filter(same)
     }
 
     /// The app's keys and what it saved by now: for the journal, after a write worked.

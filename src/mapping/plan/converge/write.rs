@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::roots::with_app;
 use super::{Converge, Stage, Want};
 use crate::mapping::answer::Use;
-use crate::mapping::attribute::{FieldId, Row};
+use crate::mapping::attribute::{FieldId, Immutable, Row};
 use crate::mapping::call::{Call, CallId, Pick, VersionFrom};
 use crate::mapping::error::Refusal;
 use crate::mapping::model::Mapping;
@@ -29,6 +29,10 @@ impl Converge {
         match &side.delete {
             DeleteRule::Calls(calls) => [Operation::new(Name::Delete, calls, false)].into(),
             DeleteRule::Deactivate if self.is_active(side) => {
+                [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
+            }
+            // A former account whose place another one took.
+            DeleteRule::Refuse if side.removes_inactive() => {
                 [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
             }
             DeleteRule::Deactivate | DeleteRule::Refuse => VecDeque::new(),
@@ -105,6 +109,10 @@ impl Converge {
                     })?
                 }
                 Err(refusal) if self.may_read_again(&refusal) => {
+                    if side.recreates() && !creating && !operation.soft {
+                        // With its rows it may turn out that another account is needed.
+                        self.stage = Stage::Begin;
+                    }
                     self.operations.push_front(operation);
                     self.read_tables(refusal.ask.into_iter().collect());
                     return Ok(None);
@@ -126,8 +134,14 @@ impl Converge {
                 (Some(current), false) => current,
                 _ => &Value::Null,
             };
+            // An account cannot change these; only another one has them.
+            let stays = |field| {
+                let row = side.row(field);
+                !creating && row.is_some_and(|row| row.immutable == Immutable::Recreate)
+            };
             let differs = |field| {
-                side.differs(field, &record, current, &self.carried)
+                !stays(field)
+                    && side.differs(field, &record, current, &self.carried)
                     && !self.was_applied(side, field, &record, current)
             };
             let wanted = |call| mapping.call(call).wanted(&roots);

@@ -28,7 +28,7 @@ pub(super) fn append(mut list: Vec<Value>, new: Vec<Value>, attribute: &Attribut
     }
     let mut primary = None;
     for element in new {
-        if !known.insert(of_one(&element, attribute)) {
+        if known.contains(&of_one(&element, attribute)) {
             continue;
         }
         let value = value_of(&element, attribute);
@@ -38,12 +38,16 @@ pub(super) fn append(mut list: Vec<Value>, new: Vec<Value>, attribute: &Attribut
         let becomes_primary = is_primary(&element);
         let at = match (same, element) {
             (Some(at), Value::Object(new)) => {
+                // What was merged is another element now: the old one is not there any more.
+                known.remove(&of_one(&list[at], attribute));
                 if let Value::Object(old) = &mut list[at] {
                     old.extend(new);
                 }
+                known.insert(of_one(&list[at], attribute));
                 at
             }
             (_, element) => {
+                known.insert(of_one(&element, attribute));
                 list.push(element);
                 let at = list.len() - 1;
                 value.into_iter().for_each(|v| by_value.entry(v).or_default().push(at));

@@ -779,3 +779,14 @@ proptest! {
         prop_assert_eq!(one_way.get("title"), other_way.get("title"));
     }
 }
+
+/// One value twice in a request, with two opinions: the last counts, also when it comes again.
+#[test]
+fn an_element_that_contradicts_itself_is_what_was_said_last() {
+    let new = json!([{ "value": "c", "primary": true }, { "value": "c", "primary": false }]);
+    let operation = json!({ "op": "add", "path": "emails", "value": new });
+    let base = json!({ "id": "2819", "userName": "x", "emails": [] });
+    let once = patched(&base, json!([operation])).unwrap().desired;
+    assert_eq!(once["emails"], json!([{ "value": "c", "primary": false }]));
+    assert_eq!(patched(&once, json!([operation])).unwrap().desired, once);
+}

@@ -14,11 +14,8 @@ use super::keys::keys_of;
 use super::outcome::journal_failed;
 use super::round::Round;
 use super::view::{self, Asserted};
-use super::wait::Ended;
 use crate::change::{Kind, ResourceId};
-use crate::journal::{
-    Away, DesiredNow, End, HistoryRow, JournalError, Resource, Settlement, SnapshotId,
-};
+use crate::journal::{Away, DesiredNow, JournalError, Resource, Settlement, SnapshotId};
 use crate::mapping::{GetPlan, Side};
 use crate::scim::ScimError;
 
@@ -52,22 +49,7 @@ impl Engine {
                 settlement.desired = DesiredNow::Put(shown);
             }
         }
-        let mut tell = Vec::new();
-        if let Some((last, others)) = round.changes.split_last() {
-            for change in others {
-                let by = last.change;
-                settlement.ends.push((change.change, End::Superseded { by }));
-                tell.push((change.change, Ended::Applied));
-            }
-            settlement.ends.push((last.change, End::Applied { warning: None }));
-            tell.push((last.change, Ended::Applied));
-            let change = last.change;
-            settlement.history =
-                Some(HistoryRow { change, active: Some(false), roles: None, link: None });
-        }
-        self.journal.settle(settlement).await?;
-        self.tell(round, tell);
-        Ok(())
+        self.settle_without_account(round, settlement).await
     }
 
     /// The last attributes of the account, and over them what the requests said meanwhile. None

@@ -246,6 +246,15 @@ impl Engine {
         let mut settlement = Settlement::of(round.work.resource.id.clone(), self.clock.now());
         settlement.deleted = true;
         settlement.unlink = !keeps_account;
+        self.settle_without_account(round, settlement).await
+    }
+
+    /// Ends all changes of a round as applied that left no account with access.
+    pub(super) async fn settle_without_account(
+        &self,
+        round: &Round<'_>,
+        mut settlement: Settlement,
+    ) -> Result<(), JournalError> {
         let mut tell = Vec::new();
         if let Some((last, others)) = round.changes.split_last() {
             for change in others {
@@ -253,14 +262,11 @@ impl Engine {
                 settlement.ends.push((change.change, End::Superseded { by }));
                 tell.push((change.change, Ended::Applied));
             }
-            settlement.ends.push((last.change, End::Applied { warning: None }));
-            tell.push((last.change, Ended::Applied));
-            settlement.history = Some(HistoryRow {
-                change: last.change,
-                active: Some(false),
-                roles: None,
-                link: None,
-            });
+            let change = last.change;
+            settlement.ends.push((change, End::Applied { warning: None }));
+            tell.push((change, Ended::Applied));
+            settlement.history =
+                Some(HistoryRow { change, active: Some(false), roles: None, link: None });
         }
         self.journal.settle(settlement).await?;
         self.tell(round, tell);

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::CliError;
+use crate::sync::BaseUrls;
+
 /// Where the journal is.
 #[derive(Debug, Clone, Args)]
 pub struct JournalArguments {
@@ -16,6 +19,29 @@ pub struct JournalArguments {
     /// Allow a journal on a network file system (its locks and flushes may not hold)
     #[arg(long, env = "SCIM_BRIDGE_ALLOW_NETWORK_FILESYSTEM")]
     pub allow_network_filesystem: bool,
+}
+
+/// Where apps really are.
+#[derive(Debug, Clone, Args)]
+pub struct BaseUrlArguments {
+    /// Where an app really is: APP=URL, instead of its mapping's base_url
+    #[arg(
+        long = "base-url",
+        value_name = "APP=URL",
+        env = "SCIM_BRIDGE_BASE_URL",
+        value_delimiter = ','
+    )]
+    base_urls: Vec<String>,
+}
+
+impl BaseUrlArguments {
+    /// The addresses by app.
+    ///
+    /// # Errors
+    /// A usage error: one of them is not APP=URL.
+    pub fn parse(&self) -> Result<BaseUrls, CliError> {
+        BaseUrls::parse(&self.base_urls).map_err(CliError::usage)
+    }
 }
 
 /// How results are printed.

@@ -12,14 +12,13 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use super::options::{JournalArguments, LogChoice};
+use super::options::{BaseUrlArguments, JournalArguments, LogChoice};
 use super::{CliError, control, runtime};
 use crate::journal::{Journal, KeySource, Keys};
 use crate::observe::{Feed, Metrics, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
-    BaseUrls, Bridge, BridgeConfig, Clock, Environment, Ids, LoadError, Loaded, Sources,
-    new_control_key,
+    Bridge, BridgeConfig, Clock, Environment, Ids, LoadError, Loaded, Sources, new_control_key,
 };
 
 /// How often mapping files are looked at.
@@ -40,14 +39,8 @@ pub struct ServeArguments {
     journal: JournalArguments,
     #[command(flatten)]
     listeners: ListenerArguments,
-    /// Where an app really is: APP=URL, instead of its mapping's base_url
-    #[arg(
-        long = "base-url",
-        value_name = "APP=URL",
-        env = "SCIM_BRIDGE_BASE_URL",
-        value_delimiter = ','
-    )]
-    base_urls: Vec<String>,
+    #[command(flatten)]
+    base_urls: BaseUrlArguments,
     /// How logs are written; RUST_LOG chooses what
     #[arg(long, value_enum, default_value = "text", env = "SCIM_BRIDGE_LOG")]
     log: LogChoice,
@@ -107,7 +100,7 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
     }
     init_log(arguments.log.into()).map_err(CliError::environment)?;
     let environment: Arc<Environment> = Arc::new(|name: &str| std::env::var(name).ok());
-    let base_urls = BaseUrls::parse(&arguments.base_urls).map_err(CliError::usage)?;
+    let base_urls = arguments.base_urls.parse()?;
     let sources = Arc::new(Sources::new(arguments.mappings, environment, base_urls));
     let mappings = sources.load().map_err(|error| match error {
         LoadError::Unreadable { .. } | LoadError::NothingThere(_) => CliError::environment(error),

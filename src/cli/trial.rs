@@ -7,13 +7,13 @@ use std::sync::Mutex;
 
 use clap::Args;
 
-use super::options::OutputFormat;
+use super::options::{BaseUrlArguments, OutputFormat};
 use super::output::{out, outln};
 use super::{CliError, runtime, trial_text};
 use crate::mapping::{Given, Source, WithoutValue, load as compile};
 use crate::sync::{
-    BaseUrls, LoadError, Recording, TrialOrder, Tried, Weight, find_files, load, read_source,
-    try_app, var_value,
+    LoadError, Recording, TrialOrder, Tried, Weight, find_files, load, read_source, try_app,
+    var_value,
 };
 
 /// Where mappings are looked for by the name of their app.
@@ -33,14 +33,8 @@ pub struct TryArguments {
     /// Write what was seen as a test file beside the mapping, such as APP.recorded.test.yaml
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Where an app really is: APP=URL, instead of its mapping's base_url
-    #[arg(
-        long = "base-url",
-        value_name = "APP=URL",
-        env = "SCIM_BRIDGE_BASE_URL",
-        value_delimiter = ','
-    )]
-    base_urls: Vec<String>,
+    #[command(flatten)]
+    base_urls: BaseUrlArguments,
     /// Text, or JSON for programs
     #[arg(long, value_enum, default_value = "text")]
     format: OutputFormat,
@@ -48,7 +42,7 @@ pub struct TryArguments {
 
 /// Runs it. Exit code 1 when something is not as the mapping says, 3 when the app does not answer.
 pub fn run(arguments: &TryArguments) -> Result<ExitCode, CliError> {
-    let base_urls = BaseUrls::parse(&arguments.base_urls).map_err(CliError::usage)?;
+    let base_urls = arguments.base_urls.parse()?;
     let file = mapping_of(&arguments.app)?;
     if let Some(record) = &arguments.record {
         check_record(record, &file)?;

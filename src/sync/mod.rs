@@ -14,6 +14,7 @@ mod clock;
 mod command;
 mod conclude;
 mod cursor;
+mod disk;
 mod draft;
 mod engine;
 mod exchange;

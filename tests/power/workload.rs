@@ -159,11 +159,6 @@ impl<'w> Player<'w> {
         self.journal.as_ref()
     }
 
-    /// The calls whose intents were acknowledged.
-    pub fn sent(&self) -> &[(ChangeId, StepId)] {
-        &self.sent
-    }
-
     /// Plays a workload of so many pieces, with an opening first.
     pub async fn play(&mut self, pieces: usize, old: bool) -> Result<(), Stopped> {
         if old {
@@ -174,7 +169,8 @@ impl<'w> Player<'w> {
             let work = self.draw();
             self.work(work).await?;
         }
-        Ok(())
+        // The log is folded into the file, whatever is under way.
+        self.work(Work::Reopening).await
     }
 
     /// Gives the journal up as the end of the process does: nothing is closed properly.
@@ -222,6 +218,7 @@ impl<'w> Player<'w> {
         self.watch.mark(mark);
         self.carry_out(work).await?;
         self.watch.mark(mark + 1);
+        let _looking = self.watch.muted();
         let digest = Digest::of_file(&self.folder.join(FILE)).map_err(Stopped::Opening)?;
         let mut changes = BTreeMap::new();
         if let Some(journal) = &self.journal {
@@ -412,7 +409,7 @@ pub fn create(name: &str, size: usize, now: Timestamp) -> Accept {
     }
 }
 
-fn credential(id: &str, now: Timestamp) -> Credential {
+pub fn credential(id: &str, now: Timestamp) -> Credential {
     Credential {
         id: id.to_owned(),
         app: APP.into(),

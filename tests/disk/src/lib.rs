@@ -14,7 +14,7 @@ mod vfs;
 mod watch;
 
 pub use image::{Image, Keep, Policy, Replay, SECTOR};
-pub use watch::{Call, Event, Fault, How, Then, Watch};
+pub use watch::{Call, Event, Fault, How, Muted, Then, Watch};
 
 #[cfg(test)]
 mod tests;

@@ -187,7 +187,10 @@ impl Service {
             drain: Duration::from_secs(plan.listeners.drain),
         })
         .await
-        .map_err(CliError::finding)?;
+        .map_err(|error| match journal.failure() {
+            Some(why) => journal_lost(&format!("{}: {why}", plan.journal.db.display())),
+            None => CliError::finding(error),
+        })?;
         let key = new_control_key()?;
         let config = server_config(&plan.listeners, key.to_string())?;
         let started = server::start(config, bridge.clone(), metrics, feed.clone()).await;
@@ -314,6 +317,15 @@ async fn open_journal(arguments: &JournalArguments, wait: Duration) -> Result<Jo
     }
 }
 
+/// The journal cannot be trusted any more: the process ends, the next start recovers.
+fn journal_lost(why: &str) -> CliError {
+    CliError::environment(format!(
+        "{why}. Nothing more was answered as accepted. Start again: what was accepted is \
+         recovered and the file is checked. If that says it is damaged, keep the file and put a \
+         backup in its place (docs/operating.md, \"A damaged journal\")"
+    ))
+}
+
 /// Written whole and then renamed, so that who waits for it never reads a part.
 pub(super) fn write_ready_file(file: &Path, ready: &serde_json::Value) -> Result<(), CliError> {
     let failed = |e: std::io::Error| {
@@ -339,12 +351,7 @@ async fn until_told_to_end(service: &Service) -> Result<(), CliError> {
             _ = interrupt.recv() => break,
             // What is on disk is no longer sure. Crash only: the next start recovers it.
             why = service.bridge.failed() => {
-                let message = format!(
-                    "{why}. Nothing more was answered as accepted. Start again: what was accepted \
-                     is recovered and the file is checked. If that says it is damaged, keep the \
-                     file and put a backup in its place (docs/operating.md, \"A damaged journal\")"
-                );
-                return Err(CliError::environment(message));
+                return Err(journal_lost(&why));
             }
             _ = hangup.recv() => service.reload().await,
             _ = looks.tick() => service.look(false).await,

@@ -117,8 +117,9 @@ pub struct Player<'w> {
     begun: u64,
 }
 
-/// Why the work stopped.
+/// Why the work stopped; told when it was not to.
 #[derive(Debug)]
+#[allow(dead_code)]
 pub enum Stopped {
     Opening(String),
     Journal(JournalError),

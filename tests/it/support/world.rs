@@ -186,6 +186,18 @@ impl World {
         }
     }
 
+    /// Starts a bridge that is to fail by itself: why it does not start, or ends.
+    pub async fn fails(&self) -> String {
+        match Service::start(self.plan()).await {
+            Err(error) => error.to_string(),
+            Ok(service) => {
+                let why = guarded("it fails", service.bridge.failed()).await;
+                service.stop().await;
+                why
+            }
+        }
+    }
+
     /// The command that makes a token for the app.
     pub fn token_create(&self) -> Command {
         Command::TokenCreate { app: self.name.to_owned(), label: "test".into(), expires: None }

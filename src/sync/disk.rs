@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::clock::later;
-use super::engine::{Engine, lock};
+use super::engine::{Engine, Pause, lock};
 use crate::change::ResourceId;
 use crate::journal::JournalError;
 use crate::observe::alarm;
@@ -104,6 +104,10 @@ impl Engine {
         tracing::warn!("the clock was set: waits begin anew");
         self.journal.restart_doubts(now).await?;
         for app in self.apps() {
+            lock(&app.breaker).reset();
+            if matches!(app.pause(), Pause::Auth { .. }) {
+                app.set_pause(Pause::Auth { until: now });
+            }
             self.journal.clamp_due(app.name(), now).await?;
         }
         Ok(())

@@ -87,7 +87,7 @@ async fn below_the_reserve_nothing_is_taken_in_and_reads_go_on() {
     // The alarm comes with the next look, once.
     shows(&world, "scim_bridge_disk_full{} 1").await;
     shows(&world, "scim_bridge_alarms_total{code=\"disk-full\"} 1").await;
-    assert_eq!(world.writes().len(), 1, "what waited is not begun: only George's create");
+    assert!(world.writes().is_empty(), "what waited is not begun");
 
     world.free.store(1 << 40, Ordering::SeqCst);
     becomes_ready(&world, 200).await;

@@ -12,8 +12,8 @@ use tokio::sync::broadcast::error::RecvError;
 use super::options::{JournalArguments, LogChoice};
 use super::serve::{ListenerArguments, Service, ServicePlan, write_ready_file};
 use super::{CliError, runtime, traffic};
-use crate::mapping::Source;
 use crate::journal::{Gauge, Reserve, Room};
+use crate::mapping::Source;
 use crate::observe::{Feed, init_log};
 use crate::sync::{BaseUrls, Command, load};
 

@@ -165,11 +165,10 @@ pub(super) fn open(open: Open) -> Result<(Journal, Recovery), OpenError> {
         // Otherwise a power cut can bring back the log of the file's making and empty it.
         backup::sync_directory(&path).map_err(|e| OpenError::failed("flushing", &path, &e))?;
     }
-    let mut recovery =
-        recover(&mut conn, open.now).map_err(|e| match e {
-            JournalError::Unknown(words) => OpenError::Damaged { path: path.clone(), words },
-            e => OpenError::failed("recovering", &path, &e),
-        })?;
+    let mut recovery = recover(&mut conn, open.now).map_err(|e| match e {
+        JournalError::Unknown(words) => OpenError::Damaged { path: path.clone(), words },
+        e => OpenError::failed("recovering", &path, &e),
+    })?;
     recovery.created = created;
     recovery.backup = backup;
     let readers = (0..READERS)

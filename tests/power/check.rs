@@ -130,7 +130,9 @@ fn judge(found: Digest, states: &States, acked: usize, begun: usize) -> Option<L
     let right = acked == 0
         || states.told[last..begun.min(states.told.len())].iter().any(|told| told.digest == found);
     let stage = states.stages.get(&found);
-    if right || stage.is_some_and(|pieces| pieces.iter().any(|piece| *piece >= acked && *piece < begun)) {
+    if right
+        || stage.is_some_and(|pieces| pieces.iter().any(|piece| *piece >= acked && *piece < begun))
+    {
         return None;
     }
     let known = states.told[..last].iter().any(|told| told.digest == found) || stage.is_some();
@@ -166,8 +168,10 @@ async fn look_inside(journal: &Journal, states: &States, acked: usize) -> Result
         let Some(detail) = detail else { return Err(format!("change {number} is gone")) };
         let went_back = matches!(
             (state, &detail.row.state),
-            (ChangeState::Applied, ChangeState::Queued | ChangeState::Sending | ChangeState::InDoubt)
-                | (ChangeState::Sending | ChangeState::InDoubt, ChangeState::Queued)
+            (
+                ChangeState::Applied,
+                ChangeState::Queued | ChangeState::Sending | ChangeState::InDoubt
+            ) | (ChangeState::Sending | ChangeState::InDoubt, ChangeState::Queued)
         );
         // An end of the call may be on disk already without having been told.
         let may_be_ahead = states.told.get(acked).is_some();

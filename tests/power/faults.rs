@@ -163,7 +163,9 @@ fn no_fault_of_the_disk_loses_or_invents_anything() {
         let step = if all { 1 } else { (count as usize / 8).max(1) };
         let hows: &[How] = if call == Call::Write { &[How::Full, How::Io] } else { &[How::Io] };
         for nth in (1..=count).step_by(step) {
-            for (how, then) in hows.iter().flat_map(|how| [(*how, Then::Works), (*how, Then::FailsToo)]) {
+            for (how, then) in
+                hows.iter().flat_map(|how| [(*how, Then::Works), (*how, Then::FailsToo)])
+            {
                 let fault = Fault { call, nth, how, then };
                 match runtime.block_on(with_fault(fault, &reference)) {
                     Ok(None) => {}
@@ -176,7 +178,8 @@ fn no_fault_of_the_disk_loses_or_invents_anything() {
             }
         }
     }
-    let came: BTreeMap<String, u64> = came.into_iter().map(|(k, n)| (format!("{k:?}"), n)).collect();
+    let came: BTreeMap<String, u64> =
+        came.into_iter().map(|(k, n)| (format!("{k:?}"), n)).collect();
     println!("faults: {faults} injected, {} wrong; {came:?}", wrong.len());
     let json = serde_json::json!({"injected": faults, "wrong": wrong.len(), "came": came});
     println!("figures-faults: {json}");

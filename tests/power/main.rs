@@ -4,7 +4,8 @@
 //! disks that can come of it; `faults` fails every call to the disk in turn; `flips` turns bits.
 //! Each has controls: weaker settings and planted losses that must be seen.
 //!
-//! `POWER_WORKLOADS=n` plays so many workloads (default 1), `POWER_SEED=n` others (default 1).
+//! `POWER_WORKLOADS=n` plays so many workloads (default 1) of `POWER_PIECES=n` pieces of work, from
+//! `POWER_SEED=n` on (default 1); `POWER_FAULTS=1` fails every call to the disk, not only every n-th.
 
 #![allow(clippy::unwrap_used)]
 

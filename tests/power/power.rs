@@ -83,7 +83,10 @@ fn record(seed: u64, pieces: usize) -> Recording {
     watch.record();
     let mut player = Player::new(&watch, folder.path(), seed);
     let (events, told) = runtime().block_on(async {
-        player.play(pieces, seed.is_multiple_of(2)).await.unwrap_or_else(|e| panic!("seed {seed}: {e:?}"));
+        player
+            .play(pieces, seed.is_multiple_of(2))
+            .await
+            .unwrap_or_else(|e| panic!("seed {seed}: {e:?}"));
         let events = watch.events();
         player.abandon();
         (events, std::mem::take(&mut player.told))
@@ -218,7 +221,8 @@ impl Recording {
             replay.play(event, &self.events[at + 1..]);
             let told = progress.acked.checked_sub(1).map(|last| &self.states.told[last]);
             let acked = matches!(event, Event::Mark(mark) if mark % 2 == 1);
-            let Some(told) = told.filter(|told| acked && told.work == super::workload::Work::Backup)
+            let Some(told) =
+                told.filter(|told| acked && told.work == super::workload::Work::Backup)
             else {
                 continue;
             };
@@ -242,7 +246,7 @@ impl Recording {
 fn no_power_cut_loses_what_was_acknowledged() {
     let workloads = number("POWER_WORKLOADS", 1);
     let first = number("POWER_SEED", 1);
-    let pieces = number("POWER_PIECES", 24) as usize;
+    let pieces = number("POWER_PIECES", 14) as usize;
     let mut full = Figures::default();
     let mut backups = Figures::default();
     let mut controls = [

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use disk::Watch;
 use jiff::Timestamp;
 use scim_bridge::change::{
-    AnswerClass, ChangeId, ChangeState, InDoubtRule, Kind, ResourceId, StepClass, StepId, Verb,
-    WaitReason,
+    AnswerClass, ChangeId, ChangeState, Failure, InDoubtRule, Kind, ResourceId, StepClass, StepId,
+    Verb, WaitReason,
 };
 use scim_bridge::journal::{
     Accept, Accepted, Credential, CredentialHash, CredentialKind, End, HashKind, Journal,
@@ -196,9 +196,9 @@ impl<'w> Player<'w> {
                 Settle | Wait => self.at_stage(|stage| matches!(stage, Stage::Ended(_))).is_some(),
                 Read => !self.people.is_empty(),
                 // What is under way would be in doubt, and the players' own view of it wrong.
-                Reopening => {
-                    self.at_stage(|stage| matches!(stage, Stage::Begun(..) | Stage::Ended(_))).is_none()
-                }
+                Reopening => self
+                    .at_stage(|stage| matches!(stage, Stage::Begun(..) | Stage::Ended(_)))
+                    .is_none(),
                 _ => true,
             };
             if possible {
@@ -314,7 +314,7 @@ impl<'w> Player<'w> {
                     reason: WaitReason::Outage,
                     until: at(self.seconds),
                     internal: Some("the app is down".into()),
-                    charged: true,
+                    failure: Failure::App,
                     now,
                 };
                 journal.wait(wait).await?;

@@ -185,9 +185,10 @@ impl Replay {
             .collect();
         for file in removed {
             // Up to its last removal; what was written to a new file of that name is still open.
-            let gone = self.pending.iter().rposition(|(of, event)| {
-                *of == file && matches!(event, Event::Delete { .. })
-            });
+            let gone = self
+                .pending
+                .iter()
+                .rposition(|(of, event)| *of == file && matches!(event, Event::Delete { .. }));
             let mut at = 0;
             self.pending.retain(|(of, _)| {
                 at += 1;

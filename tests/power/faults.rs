@@ -118,8 +118,9 @@ async fn look_after(
         // Work of several transactions (claim and intent; close and open) may be there in part.
         let next = SCRIPT[told.len().min(SCRIPT.len() - 1)];
         let ahead = reference.get(told.len()).is_some_and(|next| next.digest == digest);
-        let may_be_ahead = came == Came::Poisoned || came == Came::Unnoticed || next.has_stages();
-        if !acknowledged && !(ahead && may_be_ahead) && !next.has_stages() {
+        let may_be_ahead = came == Came::Poisoned || came == Came::Unnoticed;
+        let right = acknowledged || ahead && may_be_ahead || next.has_stages();
+        if !right {
             return Err(format!("another state than acknowledged, {came:?} in {next:?}"));
         }
     }

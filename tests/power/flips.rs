@@ -69,10 +69,7 @@ fn damage_of_the_structure_is_found_at_the_start() {
             let _unflushed = Watch::over(image.path()).unwrap();
             let path = image.path().join(FILE);
             std::fs::write(&path, &bytes).unwrap();
-            let found = match Digest::of_file(&path) {
-                Err(_) => None,
-                Ok(found) => Some(found),
-            };
+            let found = Digest::of_file(&path).ok();
             let came = match (runtime.block_on(start(image.path())), found) {
                 (Err(words), _) => {
                     assert!(!words.is_empty());

@@ -425,6 +425,8 @@ pub fn credential(id: &str, now: Timestamp) -> Credential {
 
 fn intent(change: ChangeId, now: Timestamp) -> StepIntent {
     StepIntent {
+        resource: None,
+        after_end: false,
         change,
         also: Vec::new(),
         mapping: "m1".into(),

@@ -12,6 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::options::{JournalArguments, LogChoice};
 use super::serve::{ListenerArguments, Service, ServicePlan, write_ready_file};
 use super::{CliError, runtime, traffic};
+use crate::journal::{Gauge, Reserve, Room};
 use crate::mapping::Source;
 use crate::observe::{Feed, init_log};
 use crate::sync::{BaseUrls, Command, load};
@@ -140,6 +141,7 @@ async fn start(
         },
         mappings,
         wait_for_lock: Duration::ZERO,
+        room: Room { reserve: Reserve::Bytes(0), gauge: Gauge::Volume },
     })
     .await
 }

@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::options::{BaseUrlArguments, JournalArguments, LogChoice};
 use super::{CliError, control, runtime};
-use crate::journal::{Journal, KeySource, Keys};
+use crate::journal::{Gauge, Journal, KeySource, Keys, Reserve, Room};
 use crate::observe::{Feed, Metrics, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
@@ -50,6 +50,10 @@ pub struct ServeArguments {
     /// Wait so long (seconds) for another process to let go of the journal
     #[arg(long, value_name = "SECONDS", default_value_t = 0, env = "SCIM_BRIDGE_WAIT_FOR_LOCK")]
     wait_for_lock: u64,
+    /// Keep so much of the journal's volume free (64MiB); below it nothing is taken in. Default:
+    /// 256MiB, or a tenth of a smaller volume
+    #[arg(long, value_name = "SIZE", env = "SCIM_BRIDGE_DISK_RESERVE")]
+    disk_reserve: Option<Reserve>,
     /// Print the effective options and end
     #[arg(long)]
     print_config: bool,
@@ -114,6 +118,10 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
             mappings,
             sources: Some(sources),
             wait_for_lock: Duration::from_secs(arguments.wait_for_lock),
+            room: Room {
+                reserve: arguments.disk_reserve.unwrap_or_default(),
+                gauge: Gauge::Volume,
+            },
         };
         let service = Service::start(plan).await?;
         service.say_where();
@@ -141,6 +149,8 @@ pub struct ServicePlan {
     pub sources: Option<Arc<Sources>>,
     /// How long another process may keep the journal.
     pub wait_for_lock: Duration,
+    /// What must stay free on the journal's volume.
+    pub room: Room,
 }
 
 /// A bridge that serves: the whole program in one process.
@@ -161,6 +171,7 @@ impl Service {
     pub async fn start(plan: ServicePlan) -> Result<Self, CliError> {
         let keys = open_keys(&plan.journal)?;
         let journal = open_journal(&plan.journal, plan.wait_for_lock).await?;
+        journal.keep_room(plan.room);
         let metrics = Arc::new(Metrics::new());
         let feed = Feed::new();
         let bridge = Bridge::start(BridgeConfig {
@@ -176,7 +187,10 @@ impl Service {
             drain: Duration::from_secs(plan.listeners.drain),
         })
         .await
-        .map_err(CliError::finding)?;
+        .map_err(|error| match journal.failure() {
+            Some(why) => journal_lost(&format!("{}: {why}", plan.journal.db.display())),
+            None => CliError::finding(error),
+        })?;
         let key = new_control_key()?;
         let config = server_config(&plan.listeners, key.to_string())?;
         let started = server::start(config, bridge.clone(), metrics, feed.clone()).await;
@@ -303,6 +317,15 @@ async fn open_journal(arguments: &JournalArguments, wait: Duration) -> Result<Jo
     }
 }
 
+/// The journal cannot be trusted any more: the process ends, the next start recovers.
+fn journal_lost(why: &str) -> CliError {
+    CliError::environment(format!(
+        "{why}. Nothing more was answered as accepted. Start again: what was accepted is \
+         recovered and the file is checked. If that says it is damaged, keep the file and put a \
+         backup in its place (docs/operating.md, \"A damaged journal\")"
+    ))
+}
+
 /// Written whole and then renamed, so that who waits for it never reads a part.
 pub(super) fn write_ready_file(file: &Path, ready: &serde_json::Value) -> Result<(), CliError> {
     let failed = |e: std::io::Error| {
@@ -328,8 +351,7 @@ async fn until_told_to_end(service: &Service) -> Result<(), CliError> {
             _ = interrupt.recv() => break,
             // What is on disk is no longer sure. Crash only: the next start recovers it.
             why = service.bridge.failed() => {
-                let message = format!("the journal failed ({why}); start again to recover");
-                return Err(CliError::environment(message));
+                return Err(journal_lost(&why));
             }
             _ = hangup.recv() => service.reload().await,
             _ = looks.tick() => service.look(false).await,

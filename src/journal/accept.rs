@@ -22,6 +22,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: nothing may be acknowledged.
     pub async fn accept(&self, accept: Accept) -> Result<Accepted, JournalError> {
+        self.with_room()?;
         self.write("accepting a change", move |tx| run(tx, &accept)).await
     }
 }

@@ -12,6 +12,7 @@ mod backup;
 mod belongings;
 mod changes;
 mod claim;
+mod disk;
 mod edges;
 mod former;
 mod fs_kind;
@@ -44,6 +45,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+pub use disk::{DiskLook, Gauge, Reserve, Room};
 pub use keys::{KeyError, KeySource, Keys, Sealed};
 pub use lock::{Holder, Lock, LockError, read_lock};
 pub use open::{Open, OpenError};
@@ -93,6 +95,7 @@ struct Shared {
     poison: OnceLock<String>,
     events: broadcast::Sender<Event>,
     touched: tokens::LastTouch,
+    disk: disk::Disk,
 }
 
 impl Shared {
@@ -101,6 +104,7 @@ impl Shared {
             poison: OnceLock::new(),
             events: broadcast::Sender::new(EVENT_QUEUE),
             touched: tokens::LastTouch::default(),
+            disk: disk::Disk::default(),
         })
     }
 
@@ -111,11 +115,13 @@ impl Shared {
         }
     }
 
-    /// Remembers an error after which nothing may be written.
+    /// Remembers an error after which nothing may be written, or nothing new for now.
     fn watch(&self, error: &JournalError) {
-        if let JournalError::Unknown(words) = error {
+        match error {
             // A second such error says nothing new.
-            let _ = self.poison.set(words.clone());
+            JournalError::Unknown(words) => drop(self.poison.set(words.clone())),
+            JournalError::Full => self.disk.refused(),
+            JournalError::Refused(_) | JournalError::Closed => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -108,6 +109,18 @@ pub enum OpenError {
         /// Why.
         words: String,
     },
+    /// It is damaged; nothing was written to it.
+    #[error(
+        "{} is damaged ({words}); it is left as it is. Keep it with its -wal file, and put a \
+         backup in its place: docs/operating.md, \"A damaged journal\"",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        words: String,
+    },
     /// Anything else.
     #[error("{doing} {}: {words}", path.display())]
     Failed {
@@ -125,6 +138,9 @@ impl OpenError {
         // SQLite tells so of any file that does not begin like one of its own.
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
             return Self::NotAJournal { path: path.to_owned() };
+        }
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
+            return Self::Damaged { path: path.to_owned(), words: error.to_string() };
         }
         Self::failed(doing, path, error)
     }
@@ -149,8 +165,10 @@ pub(super) fn open(open: Open) -> Result<(Journal, Recovery), OpenError> {
         // Otherwise a power cut can bring back the log of the file's making and empty it.
         backup::sync_directory(&path).map_err(|e| OpenError::failed("flushing", &path, &e))?;
     }
-    let mut recovery =
-        recover(&mut conn, open.now).map_err(|e| OpenError::failed("recovering", &path, &e))?;
+    let mut recovery = recover(&mut conn, open.now).map_err(|e| match e {
+        JournalError::Unknown(words) => OpenError::Damaged { path: path.clone(), words },
+        e => OpenError::failed("recovering", &path, &e),
+    })?;
     recovery.created = created;
     recovery.backup = backup;
     let readers = (0..READERS)
@@ -318,6 +336,8 @@ fn start(
     opened: Timestamp,
 ) -> Result<Journal, OpenError> {
     let shared = Shared::new();
+    shared.disk.settle_in(&path);
+    shared.disk.checking.store(!recovery.clean, Ordering::SeqCst);
     let (writes, commands) = mpsc::channel(WRITE_QUEUE);
     let writer = Writer::new(conn, recovery.boot, opened, Arc::clone(&shared));
     let threads = |e: std::io::Error| OpenError::failed("starting the threads of", &path, &e);

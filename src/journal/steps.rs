@@ -23,6 +23,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: nothing may be sent. `Refused` if a change has ended or is parked.
     pub async fn begin_step(&self, intent: StepIntent) -> Result<StepId, JournalError> {
+        self.with_room()?;
         self.write("recording the intent of a call", move |tx| begin(tx, &intent)).await
     }
 
@@ -31,7 +32,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]; `Refused` if the step is not under way.
     pub async fn end_step(&self, step: StepId, end: StepEnd) -> Result<StepEnded, JournalError> {
-        self.write("recording the outcome of a call", move |tx| {
+        let ended = self.write("recording the outcome of a call", move |tx| {
             let (resource, state) = step_head(tx.conn, step)?;
             if state != StepState::Sending {
                 return Err(JournalError::Refused(format!("step {} is not under way", step.0)));
@@ -55,8 +56,13 @@ impl Journal {
             move_changes(tx.conn, step, &resource)?;
             let replaced_by = end.replaces.then_some(change_of(tx.conn, step)?);
             record_link(tx, &resource, end.link.as_ref(), replaced_by, end.now)
-        })
-        .await
+        });
+        let ended = ended.await;
+        if ended == Err(JournalError::Full) {
+            // When there is room again, nobody knows any more: it is in doubt then.
+            self.inner.shared.disk.unwritten(step);
+        }
+        ended
     }
 
     /// Ends the doubt about a step: what it did is known now.

@@ -6,13 +6,14 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Shared;
 use super::types::{Event, JournalError};
+use super::{Shared, disk};
 
 /// The most transactions that share one commit.
 pub(super) const BATCH: usize = 128;
@@ -124,8 +125,12 @@ impl Writer {
         &mut self.conn
     }
 
-    /// Works until told to stop or until every handle is gone.
+    /// Works until told to stop or until every handle is gone; after an unclean end the file is
+    /// checked first.
     pub fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        if self.shared.disk.checking.load(Ordering::SeqCst) {
+            disk::check(&self.conn, &self.shared);
+        }
         while let Some(command) = commands.blocking_recv() {
             let mut stop = None;
             match command {
@@ -180,6 +185,7 @@ impl Writer {
         more: &mut dyn FnMut() -> Option<Box<dyn Job>>,
     ) -> Result<Vec<Event>, JournalError> {
         self.shared.healthy()?;
+        self.shared.disk.measure();
         let exec = |sql: &str| self.conn.prepare_cached(sql)?.execute([]).map(drop);
         exec("BEGIN IMMEDIATE")?;
         let tx = Tx {
@@ -198,7 +204,8 @@ impl Writer {
                 // SQLite undoes the whole transaction by itself on some errors (a full disk):
                 // then nothing of this batch is written.
                 Some(error) if self.conn.is_autocommit() => return Err(error),
-                Some(_) => {
+                Some(error) => {
+                    self.shared.watch(&error);
                     exec("ROLLBACK TO work")?;
                     tx.events.borrow_mut().truncate(told);
                 }
@@ -217,6 +224,11 @@ impl Writer {
             JournalError::Full => JournalError::Full,
             other => JournalError::Unknown(format!("commit: {other}")),
         })?;
+        // What went into a file that was taken away would be acknowledged and gone.
+        if let Err(taken) = self.shared.disk.in_place() {
+            self.shared.disk.rescue(&self.conn);
+            return Err(taken);
+        }
         Ok(tx.events.into_inner())
     }
 

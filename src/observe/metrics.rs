@@ -96,6 +96,8 @@ pub struct Metrics {
     certificate_expires: Family<NoLabels, Seconds>,
     token_expires: Family<TokenLabels, Seconds>,
     app_enabled: Family<AppLabels, Gauge>,
+    disk_free: Family<NoLabels, Gauge>,
+    disk_full: Family<NoLabels, Gauge>,
     app_paused: Family<PauseLabels, Gauge>,
 }
 
@@ -116,6 +118,8 @@ impl Metrics {
             certificate_expires: Family::default(),
             token_expires: Family::default(),
             app_enabled: Family::default(),
+            disk_free: Family::default(),
+            disk_full: Family::default(),
             app_paused: Family::default(),
         };
         metrics.register();
@@ -171,11 +175,29 @@ impl Metrics {
             self.app_enabled.clone(),
         );
         registry.register(
+            "disk_free_bytes",
+            "Free bytes on the journal's volume",
+            self.disk_free.clone(),
+        );
+        registry.register(
+            "disk_full",
+            "1 while nothing is taken in because the journal's volume has no room, else 0",
+            self.disk_full.clone(),
+        );
+        registry.register(
             "app_paused",
             "1 while nothing but a probe is sent to an app: it fails (outage), asked for a rest \
              (rate) or refuses the bridge's credential (auth)",
             self.app_paused.clone(),
         );
+    }
+
+    /// How much is free beside the journal, if that is known, and whether it is too little.
+    pub fn set_disk(&self, free: Option<u64>, full: bool) {
+        if let Some(free) = free {
+            self.disk_free.get_or_create(&[]).set(gauge(free));
+        }
+        self.disk_full.get_or_create(&[]).set(i64::from(full));
     }
 
     /// Whether an app is served.

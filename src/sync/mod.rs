@@ -16,6 +16,7 @@ mod command;
 mod conclude;
 mod converge;
 mod cursor;
+mod disk;
 mod draft;
 mod engine;
 mod exchange;

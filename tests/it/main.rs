@@ -16,6 +16,7 @@ mod cli;
 mod corpus;
 mod diff;
 mod directory;
+mod disk_states;
 mod doubt;
 mod groups;
 mod journal;

@@ -3,6 +3,7 @@
 
 mod admin;
 mod crash;
+mod disk;
 mod life;
 mod lists;
 mod membership;

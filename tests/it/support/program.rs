@@ -136,6 +136,13 @@ impl Server {
         self.end()
     }
 
+    /// Waits until it ends by itself; gives its exit code and what it wrote.
+    #[allow(dead_code)] // the crash test has a binary of its own
+    pub fn ended(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().expect("it ends");
+        (status.code(), self.end())
+    }
+
     /// SIGHUP.
     #[allow(dead_code)] // the crash test has a binary of its own
     pub fn hang_up(&self) {

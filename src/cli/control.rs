@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::options::JournalArguments;
-use super::{CliError, app, runtime};
-use crate::journal::{Holder, Journal, Open, read_lock};
+use super::{CliError, app, runtime, serve};
+use crate::journal::{Holder, Journal, Keys, Open, read_lock};
 use crate::sync::{Clock, Command, CommandError};
 
 /// Carries the command out and gives its result.
@@ -41,7 +41,7 @@ fn by_ourselves(arguments: &JournalArguments, command: Command) -> Result<Value,
     }
     runtime()?.block_on(async {
         let (journal, _) =
-            Journal::open(open(arguments)).map_err(|e| CliError::environment(e.to_string()))?;
+            Journal::open(open(arguments, serve::open_keys(arguments)?)).map_err(|e| CliError::environment(e.to_string()))?;
         let result = app::switch_without_server(&journal, arguments, command).await;
         journal.close().await.map_err(CliError::environment)?;
         result
@@ -49,9 +49,10 @@ fn by_ourselves(arguments: &JournalArguments, command: Command) -> Result<Value,
 }
 
 /// How the arguments open the journal.
-pub fn open(arguments: &JournalArguments) -> Open {
+pub fn open(arguments: &JournalArguments, keys: Keys) -> Open {
     Open {
         path: arguments.db.clone(),
+        keys,
         allow_network_filesystem: arguments.allow_network_filesystem,
         now: Clock::System.now(),
     }

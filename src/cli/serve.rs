@@ -160,7 +160,7 @@ impl Service {
     /// What stands in the way, with what to do.
     pub async fn start(plan: ServicePlan) -> Result<Self, CliError> {
         let keys = open_keys(&plan.journal)?;
-        let journal = open_journal(&plan.journal, plan.wait_for_lock).await?;
+        let journal = open_journal(&plan.journal, &keys, plan.wait_for_lock).await?;
         let metrics = Arc::new(Metrics::new());
         let feed = Feed::new();
         let bridge = Bridge::start(BridgeConfig {
@@ -282,10 +282,14 @@ pub(super) fn open_keys(arguments: &JournalArguments) -> Result<Keys, CliError> 
     Ok(keys)
 }
 
-async fn open_journal(arguments: &JournalArguments, wait: Duration) -> Result<Journal, CliError> {
+async fn open_journal(
+    arguments: &JournalArguments,
+    keys: &Keys,
+    wait: Duration,
+) -> Result<Journal, CliError> {
     let give_up = tokio::time::Instant::now() + wait;
     loop {
-        match Journal::open(control::open(arguments)) {
+        match Journal::open(control::open(arguments, keys.clone())) {
             Ok((journal, recovery)) => {
                 if recovery.doubtful_steps > 0 {
                     let count = recovery.doubtful_steps;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::Journal;
+use super::audit::{About, What};
 use super::lanes::{self, Of};
 use super::links;
 use super::settle::drop_secrets;
@@ -161,16 +162,22 @@ impl Journal {
         self.write("retrying a change", move |tx| {
             let state = change_state(tx.conn, change)?;
             move_change(tx.conn, change, &state, ChangeEvent::Retry)?;
+            tx.tell(now, What::Retried, &About::Change(change))?;
             tx.conn
                 .prepare_cached("UPDATE changes SET attempts = 0 WHERE seq = ?1")?
                 .execute([change.0])?;
             // A person has looked at what no rule could decide.
-            tx.conn
+            let looked_at = tx
+                .conn
                 .prepare_cached(
                     "UPDATE steps SET resolved_at = ?2 WHERE change = ?1 AND state = 'in_doubt'
-                       AND in_doubt_rule = 'stop' AND resolved_at IS NULL",
+                       AND in_doubt_rule = 'stop' AND resolved_at IS NULL RETURNING change, id",
                 )?
-                .execute(params![change.0, Time(now)])?;
+                .query_map(params![change.0, Time(now)], About::call_at)?
+                .collect::<Result<Vec<_>, _>>()?;
+            for call in looked_at {
+                tx.tell(now, What::CallResolved, &call)?;
+            }
             let id = owner(tx.conn, change)?;
             let (app, kind) = links::head(tx, &id)?;
             let of = Of { id: &id, app: &app, kind };
@@ -191,6 +198,7 @@ impl Journal {
             tx.conn
                 .prepare_cached("UPDATE changes SET ended_at = ?2 WHERE seq = ?1")?
                 .execute(params![change.0, Time(now)])?;
+            tx.tell(now, What::Discarded, &About::Change(change))?;
             drop_secrets(tx.conn, change)?;
             tx.notify(Event::ChangeEnded { change, state: next });
             let id = owner(tx.conn, change)?;

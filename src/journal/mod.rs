@@ -7,6 +7,7 @@
 
 mod accept;
 mod apps;
+mod audit;
 mod away;
 mod backup;
 mod belongings;
@@ -33,6 +34,7 @@ mod sql;
 mod steps;
 mod tokens;
 pub mod types;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -51,6 +53,7 @@ pub use removals::Removals;
 pub use snapshots::SNAPSHOT_ROWS;
 pub use types::*;
 
+use audit::Chain;
 use memory::Memory;
 use reader::Readers;
 use writer::{Command, Tx, Work};
@@ -92,14 +95,17 @@ struct Shared {
     /// Set once, by the first error that leaves open what is on disk.
     poison: OnceLock<String>,
     events: broadcast::Sender<Event>,
+    /// With what the audit chain is written and checked.
+    chain: Chain,
     touched: tokens::LastTouch,
 }
 
 impl Shared {
-    fn new() -> Arc<Self> {
+    fn new(chain: Chain) -> Arc<Self> {
         Arc::new(Self {
             poison: OnceLock::new(),
             events: broadcast::Sender::new(EVENT_QUEUE),
+            chain,
             touched: tokens::LastTouch::default(),
         })
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
+use super::audit::{About, What};
 use super::lanes::{self, DEPENDENCY, Of};
 use super::sql::{AsJson, Time, change_state, maybe_json_at, maybe_time_at, move_change, time_at};
 use super::types::{
@@ -62,7 +63,7 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
         }
     }
     if !s.keep_doubts {
-        close_doubts(tx.conn, &s.resource, s.now)?;
+        close_doubts(tx, &s.resource, s.now)?;
     }
     if s.remove_resource {
         remove(tx, &s.resource, s.now)?;
@@ -148,6 +149,9 @@ fn end_change(
     if next.is_end() {
         drop_secrets(tx.conn, change)?;
     }
+    if let Some(what) = What::of_state(&next) {
+        tx.tell(now, what, &About::Change(change))?;
+    }
     tx.notify(Event::ChangeEnded { change, state: next });
     Ok(())
 }
@@ -158,17 +162,21 @@ pub(super) fn drop_secrets(conn: &Connection, change: ChangeId) -> Result<(), Jo
 }
 
 /// Doubts about steps whose changes have all ended are of no use to anybody any more.
-fn close_doubts(conn: &Connection, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
-    conn.prepare_cached(
+fn close_doubts(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
+    let mut close = tx.conn.prepare_cached(
         "UPDATE steps SET resolved_at = ?2,
            words = coalesce(words || '; ', '') || 'closed with its change'
          WHERE resource_id = ?1 AND state = 'in_doubt' AND resolved_at IS NULL
            AND NOT EXISTS (
              SELECT 1 FROM changes c WHERE c.ended_at IS NULL
                AND (c.seq = steps.change
-                 OR c.seq IN (SELECT a.change FROM step_changes a WHERE a.step = steps.id)))",
-    )?
-    .execute(params![id.0, Time(now)])?;
+                 OR c.seq IN (SELECT a.change FROM step_changes a WHERE a.step = steps.id)))
+         RETURNING change, id",
+    )?;
+    let closed = close.query_map(params![id.0, Time(now)], About::call_at)?;
+    for call in closed.collect::<Result<Vec<_>, _>>()? {
+        tx.tell(now, What::CallResolved, &call)?;
+    }
     Ok(())
 }
 

@@ -173,7 +173,7 @@ pub async fn carry_out(
         Command::ChangesRelease { app } => release(journal, &app, now).await,
         Command::AppRetarget { app } => {
             card(journal, &app).await?;
-            let forgotten = journal.retarget(&app).await.map_err(CommandError::journal)?;
+            let forgotten = journal.retarget(&app, now).await.map_err(CommandError::journal)?;
             Ok(json!({ "app": app, "forgotten_links": forgotten }))
         }
     }
@@ -237,19 +237,20 @@ async fn switch_alone(
         Switch::On => mapping.has_on_enable,
         Switch::Off => mapping.has_on_disable,
     };
+    let now = clock.now();
     if to == Switch::Off {
-        journal.set_app_enabled(app, false).await.map_err(CommandError::journal)?;
+        journal.set_app_enabled(app, false, now).await.map_err(CommandError::journal)?;
     }
     if mapping.is_none_or(|mapping| has_calls(&mapping)) {
         let hook = if enabled { "on_enable" } else { "on_disable" };
-        let now = if enabled { "stays as it was" } else { "is disabled" };
+        let is = if enabled { "stays as it was" } else { "is disabled" };
         return Err(CommandError::finding(&format!(
-            "'{app}' {now}, but the calls of {hook} were not made; start the server and repeat"
+            "'{app}' {is}, but the calls of {hook} were not made; start the server and repeat"
         )));
     }
     if enabled {
-        journal.set_app_enabled(app, true).await.map_err(CommandError::journal)?;
-        journal.clamp_due(app, clock.now()).await.map_err(CommandError::journal)?;
+        journal.set_app_enabled(app, true, now).await.map_err(CommandError::journal)?;
+        journal.clamp_due(app, now).await.map_err(CommandError::journal)?;
     }
     Ok(json!({ "app": app, "enabled": enabled, "calls": 0 }))
 }

@@ -18,7 +18,8 @@ use crate::journal::{Journal, KeySource, Keys};
 use crate::observe::{Feed, Metrics, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
-    Bridge, BridgeConfig, Clock, Environment, Ids, LoadError, Loaded, Sources, new_control_key,
+    Bridge, BridgeConfig, Clock, Environment, Ids, LoadError, Loaded, Retention, Sources,
+    new_control_key, span,
 };
 
 /// How often mapping files are looked at.
@@ -41,6 +42,8 @@ pub struct ServeArguments {
     listeners: ListenerArguments,
     #[command(flatten)]
     base_urls: BaseUrlArguments,
+    #[command(flatten)]
+    retention: RetentionArguments,
     /// How logs are written; RUST_LOG chooses what
     #[arg(long, value_enum, default_value = "text", env = "SCIM_BRIDGE_LOG")]
     log: LogChoice,
@@ -53,6 +56,30 @@ pub struct ServeArguments {
     /// Print the effective options and end
     #[arg(long)]
     print_config: bool,
+}
+
+/// How long the journal keeps what: 90d, 12h.
+#[derive(Debug, Clone, Args)]
+pub struct RetentionArguments {
+    /// Keep ended changes with their calls so long
+    #[arg(long, value_name = "TIME", default_value = "90d", env = "SCIM_BRIDGE_KEEP")]
+    keep: String,
+    /// Keep their requests and answers so long
+    #[arg(long, value_name = "TIME", default_value = "7d", env = "SCIM_BRIDGE_KEEP_BODIES")]
+    keep_bodies: String,
+    /// Keep so long who had which account, role and group
+    #[arg(long, value_name = "TIME", default_value = "400d", env = "SCIM_BRIDGE_KEEP_ACCESS")]
+    keep_access: String,
+}
+
+impl RetentionArguments {
+    fn parse(&self) -> Result<Retention, CliError> {
+        Ok(Retention {
+            keep: span(&self.keep)?,
+            keep_bodies: span(&self.keep_bodies)?,
+            keep_access: span(&self.keep_access)?,
+        })
+    }
 }
 
 /// Where it listens, and how.
@@ -101,6 +128,7 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
     init_log(arguments.log.into()).map_err(CliError::environment)?;
     let environment: Arc<Environment> = Arc::new(|name: &str| std::env::var(name).ok());
     let base_urls = arguments.base_urls.parse()?;
+    let retention = arguments.retention.parse()?;
     let sources = Arc::new(Sources::new(arguments.mappings, environment, base_urls));
     let mappings = sources.load().map_err(|error| match error {
         LoadError::Unreadable { .. } | LoadError::NothingThere(_) => CliError::environment(error),
@@ -113,6 +141,7 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
             listeners: arguments.listeners,
             mappings,
             sources: Some(sources),
+            retention,
             wait_for_lock: Duration::from_secs(arguments.wait_for_lock),
         };
         let service = Service::start(plan).await?;
@@ -139,6 +168,8 @@ pub struct ServicePlan {
     pub mappings: Vec<Loaded>,
     /// Where they are read again.
     pub sources: Option<Arc<Sources>>,
+    /// How long the journal keeps what.
+    pub retention: Retention,
     /// How long another process may keep the journal.
     pub wait_for_lock: Duration,
 }
@@ -189,6 +220,7 @@ impl Service {
         };
         let control = format!("http://{}", server.control_addr());
         journal.announce(Some(&control), Some(&key)).map_err(CliError::environment)?;
+        bridge.retain(plan.retention);
         let mut scim = BTreeMap::new();
         for door in bridge.doors() {
             let url = server.base_url(&door.app).unwrap_or_default();

@@ -172,10 +172,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub async fn tell_restored(&self, now: Timestamp) -> Result<(), JournalError> {
-        self.write("telling of a restore", move |tx| {
-            tx.tell(now, What::Restored, &About::Journal)
-        })
-        .await
+        self.write("telling of a restore", move |tx| tx.tell(now, What::Restored, &About::Journal))
+            .await
     }
 
     /// Keeps the text of a mapping, so that an old change can still be read with the mapping it

@@ -294,6 +294,25 @@ impl Chain {
         self.push(conn, now, &format!("{STILL}{word}"), &row.about, &row.digest)
     }
 
+    /// Whether a fact speaks of a row that is there.
+    pub(super) fn stands(
+        &self,
+        conn: &Connection,
+        what: What,
+        about: &About,
+    ) -> Result<bool, JournalError> {
+        Ok(what.columns().is_some() && self.digest(conn, what, about)?.is_some())
+    }
+
+    /// Puts a row in the place of the prefix that ended with `last`.
+    pub(super) fn put_anchor(&self, conn: &Connection, last: Row) -> Result<(), JournalError> {
+        let mut row = last;
+        row.what = What::PrunedUntil.word().to_owned();
+        row.about = About::Rows("rows", row.seq.unsigned_abs()).to_string();
+        row.digest = self.anchor(&row);
+        insert(conn, &row)
+    }
+
     fn push(
         &self,
         conn: &Connection,
@@ -307,23 +326,16 @@ impl Chain {
             .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))
             .optional()?;
         let (seq, before) = last.unwrap_or_default();
-        let seq = seq + 1;
-        let at = super::whole_millis(now);
         let mut row = Row {
-            seq,
-            at,
+            seq: seq + 1,
+            at: super::whole_millis(now),
             what: what.to_owned(),
             about: about.to_owned(),
             digest: digest.to_vec(),
             hash: Vec::new(),
         };
         row.hash = self.link(&before, &row);
-        conn.prepare_cached(
-            "INSERT INTO audit (seq, at, what, about, digest, hash)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![seq, Time(at), row.what, row.about, row.digest, row.hash])?;
-        Ok(())
+        insert(conn, &row)
     }
 
     /// The hash of a row after the one with that hash.
@@ -463,6 +475,14 @@ impl Chain {
         }
         Ok(())
     }
+}
+
+fn insert(conn: &Connection, row: &Row) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "INSERT INTO audit (seq, at, what, about, digest, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![row.seq, Time(row.at), row.what, row.about, row.digest, row.hash])?;
+    Ok(())
 }
 
 /// An HMAC over values that cannot run into one another.

@@ -28,6 +28,7 @@ mod open;
 mod reader;
 mod removals;
 mod resources;
+mod retention;
 mod settle;
 mod snapshots;
 mod sql;
@@ -50,6 +51,7 @@ pub use keys::{KeyError, KeySource, Keys, Sealed};
 pub use lock::{Holder, Lock, LockError, read_lock};
 pub use open::{Open, OpenError};
 pub use removals::Removals;
+pub use retention::PRUNE_ROWS;
 pub use snapshots::SNAPSHOT_ROWS;
 pub use types::*;
 

@@ -281,11 +281,7 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// What a crash left: calls that may have been made, lanes nobody works on.
-fn recover(
-    conn: &mut Connection,
-    chain: &Chain,
-    now: Timestamp,
-) -> Result<Recovery, JournalError> {
+fn recover(conn: &mut Connection, chain: &Chain, now: Timestamp) -> Result<Recovery, JournalError> {
     let tx = conn.transaction()?;
     let meta = |key: &str| -> rusqlite::Result<Option<String>> {
         tx.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()

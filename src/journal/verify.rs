@@ -93,12 +93,7 @@ struct Check<'c> {
 }
 
 impl Check<'_> {
-    fn chain(
-        &mut self,
-        cursor: &AuditCursor,
-        against: Option<&AuditHead>,
-        limit: u32,
-    ) -> Checked {
+    fn chain(&mut self, cursor: &AuditCursor, against: Option<&AuditHead>, limit: u32) -> Checked {
         let rows = self
             .conn
             .prepare_cached("SELECT * FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
@@ -136,9 +131,9 @@ impl Check<'_> {
     }
 
     fn changes(&self, after: i64, limit: u32) -> Checked {
-        let mut statement = self
-            .conn
-            .prepare_cached("SELECT seq, state FROM changes WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+        let mut statement = self.conn.prepare_cached(
+            "SELECT seq, state FROM changes WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        )?;
         let rows = statement
             .query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<Vec<(i64, String)>, _>>()?;
@@ -261,7 +256,9 @@ pub(super) fn follows(
 ) -> Result<Result<(), Broken>, JournalError> {
     let (seq, said) = (row.seq, format!("{} {}", row.about, row.what));
     let Some(what) = What::of(&row.what) else {
-        return Ok(Err(format!("row {seq} of the chain ('{said}') was altered: no fact is called so")));
+        return Ok(Err(format!(
+            "row {seq} of the chain ('{said}') was altered: no fact is called so"
+        )));
     };
     if what == What::PrunedUntil {
         return Ok(match chain.anchor(row) == row.digest {

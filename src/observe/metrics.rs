@@ -60,6 +60,11 @@ struct LoadLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhatLabels {
+    what: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
     code: &'static str,
 }
@@ -90,6 +95,7 @@ pub struct Metrics {
     certificate_expires: Family<NoLabels, Seconds>,
     token_expires: Family<TokenLabels, Seconds>,
     app_enabled: Family<AppLabels, Gauge>,
+    pruned: Family<WhatLabels, Counter>,
 }
 
 impl Metrics {
@@ -109,6 +115,7 @@ impl Metrics {
             certificate_expires: Family::default(),
             token_expires: Family::default(),
             app_enabled: Family::default(),
+            pruned: Family::default(),
         };
         metrics.register();
         metrics
@@ -162,12 +169,18 @@ impl Metrics {
             "1 for an app that is served, 0 for one that an operator switched off",
             self.app_enabled.clone(),
         );
+        registry.register("pruned", "Old rows of the journal that went", self.pruned.clone());
     }
 
     /// Whether an app is served.
     pub fn set_app_enabled(&self, app: &str, enabled: bool) {
         let labels = AppLabels { app: app.to_owned() };
         self.app_enabled.get_or_create(&labels).set(i64::from(enabled));
+    }
+
+    /// So many old rows of the journal went.
+    pub fn pruned(&self, what: &'static str, count: u64) {
+        self.pruned.get_or_create(&WhatLabels { what }).inc_by(count);
     }
 
     /// A SCIM request was answered. `app` is the empty text outside every app's root.
@@ -278,6 +291,7 @@ mod tests {
         metrics.mapping_loaded("altr", false);
         metrics.set_certificate_expires(-1.0);
         metrics.set_token_expires("altr", "okta", 60.0);
+        metrics.pruned("changes", 4);
         let text = metrics.encode();
         for line in [
             r#"scim_bridge_requests_total{app="altr",method="GET",resource="Users",status="200"} 1"#,
@@ -291,6 +305,7 @@ mod tests {
             r#"scim_bridge_mapping_refused{app="altr"} 1"#,
             "scim_bridge_certificate_expires_seconds{} -1.0",
             r#"scim_bridge_token_expires_seconds{app="altr",label="okta"} 60.0"#,
+            r#"scim_bridge_pruned_total{what="changes"} 4"#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin;
+mod audit;
 mod crash;
 mod life;
 mod lists;
 mod membership;
 mod opening;
 mod order;
+mod retention;
 mod work;
 
 use jiff::Timestamp;

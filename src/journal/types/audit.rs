@@ -51,3 +51,21 @@ pub struct AuditSlice {
     /// The head to compare with is older than what retention has left of the chain.
     pub too_old: bool,
 }
+
+/// Changes that may go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outdated {
+    /// Which.
+    pub changes: Vec<crate::change::ChangeId>,
+    /// The last one that was looked at; `None`: there is nothing older than the time given.
+    pub next: Option<crate::change::ChangeId>,
+}
+
+/// What became of a slice of changes that may go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// How many of them were dealt with, from the first on.
+    pub looked_at: usize,
+    /// How many of those are gone.
+    pub changes: u64,
+}

@@ -12,7 +12,7 @@ pub use admin::{
     Credential, CredentialHash, CredentialKind, HashKind, HookCall, HookIntent, HookStep,
     SnapshotId, SnapshotKey, SnapshotPage, Token,
 };
-pub use audit::{AuditCursor, AuditHead, AuditPart, AuditSlice};
+pub use audit::{AuditCursor, AuditHead, AuditPart, AuditSlice, Forgotten, Outdated};
 pub use change::{
     Accept, Accepted, AppCounts, ChangeDetail, ChangeQuery, ChangeRow, Committed, Counts,
     MemberEdge, MemberOps, StepRow, StepState, Target, Twin,

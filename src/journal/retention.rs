@@ -154,7 +154,8 @@ impl Journal {
                     WHERE current = 0 AND removed_at < ?1 ORDER BY removed_at LIMIT ?2)",
                 "DELETE FROM members WHERE (group_id, user_id, period) IN
                    (SELECT group_id, user_id, period FROM members m INDEXED BY members_ended
-                    WHERE current = 0 AND removed_at IS NULL AND ?1 IS NOT NULL
+                    WHERE current = 0 AND removed_at IS NULL AND added_at IS NULL
+                      AND ?1 IS NOT NULL
                       AND NOT EXISTS (SELECT 1 FROM changes c
                                       WHERE c.seq IN (m.since_change, m.until_change))
                     LIMIT ?2)",

@@ -8,11 +8,12 @@ use super::audit::{About, What};
 use super::lanes::{self, Of};
 use super::sql::{AsJson, Time, change_state, maybe_json_at, maybe_time_at, move_change, time_at};
 use super::types::{
-    DesiredNow, EdgeEnd, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled, Settlement,
+    DesiredNow, Doubts, EdgeEnd, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled,
+    Settlement,
 };
 use super::writer::Tx;
 use super::{Journal, away, edges, former, links, members, next_modified, resources};
-use crate::change::{ChangeEvent, ChangeId, ResourceId, Woken};
+use crate::change::{ChangeEvent, ChangeId, ResourceId, StepId, Woken};
 
 impl Journal {
     /// Records what a round of work came to, and lets the lane go.
@@ -62,8 +63,10 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
             applied = Some(*change);
         }
     }
-    if !s.keep_doubts {
-        close_doubts(tx, &s.resource, s.now)?;
+    match &s.doubts {
+        Doubts::Kept => {}
+        Doubts::Closed => close_doubts(tx, &s.resource, &[], s.now)?,
+        Doubts::KeptOf(steps) => close_doubts(tx, &s.resource, steps, s.now)?,
     }
     if s.remove_resource {
         remove(tx, &s.resource, s.now)?;
@@ -71,6 +74,11 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     }
     if let Some(actual) = &s.actual {
         resources::put_actual(tx.conn, &s.resource, actual, s.now)?;
+    }
+    if let Some(known_as) = &s.known_as {
+        tx.conn
+            .prepare_cached("UPDATE links SET known_as = ?2 WHERE resource_id = ?1")?
+            .execute(params![s.resource.0, known_as])?;
     }
     if let Some(unread) = &s.unread {
         tx.conn
@@ -162,18 +170,25 @@ pub(super) fn drop_secrets(conn: &Connection, change: ChangeId) -> Result<(), Jo
 }
 
 /// Doubts about steps whose changes have all ended are of no use to anybody any more.
-fn close_doubts(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
+fn close_doubts(
+    tx: &Tx<'_>,
+    id: &ResourceId,
+    but: &[StepId],
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    let but = Value::from(but.iter().map(|step| step.0).collect::<Vec<_>>());
     let mut close = tx.conn.prepare_cached(
         "UPDATE steps SET resolved_at = ?2,
            words = coalesce(words || '; ', '') || 'closed with its change'
          WHERE resource_id = ?1 AND state = 'in_doubt' AND resolved_at IS NULL
+           AND id NOT IN (SELECT value FROM json_each(?3))
            AND NOT EXISTS (
              SELECT 1 FROM changes c WHERE c.ended_at IS NULL
                AND (c.seq = steps.change
                  OR c.seq IN (SELECT a.change FROM step_changes a WHERE a.step = steps.id)))
          RETURNING change, id",
     )?;
-    let closed = close.query_map(params![id.0, Time(now)], About::call_at)?;
+    let closed = close.query_map(params![id.0, Time(now), AsJson(&but)], About::call_at)?;
     for call in closed.collect::<Result<Vec<_>, _>>()? {
         tx.tell(now, What::CallResolved, &call)?;
     }

@@ -156,12 +156,13 @@ impl Engine {
         }
     }
 
-    /// What the apps still need: what was applied a moment ago lies over what they show, and
-    /// removals are counted over a time.
+    /// What the apps still need: what was applied a moment ago lies over what they show, what a late
+    /// call undid is done again, and removals are counted over a time.
     fn least(&self) -> Duration {
         let of_app = |app: &Arc<super::engine::App>| {
             let window = app.mapping.connect().max_removals.as_ref().map(|limit| limit.window);
-            app.mapping.sync().lag.max(window.unwrap_or_default())
+            let sync = app.mapping.sync();
+            sync.lag.max(sync.settle).max(window.unwrap_or_default())
         };
         self.apps().iter().map(of_app).max().unwrap_or_default().max(LEAST)
     }

@@ -38,7 +38,7 @@ fn token(id: &str) -> Credential {
 async fn end(journal: &Journal, name: &str, change: ChangeId, end: End) {
     let mut settlement = Settlement::of(id(&format!("id-{name}")), at(60));
     settlement.ends = vec![(change, end)];
-    settlement.keep_doubts = true;
+    settlement.doubts = Doubts::Kept;
     journal.settle(settlement).await.unwrap();
 }
 

@@ -57,7 +57,7 @@ async fn mixed(journal: &Journal) -> (Vec<(&'static str, ChangeId)>, ChangeId) {
     let step = journal.begin_step(intent(doubtful, StepClass::Create, 15)).await.unwrap();
     journal.end_step(step, in_doubt(16)).await.unwrap();
     let mut settlement = applied("id-doubtful", &[doubtful], 17);
-    settlement.keep_doubts = true;
+    settlement.doubts = Doubts::Kept;
     journal.settle(settlement).await.unwrap();
     stays.push(("in doubt", doubtful));
 

@@ -15,7 +15,7 @@ use super::{CliError, runtime, traffic};
 use crate::journal::{Gauge, Reserve, Room};
 use crate::mapping::Source;
 use crate::observe::{Feed, init_log};
-use crate::sync::{BaseUrls, Command, load};
+use crate::sync::{BaseUrls, Command, Retention, load};
 
 #[path = "../../mappings/embedded.rs"]
 mod embedded;
@@ -123,6 +123,7 @@ async fn start(
         load(&[source], &environment, &BaseUrls::default()).map_err(CliError::finding)?;
     Service::start(ServicePlan {
         sources: None,
+        retention: Retention::default(),
         journal: JournalArguments {
             db: folder.join("demo.db"),
             key_file: None,

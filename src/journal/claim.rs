@@ -159,15 +159,7 @@ impl Journal {
     /// [`JournalError`].
     pub async fn try_now(&self, app: &str, now: Timestamp) -> Result<(), JournalError> {
         let app = app.to_owned();
-        self.write("trying again", move |tx| {
-            tx.conn.execute(
-                "UPDATE lanes SET due_at = ?2 WHERE app = ?1 AND state IN ('ready', 'waiting')
-                   AND due_at > ?2 AND coalesce(reason, '') NOT IN ('settle', 'look')",
-                params![app, Time(now)],
-            )?;
-            Ok(())
-        })
-        .await
+        self.write("trying again", move |tx| try_now(tx, &app, now)).await
     }
 }
 
@@ -176,6 +168,16 @@ fn clamp(tx: &Tx<'_>, app: &str, latest: Timestamp) -> Result<(), JournalError> 
         "UPDATE lanes SET due_at = ?2
          WHERE app = ?1 AND state IN ('ready', 'waiting') AND due_at > ?2",
         params![app, Time(latest)],
+    )?;
+    Ok(())
+}
+
+/// See [`Journal::try_now`].
+pub(super) fn try_now(tx: &Tx<'_>, app: &str, now: Timestamp) -> Result<(), JournalError> {
+    tx.conn.execute(
+        "UPDATE lanes SET due_at = ?2 WHERE app = ?1 AND state IN ('ready', 'waiting')
+           AND due_at > ?2 AND coalesce(reason, '') NOT IN ('settle', 'look')",
+        params![app, Time(now)],
     )?;
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 mod accept;
 mod apps;
+mod audit;
 mod away;
 mod backup;
 mod belongings;
@@ -28,12 +29,14 @@ mod open;
 mod reader;
 mod removals;
 mod resources;
+mod retention;
 mod settle;
 mod snapshots;
 mod sql;
 mod steps;
 mod tokens;
 pub mod types;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -50,9 +53,11 @@ pub use keys::{KeyError, KeySource, Keys, Sealed};
 pub use lock::{Holder, Lock, LockError, read_lock};
 pub use open::{Open, OpenError};
 pub use removals::Removals;
+pub use retention::PRUNE_ROWS;
 pub use snapshots::SNAPSHOT_ROWS;
 pub use types::*;
 
+use audit::Chain;
 use memory::Memory;
 use reader::Readers;
 use writer::{Command, Tx, Work};
@@ -94,15 +99,18 @@ struct Shared {
     /// Set once, by the first error that leaves open what is on disk.
     poison: OnceLock<String>,
     events: broadcast::Sender<Event>,
+    /// With what the audit chain is written and checked.
+    chain: Chain,
     touched: tokens::LastTouch,
     disk: disk::Disk,
 }
 
 impl Shared {
-    fn new() -> Arc<Self> {
+    fn new(chain: Chain) -> Arc<Self> {
         Arc::new(Self {
             poison: OnceLock::new(),
             events: broadcast::Sender::new(EVENT_QUEUE),
+            chain,
             touched: tokens::LastTouch::default(),
             disk: disk::Disk::default(),
         })

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
+use super::audit::{About, What};
 use super::lanes::Of;
 use super::sql::{AsJson, Time, Word, change_state, move_change, resource_at};
 use super::types::{
@@ -53,8 +54,10 @@ impl Journal {
                     end.saved.as_ref().map(AsJson),
                     Time(end.now),
                 ])?;
+            let change = change_of(tx.conn, step)?;
+            tx.tell(end.now, What::CallEnded, &About::Call(change, step))?;
             move_changes(tx.conn, step, &resource)?;
-            let replaced_by = end.replaces.then_some(change_of(tx.conn, step)?);
+            let replaced_by = end.replaces.then_some(change);
             record_link(tx, &resource, end.link.as_ref(), replaced_by, end.now)
         });
         let ended = ended.await;
@@ -90,8 +93,10 @@ impl Journal {
                     found.saved.as_ref().map(AsJson),
                     found.words,
                 ])?;
+            let change = change_of(tx.conn, step)?;
+            tx.tell(found.now, What::CallResolved, &About::Call(change, step))?;
             move_changes(tx.conn, step, &resource)?;
-            let replaced_by = found.replaces.then_some(change_of(tx.conn, step)?);
+            let replaced_by = found.replaces.then_some(change);
             record_link(tx, &resource, found.link.as_ref(), replaced_by, found.now)
         })
         .await
@@ -132,7 +137,8 @@ impl Journal {
                     Time(read.ended_at),
                     tx.boot,
                 ])?;
-            Ok(())
+            let step = StepId(tx.conn.last_insert_rowid());
+            tx.tell(read.ended_at, What::Read, &About::Call(read.change, step))
         })
         .await
     }
@@ -201,6 +207,7 @@ fn begin(tx: &Tx<'_>, intent: &StepIntent) -> Result<StepId, JournalError> {
             tx.boot,
         ])?;
     let step = StepId(tx.conn.last_insert_rowid());
+    tx.tell(intent.now, What::Call, &About::Call(intent.change, step))?;
     for &also in intent.also.iter().filter(|also| **also != intent.change) {
         tx.conn
             .prepare_cached(

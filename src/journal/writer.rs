@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::audit::Chain;
 use super::types::{Event, JournalError};
 use super::{Shared, disk};
 
@@ -27,6 +28,8 @@ pub(super) enum Command {
 /// What a piece of work sees.
 pub(super) struct Tx<'c> {
     pub conn: &'c Connection,
+    /// Every fact is told into it.
+    pub chain: &'c Chain,
     /// This opening of the journal.
     pub boot: i64,
     /// When that was.
@@ -190,6 +193,7 @@ impl Writer {
         exec("BEGIN IMMEDIATE")?;
         let tx = Tx {
             conn: &self.conn,
+            chain: &self.shared.chain,
             boot: self.boot,
             opened: self.opened,
             events: RefCell::default(),

@@ -66,6 +66,11 @@ struct LoadLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhatLabels {
+    what: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
     code: &'static str,
 }
@@ -98,6 +103,7 @@ pub struct Metrics {
     app_enabled: Family<AppLabels, Gauge>,
     disk_free: Family<NoLabels, Gauge>,
     disk_full: Family<NoLabels, Gauge>,
+    pruned: Family<WhatLabels, Counter>,
     app_paused: Family<PauseLabels, Gauge>,
 }
 
@@ -120,6 +126,7 @@ impl Metrics {
             app_enabled: Family::default(),
             disk_free: Family::default(),
             disk_full: Family::default(),
+            pruned: Family::default(),
             app_paused: Family::default(),
         };
         metrics.register();
@@ -174,6 +181,7 @@ impl Metrics {
             "1 for an app that is served, 0 for one that an operator switched off",
             self.app_enabled.clone(),
         );
+        registry.register("pruned", "Old rows of the journal that went", self.pruned.clone());
         registry.register(
             "disk_free_bytes",
             "Free bytes on the journal's volume",
@@ -204,6 +212,11 @@ impl Metrics {
     pub fn set_app_enabled(&self, app: &str, enabled: bool) {
         let labels = AppLabels { app: app.to_owned() };
         self.app_enabled.get_or_create(&labels).set(i64::from(enabled));
+    }
+
+    /// So many old rows of the journal went.
+    pub fn pruned(&self, what: &'static str, count: u64) {
+        self.pruned.get_or_create(&WhatLabels { what }).inc_by(count);
     }
 
     /// Whether an app is left alone, and why: `outage`, `rate` or `auth`.
@@ -321,6 +334,7 @@ mod tests {
         metrics.mapping_loaded("altr", false);
         metrics.set_certificate_expires(-1.0);
         metrics.set_token_expires("altr", "okta", 60.0);
+        metrics.pruned("changes", 4);
         let text = metrics.encode();
         for line in [
             r#"scim_bridge_requests_total{app="altr",method="GET",resource="Users",status="200"} 1"#,
@@ -335,6 +349,7 @@ mod tests {
             r#"scim_bridge_mapping_refused{app="altr"} 1"#,
             "scim_bridge_certificate_expires_seconds{} -1.0",
             r#"scim_bridge_token_expires_seconds{app="altr",label="okta"} 60.0"#,
+            r#"scim_bridge_pruned_total{what="changes"} 4"#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -9,6 +9,7 @@ mod altr;
 mod altr_rules;
 mod architecture;
 mod attacks;
+mod audit;
 mod bulk;
 mod cases;
 mod catalogues;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use scim_bridge::cli::options::JournalArguments;
 use scim_bridge::cli::serve::{ListenerArguments, Service, ServicePlan};
 use scim_bridge::journal::{Gauge, Reserve, Room};
-use scim_bridge::sync::{BaseUrls, Command, Sources};
+use scim_bridge::sync::{BaseUrls, Command, Retention, Sources};
 use serde_json::{Value, json};
 use standin::Running;
 use tempfile::TempDir;
@@ -163,6 +163,7 @@ impl World {
             },
             mappings: sources.load().unwrap_or_else(|e| panic!("{e}")),
             sources: Some(Arc::new(sources)),
+            retention: Retention::default(),
             wait_for_lock: Duration::ZERO,
             room: Room { reserve: Reserve::Usual, gauge: Gauge::Played(self.free.clone()) },
         }

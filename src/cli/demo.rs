@@ -121,6 +121,7 @@ async fn start(
     let mappings =
         load(&[source], &environment, &BaseUrls::default()).map_err(CliError::finding)?;
     Service::start(ServicePlan {
+        restored: false,
         sources: None,
         journal: JournalArguments {
             db: folder.join("demo.db"),

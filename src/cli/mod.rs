@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "the environment is read here, and only here")]
 
 mod app;
+mod backup;
 mod changes;
 mod check;
 mod control;
@@ -16,6 +17,7 @@ mod health;
 mod new;
 pub mod options;
 mod output;
+mod restore;
 mod schema;
 pub mod serve;
 mod table;
@@ -68,6 +70,10 @@ enum Command {
     /// Life cycle of an app
     #[command(subcommand)]
     App(app::AppCommand),
+    /// A checked copy of the journal, while it is in use
+    Backup(backup::BackupArguments),
+    /// Put a backup in the journal's place; accept what is held since
+    Restore(restore::RestoreArguments),
     /// Ask a running server whether it is healthy (for container health checks)
     Health(health::HealthArguments),
 }
@@ -121,6 +127,8 @@ pub fn run() -> ExitCode {
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
         Command::App(command) => app::run(command),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
     };
     match outcome {

@@ -41,10 +41,12 @@ pub(super) fn wake(tx: &Tx<'_>, of: &Of<'_>, why: i64, now: Timestamp) -> Result
                prio = min(prio, excluded.prio),
                woken = CASE WHEN state = 'busy' THEN woken | ?6 ELSE woken END,
                due_at = CASE
-                 WHEN state = 'parked' OR (state = 'waiting' AND (?7 OR reason = 'dependency'))
+                 WHEN state = 'parked' OR (state = 'waiting'
+                     AND (?7 OR reason IN ('dependency', 'restored')))
                    THEN excluded.due_at ELSE due_at END,
                state = CASE
-                 WHEN state = 'parked' OR (state = 'waiting' AND (?7 OR reason = 'dependency'))
+                 WHEN state = 'parked' OR (state = 'waiting'
+                     AND (?7 OR reason IN ('dependency', 'restored')))
                    THEN 'ready' ELSE state END",
         )?
         .execute(params![
@@ -136,8 +138,9 @@ pub(super) fn wait(
     now: Timestamp,
 ) -> Result<(), JournalError> {
     let woken = woken(tx.conn, of.id)?;
-    let past = woken & ENDS_ACCESS != 0
-        || (reason == WaitReason::Dependency && woken & (NEW_CHANGE | DEPENDENCY) != 0);
+    let ends_with_news = matches!(reason, WaitReason::Dependency | WaitReason::Restored);
+    let past =
+        woken & ENDS_ACCESS != 0 || (ends_with_news && woken & (NEW_CHANGE | DEPENDENCY) != 0);
     let (_, _, urgent) = open_changes(tx.conn, of.id)?;
     let (state, due) = if past { ("ready", now) } else { ("waiting", round_up(until)) };
     tx.conn

@@ -13,6 +13,7 @@ mod belongings;
 mod changes;
 mod claim;
 mod edges;
+mod epoch;
 mod former;
 mod fs_kind;
 mod hooks;
@@ -20,13 +21,16 @@ pub mod keys;
 mod lanes;
 mod links;
 pub mod lock;
+mod mark;
 mod members;
 mod memory;
 mod migrate;
 mod open;
+mod operator;
 mod reader;
 mod removals;
 mod resources;
+mod restore;
 mod settle;
 mod snapshots;
 mod sql;
@@ -38,16 +42,20 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+pub use backup::Manifest;
 pub use keys::{KeyError, KeySource, Keys, Sealed};
 pub use lock::{Holder, Lock, LockError, read_lock};
+pub use mark::Mark;
 pub use open::{Open, OpenError};
 pub use removals::Removals;
+pub use restore::{Replaced, RestoreError, RestoreOrder, Step, check, restore};
 pub use snapshots::SNAPSHOT_ROWS;
 pub use types::*;
 
@@ -83,7 +91,13 @@ struct Inner {
 }
 
 enum Backend {
-    File { path: std::path::PathBuf, writes: mpsc::Sender<Command>, reads: Readers },
+    File {
+        path: std::path::PathBuf,
+        // The last look at the mark comes before the writer ends.
+        mark: Mutex<Option<mark::Keeper>>,
+        writes: mpsc::Sender<Command>,
+        reads: Readers,
+    },
     Memory(Memory),
 }
 
@@ -93,6 +107,8 @@ struct Shared {
     poison: OnceLock<String>,
     events: broadcast::Sender<Event>,
     touched: tokens::LastTouch,
+    /// How often something was committed.
+    commits: AtomicU64,
 }
 
 impl Shared {
@@ -101,6 +117,7 @@ impl Shared {
             poison: OnceLock::new(),
             events: broadcast::Sender::new(EVENT_QUEUE),
             touched: tokens::LastTouch::default(),
+            commits: AtomicU64::new(0),
         })
     }
 
@@ -185,7 +202,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] if the last writes failed; the file is as after a crash then.
     pub async fn close(&self) -> Result<(), JournalError> {
-        if let Backend::File { writes, reads, .. } = &self.inner.backend {
+        if let Backend::File { mark, writes, reads, .. } = &self.inner.backend {
+            drop(mark.lock().unwrap_or_else(PoisonError::into_inner).take());
             reads.stop().await;
             let (reply, done) = oneshot::channel();
             let sent = writes.send(Command::Stop(reply)).await;

@@ -158,7 +158,11 @@ pub(super) fn drop_secrets(conn: &Connection, change: ChangeId) -> Result<(), Jo
 }
 
 /// Doubts about steps whose changes have all ended are of no use to anybody any more.
-fn close_doubts(conn: &Connection, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
+pub(super) fn close_doubts(
+    conn: &Connection,
+    id: &ResourceId,
+    now: Timestamp,
+) -> Result<(), JournalError> {
     conn.prepare_cached(
         "UPDATE steps SET resolved_at = ?2,
            words = coalesce(words || '; ', '') || 'closed with its change'
@@ -172,7 +176,7 @@ fn close_doubts(conn: &Connection, id: &ResourceId, now: Timestamp) -> Result<()
     Ok(())
 }
 
-fn remove(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
+pub(super) fn remove(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
     let open: bool = tx
         .conn
         .prepare_cached(
@@ -191,7 +195,7 @@ fn remove(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalErr
     Ok(())
 }
 
-fn put_desired(
+pub(super) fn put_desired(
     conn: &Connection,
     id: &ResourceId,
     desired: &DesiredNow,

@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::Journal;
 use super::sql::{Time, Word, maybe_time_at, time_at, word_at};
 use super::types::{Credential, CredentialHash, JournalError, Token};
 use super::writer::Tx;
+use super::{Journal, mark};
 
 /// `last_used_at` is exact to this.
 const TOUCH_EVERY: SignedDuration = SignedDuration::from_secs(60);
@@ -119,6 +119,7 @@ impl Journal {
                     "UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
                 )?
                 .execute(params![id, Time(now)])?;
+            mark::token_event(tx.conn)?;
             Ok(revoked == 1)
         })
         .await
@@ -172,6 +173,7 @@ fn insert(tx: &Tx<'_>, credential: &Credential) -> Result<(), JournalError> {
             Time(credential.created_at),
             credential.expires_at.map(Time),
         ])?;
+    mark::token_event(tx.conn)?;
     Ok(())
 }
 
@@ -191,5 +193,6 @@ fn token_row(row: &Row<'_>) -> rusqlite::Result<Token> {
         last_used_at: maybe_time_at(row, "last_used_at")?,
         replaced_by: row.get("replaced_by")?,
         overlap_until: maybe_time_at(row, "overlap_until")?,
+        unconfirmed: row.get("unconfirmed")?,
     })
 }

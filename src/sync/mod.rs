@@ -9,6 +9,7 @@
 mod accept;
 mod api;
 mod away;
+mod backup;
 mod belongings;
 mod clock;
 mod command;
@@ -28,6 +29,7 @@ mod list;
 mod mappings;
 mod members;
 mod membership;
+mod operator;
 mod outcome;
 mod read;
 mod readings;
@@ -35,6 +37,7 @@ mod rehearsal;
 mod reload;
 mod removals;
 mod rest;
+mod restore;
 mod round;
 mod secrets;
 mod snapshot;
@@ -47,11 +50,13 @@ mod tokens;
 mod trial;
 mod view;
 mod wait;
+mod withdraw;
 
 pub use api::{
     Caller, Certainty, Deadline, Denied, Door, Hears, ListQuery, Listing, Members, Page, Shown,
     Submission, Unheard, Write, Written,
 };
+pub use backup::{check_backup, put_back};
 pub use clock::Clock;
 pub use command::{Command, CommandError, MappingCard, carry_out, last_mapping};
 pub use facade::{Bridge, Readiness};

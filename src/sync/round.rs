@@ -18,6 +18,7 @@ use super::exchange::{
     SHOWN_DETAIL, outcome_words, redactor_of, shown_answer, shown_payload, shown_target,
 };
 use super::members::EDGES_AT_ONCE;
+use super::restore::set_apart;
 use crate::app::{Exchange, Phase};
 use crate::change::{
     AnswerClass, ChangeId, ChangeState, Decision, InDoubtRule, Kind, RefusedAs, Schedule, Seen,
@@ -109,6 +110,10 @@ impl Engine {
     pub(super) async fn run_lane(self: Arc<Self>, app: Arc<App>, work: LaneWork) {
         // It may have become another one before the gate was taken.
         let app = self.find_app(app.name()).unwrap_or(app);
+        let (work, apart) = set_apart(work);
+        if work.changes.is_empty() && !apart.is_empty() {
+            return self.wait_for_accept(&work, &apart).await;
+        }
         let (app, count) = self.together(app, &work).await;
         let app = &app;
         let changes = &work.changes[..count];
@@ -120,7 +125,7 @@ impl Engine {
             (Some(words), _) => RoundEnd::Parked { words },
             (None, Ok(Some(goal))) => match self.held_back(&round).await {
                 Ok(None) => {
-                    let end = self.converge(&round, Converge::new(goal)).await;
+                    let end = self.converge_restored(&round, goal, &apart).await;
                     self.without_former(&mut round, end).await
                 }
                 Ok(Some(words)) => {
@@ -134,7 +139,9 @@ impl Engine {
         if let Err(error) = self.conclude(&round, end).await {
             // The lane stays claimed; the next start of the process frees it.
             tracing::error!(app = app.name(), code = "journal-failed", "settling: {error}");
+            return;
         }
+        self.after_restored(&round, &apart).await;
     }
 
     /// The app by whose mapping the next goal is carried out, and how many of the waiting changes
@@ -174,7 +181,11 @@ impl Engine {
                 }
             }
             Kind::Group => {
-                round.edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+                let edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+                match self.sure_members(round, edges).await? {
+                    Some(edges) => round.edges = edges,
+                    None => return Ok(None),
+                }
             }
             Kind::User => {
                 round.belongings = self.belongings(round.app, &resource.id).await?;

@@ -47,7 +47,16 @@ impl Disk {
     }
 
     fn try_open(&self, now: i64) -> Result<(Journal, Recovery), OpenError> {
-        Journal::open(Open { path: self.path(), allow_network_filesystem: true, now: at(now) })
+        self.open_as(now, false)
+    }
+
+    fn open_as(&self, now: i64, restored: bool) -> Result<(Journal, Recovery), OpenError> {
+        Journal::open(Open {
+            path: self.path(),
+            allow_network_filesystem: true,
+            restored,
+            now: at(now),
+        })
     }
 
     /// The files as they are now, as a power cut would leave them (all that was flushed).

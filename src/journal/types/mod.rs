@@ -5,6 +5,7 @@
 mod admin;
 mod change;
 mod resource;
+mod restore;
 mod work;
 
 pub use admin::{
@@ -19,10 +20,11 @@ pub use resource::{
     Adopted, AdoptedAs, Away, Belonging, By, Edge, Former, Link, Member, Resource, ResourceKeys,
     Seen, Touched,
 };
+pub use restore::{Release, Released, Restoration, RestoredApp};
 pub use work::{
     DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,
     OpenChange, OpenStep, ReadStep, Resolution, Settled, Settlement, StepEnd, StepEnded,
-    StepIntent, StepOutcome, Wait,
+    StepIntent, StepOutcome, Wait, Withdrawal,
 };
 
 use crate::change::{ChangeId, ChangeState};

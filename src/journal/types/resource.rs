@@ -74,6 +74,8 @@ pub struct Resource {
     pub deleted_at: Option<Timestamp>,
     /// The app's id, once known.
     pub link: Option<Link>,
+    /// Whether its link is right was not seen since the journal was restored.
+    pub unverified: bool,
     /// Changes that have not ended, and those that were applied or superseded after the asked
     /// time; oldest first.
     pub pending: Vec<Touched>,

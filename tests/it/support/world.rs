@@ -26,6 +26,8 @@ pub struct World {
     pub base: String,
     app: Option<Running>,
     stopped: Option<(standin::App, SocketAddr)>,
+    /// The next start is `serve --restored`.
+    pub restored: bool,
     environment: Vec<(String, String)>,
     service: Option<Service>,
     folder: TempDir,
@@ -97,6 +99,7 @@ impl World {
             environment: environment.collect(),
             app: Some(app),
             stopped: None,
+            restored: false,
             service: None,
             folder: TempDir::new().expect("a temporary folder"),
         }
@@ -159,6 +162,7 @@ impl World {
             mappings: sources.load().unwrap_or_else(|e| panic!("{e}")),
             sources: Some(Arc::new(sources)),
             wait_for_lock: Duration::ZERO,
+            restored: self.restored,
         }
     }
 

@@ -8,6 +8,7 @@ mod lists;
 mod membership;
 mod opening;
 mod order;
+mod restore;
 mod work;
 
 use jiff::Timestamp;

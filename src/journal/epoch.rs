@@ -8,7 +8,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::lanes::{self, DEPENDENCY, Of};
+use super::lanes::{self, Of};
 use super::mark::{self, Mark};
 use super::settle::drop_secrets;
 use super::sql::{Time, change_state, maybe_time_at, move_change, resource_at, state_at, time_at};
@@ -315,6 +315,5 @@ fn run_release(tx: &Tx<'_>, release: &Release) -> Result<Released, JournalError>
 fn force(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
     let (app, kind) = links::head(tx, id)?;
     let of = Of { id, app: &app, kind };
-    lanes::wake(tx, &of, DEPENDENCY, now)?;
     lanes::force(tx, &of, now)
 }

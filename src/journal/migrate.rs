@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_unread.sql"),
     include_str!("migrations/0003_life.sql"),
     include_str!("migrations/0005_restore.sql"),
+    include_str!("migrations/0006_lanes.sql"),
 ];
 
 /// Whether it is a journal of this program that has content.

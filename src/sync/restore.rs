@@ -10,14 +10,15 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::calls::schedule_of;
 use super::clock::later;
 use super::engine::{App, Engine, lock};
 use super::goal::united;
 use super::keys::natural_key;
 use super::read::ReadFailure;
-use super::round::{Round, RoundEnd, schedule_of};
+use super::round::{Round, RoundEnd};
 use super::view::Asserted;
-use crate::change::{ChangeState, Kind, ResourceId, Verb, WaitReason, pause};
+use crate::change::{ChangeState, Failure, Kind, ResourceId, Verb, WaitReason, pause};
 use crate::journal::{
     Edge, EdgeEnd, EdgeOutcome, JournalError, LaneNext, LaneWork, OpenChange, Resource,
     Restoration, Settlement, Wait,
@@ -70,7 +71,7 @@ impl Engine {
             reason: WaitReason::Restored,
             until: later(now, HELD),
             internal: Some(format!("held since the journal was restored, until `{ACCEPT}`")),
-            charged: false,
+            failure: Failure::None,
             now,
         };
         if let Err(error) = self.journal.wait(wait).await {
@@ -254,7 +255,7 @@ impl Engine {
             reason: WaitReason::Outage,
             until: later(now, AGAIN),
             internal: Some("the members' accounts cannot be read since the restore".to_owned()),
-            charged: false,
+            failure: Failure::None,
             now,
         };
         self.journal.wait(wait).await

@@ -31,6 +31,7 @@ mod providers;
 mod reload;
 mod removals;
 mod requirements;
+mod restore;
 mod sessions;
 mod support;
 mod tokens;

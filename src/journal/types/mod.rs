@@ -22,7 +22,7 @@ pub use resource::{
 };
 pub use restore::{Release, Released, Restoration, RestoredApp};
 pub use work::{
-    DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,
+    DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork, Look,
     OpenChange, OpenStep, ReadStep, Resolution, Settled, Settlement, StepEnd, StepEnded,
     StepIntent, StepOutcome, Wait, Withdrawal,
 };

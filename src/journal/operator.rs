@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::lanes::{self, Of};
 use super::settle::{close_doubts, drop_secrets, put_desired, remove};
 use super::sql::{Time, change_state, move_change, resource_at};
-use super::types::{Event, JournalError, OpenChange, Resource, Withdrawal};
+use super::types::{Event, JournalError, OpenChange, Resource, Withdrawal, Withdrawn};
 use super::{Journal, claim, edges, epoch, links, resources};
 use crate::change::{ChangeEvent, ChangeId, ResourceId};
 
@@ -53,12 +53,11 @@ impl Journal {
         .await
     }
 
-    /// A person gives a change up, and what it asked for is not desired any more. `false`, and
-    /// nothing done, if the resource changed since it was read.
+    /// A person gives a change up, and what it asked for is not desired any more.
     ///
     /// # Errors
-    /// [`JournalError`]; `Refused` if the change has ended or its resource is being worked on.
-    pub async fn withdraw(&self, withdrawal: Withdrawal) -> Result<bool, JournalError> {
+    /// [`JournalError`]; `Refused` if the change has ended.
+    pub async fn withdraw(&self, withdrawal: Withdrawal) -> Result<Withdrawn, JournalError> {
         self.write("discarding a change", move |tx| {
             let Withdrawal { change, version, desired, keys, remove_resource, now } = &withdrawal;
             let state = change_state(tx.conn, *change)?;
@@ -68,14 +67,14 @@ impl Journal {
                 .prepare_cached("SELECT version FROM resources WHERE id = ?1")?
                 .query_row([&id.0], |row| row.get(0))?;
             if at != *version {
-                return Ok(false);
+                return Ok(Withdrawn::Stale);
             }
             let busy = tx
                 .conn
                 .prepare_cached("SELECT 1 FROM lanes WHERE resource_id = ?1 AND state = 'busy'")?
                 .exists([&id.0])?;
             if busy {
-                return Err(JournalError::Refused("its resource is being worked on".into()));
+                return Ok(Withdrawn::Busy);
             }
             let next = move_change(tx.conn, *change, &state, ChangeEvent::Discard)?;
             tx.conn
@@ -87,7 +86,7 @@ impl Journal {
             close_doubts(tx.conn, &id, *now)?;
             if *remove_resource {
                 remove(tx, &id, *now)?;
-                return Ok(true);
+                return Ok(Withdrawn::Done);
             }
             edges::take_back(tx.conn, &id, *change)?;
             put_desired(tx.conn, &id, desired, *now)?;
@@ -96,7 +95,7 @@ impl Journal {
             }
             // The next worker sees what is left.
             force(tx, &id, *now)?;
-            Ok(true)
+            Ok(Withdrawn::Done)
         })
         .await
     }

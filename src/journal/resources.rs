@@ -289,6 +289,9 @@ fn touched(
          UNION ALL
          SELECT {COLUMNS} FROM changes WHERE resource_id = ?1 AND ended_at > ?2
            AND state IN ('applied', 'superseded')
+           -- What is desired says more than what was applied then.
+           AND NOT EXISTS (SELECT 1 FROM changes o JOIN held h ON h.change = o.seq
+                           WHERE o.resource_id = ?1 AND o.ended_at IS NULL)
          ORDER BY seq"
     ))?;
     let touched = rows.query_map(params![id.0, Time(since)], |row| {

@@ -135,7 +135,7 @@ pub(super) async fn accept(
 /// When it is none of that app, or needs no confirmation.
 pub(super) async fn confirm(journal: &Journal, app: &str, id: &str) -> Result<Value, CommandError> {
     let token = journal.token_by_id(id).await.map_err(CommandError::journal)?;
-    if !token.is_some_and(|token| token.credential.app == app) {
+    if token.is_none_or(|token| token.credential.app != app) {
         let words = format!("'{app}' has no token '{id}'; see `token list`");
         return Err(CommandError::finding(&words));
     }

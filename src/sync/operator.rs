@@ -4,6 +4,7 @@
 //! Sends nothing: a lane does that, and looks before it sends.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -13,14 +14,16 @@ use super::engine::Engine;
 use super::wait::Ended;
 use super::withdraw::TakenBack;
 use crate::change::{ChangeId, ChangeState, Verb};
-use crate::journal::{ChangeQuery, Journal, OpenChange, Withdrawal};
+use crate::journal::{ChangeQuery, Journal, OpenChange, Withdrawal, Withdrawn};
 use crate::mapping::{Given, Mapping, Source, WithoutValue, load};
 use crate::scim::ScimError;
 
 /// At most so many changes are tried again by one command.
 const AT_ONCE: u32 = 10_000;
-/// How often a change is read again because its resource changed meanwhile.
-const TRIES: usize = 5;
+/// How often a change is read again because its resource is being worked on or changed meanwhile,
+/// and after which pause.
+const TRIES: usize = 50;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Which changes are to be tried again.
 pub(super) struct Wanted {
@@ -168,14 +171,18 @@ async fn discard_one(
             remove_resource: removed,
             now,
         };
-        let done = journal.withdraw(withdrawal).await;
-        if done
-            .map_err(|error| CommandError::finding(&format!("change {id}: {error}; try again")))?
-        {
-            return Ok(json!({ "change": id, "app": row.app, "removed_resource": removed }));
+        match journal.withdraw(withdrawal).await {
+            Ok(Withdrawn::Done) => {
+                return Ok(json!({ "change": id, "app": row.app, "removed_resource": removed }));
+            }
+            Ok(Withdrawn::Stale) => {}
+            Ok(Withdrawn::Busy) => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(CommandError::finding(&format!("change {id}: {error}"))),
         }
     }
-    Err(CommandError::finding(&format!("change {id}: its resource changes just now; try again")))
+    Err(CommandError::finding(&format!(
+        "the user or group of change {id} is being worked on; try again"
+    )))
 }
 
 /// The change, and those that came after it.

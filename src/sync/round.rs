@@ -78,7 +78,7 @@ impl Engine {
             (Some(words), _) => RoundEnd::Parked { words },
             (None, Ok(Some(goal))) => match self.held_back(&round).await {
                 Ok(None) => {
-                    let end = self.converge_restored(&round, goal, &apart).await;
+                    let end = Box::pin(self.converge_restored(&round, goal, &apart)).await;
                     self.without_former(&mut round, end).await
                 }
                 Ok(Some(words)) => {
@@ -135,7 +135,7 @@ impl Engine {
             }
             Kind::Group => {
                 let edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
-                match self.sure_members(round, edges).await? {
+                match Box::pin(self.sure_members(round, edges)).await? {
                     Some(edges) => round.edges = edges,
                     None => return Ok(None),
                 }

@@ -236,9 +236,7 @@ async fn without_the_look_a_stranger_would_be_changed() {
     let title = patch(json!([{ "op": "replace", "path": "title", "value": "Clerk" }]));
     world.patch(&path, &title).await;
     world
-        .app_becomes(|world| {
-            world.records("users").iter().any(|record| record["title"] == "Clerk")
-        })
+        .app_becomes(|world| world.records("users").iter().any(|record| record["title"] == "Clerk"))
         .await;
 }
 
@@ -297,7 +295,10 @@ async fn a_token_that_was_revoked_after_the_copy_does_not_come_back() {
     assert!(ready.body.contains("2 tokens do not work"), "{}", ready.body);
     let tokens = world.command(Command::TokenList { app: None }).await;
     for token in tokens.as_array().unwrap() {
-        assert_eq!((&token["state"], &token["before_restore"]), (&json!("unconfirmed"), &json!(true)));
+        assert_eq!(
+            (&token["state"], &token["before_restore"]),
+            (&json!("unconfirmed"), &json!(true))
+        );
     }
     let id = own.split('_').nth(1).unwrap().to_owned();
     world.command(Command::TokenConfirm { app: "directory".into(), id }).await;
@@ -327,7 +328,10 @@ async fn a_file_copied_back_by_hand_does_not_start_and_says_what_to_do() {
     world.restored = true;
     world.start_bridge().await;
     let restored = status(&world).await;
-    assert_eq!((&restored["last_change"], &restored["acknowledged_before"]), (&json!(1), &json!(2)));
+    assert_eq!(
+        (&restored["last_change"], &restored["acknowledged_before"]),
+        (&json!(1), &json!(2))
+    );
     world.restored = false;
     world.restart_bridge().await;
     world.get(&path).await.expect(200);
@@ -345,18 +349,25 @@ async fn commands_back_up_restore_and_tell() {
     let server = Server::serve(&mapping_file("altr"), db.as_ref(), &environment);
     let made = run(&["backup", copy, "--db", db, "--format", "json"]).exits(0).json();
     assert_eq!(made["size"], std::fs::metadata(copy).unwrap().len());
-    let told: Value = serde_json::from_slice(&std::fs::read(format!("{copy}.json")).unwrap()).unwrap();
+    let told: Value =
+        serde_json::from_slice(&std::fs::read(format!("{copy}.json")).unwrap()).unwrap();
     assert_eq!((&told["sha256"], &told["schema"]), (&made["sha256"], &made["schema"]));
     let shown = run(&["backup", copy, "--db", db]).exits(0);
     assert!(shown.err.contains("key file is not in it"), "{}", shown.err);
     run(&["token", "create", "--app", "altr", "--db", db]).exits(0);
     let checked = run(&["backup", "--check", copy, "--journal", db]).exits(0);
-    assert!(checked.out.contains("tokens were made, replaced or revoked 1 times"), "{}", checked.out);
+    assert!(
+        checked.out.contains("tokens were made, replaced or revoked 1 times"),
+        "{}",
+        checked.out
+    );
     let refused = run(&["restore", copy, "--db", db]).exits(3);
     assert!(refused.err.contains(&format!("process {}", server.pid())), "{}", refused.err);
     run(&["backup", db, "--db", db]).exits(3);
-    assert_eq!(run(&["restore", "--status", "--db", db]).exits(0).out.trim(),
-        "This journal was never restored.");
+    assert_eq!(
+        run(&["restore", "--status", "--db", db]).exits(0).out.trim(),
+        "This journal was never restored."
+    );
     run(&["restore", "--accept", "--db", db]).exits(1);
     server.terminate();
 

@@ -502,8 +502,8 @@ async fn a_parked_change_gives_way_to_a_person_or_a_newer_one() {
             remove_resource: false,
             now: at(111),
         };
-        assert!(!journal.withdraw(withdrawal(2)).await.unwrap(), "it changed meanwhile");
-        assert!(journal.withdraw(withdrawal(3)).await.unwrap());
+        assert_eq!(journal.withdraw(withdrawal(2)).await.unwrap(), Withdrawn::Stale);
+        assert_eq!(journal.withdraw(withdrawal(3)).await.unwrap(), Withdrawn::Done);
         assert_eq!(state(&journal, third.change).await, ChangeState::Discarded);
     })
     .await;

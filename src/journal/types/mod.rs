@@ -24,7 +24,7 @@ pub use restore::{Release, Released, Restoration, RestoredApp};
 pub use work::{
     DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork, Look,
     OpenChange, OpenStep, ReadStep, Resolution, Settled, Settlement, StepEnd, StepEnded,
-    StepIntent, StepOutcome, Wait, Withdrawal,
+    StepIntent, StepOutcome, Wait, Withdrawal, Withdrawn,
 };
 
 use crate::change::{ChangeId, ChangeState};

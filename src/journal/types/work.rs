@@ -405,6 +405,17 @@ pub struct Withdrawal {
     pub now: Timestamp,
 }
 
+/// What giving a change up came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// It has ended.
+    Done,
+    /// Nothing was done: the resource changed since it was read.
+    Stale,
+    /// Nothing was done: a worker has the resource.
+    Busy,
+}
+
 /// What a settlement came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settled {

@@ -1,6 +1,7 @@
 //! Looking at changes: lists, details, figures.
 
 use rusqlite::{OptionalExtension, Row, params};
+use serde_json::Value;
 
 use super::Journal;
 use super::sql::{
@@ -8,7 +9,7 @@ use super::sql::{
     time_at, word_at,
 };
 use super::types::{ChangeDetail, ChangeQuery, ChangeRow, Counts, JournalError, StepRow};
-use crate::change::{ChangeId, StepId};
+use crate::change::{ChangeId, ResourceId, StepId};
 
 impl Journal {
     /// Changes, newest first.
@@ -145,6 +146,29 @@ impl Journal {
                 app.oldest = oldest;
             }
             Ok(counts)
+        })
+        .await
+    }
+
+    /// What the changes of a resource from that one on spoke about, as they stored it; ended ones
+    /// too.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn asserted_since(
+        &self,
+        id: &ResourceId,
+        change: ChangeId,
+    ) -> Result<Vec<Value>, JournalError> {
+        let id = id.clone();
+        self.read("reading what changes asked for", move |conn| {
+            let mut rows = conn.prepare_cached(
+                "SELECT asserted FROM changes
+                 WHERE resource_id = ?1 AND seq >= ?2 AND state IN ('applied', 'superseded')",
+            )?;
+            let asserted =
+                rows.query_map(params![id.0, change.0], |row| json_at(row, "asserted"))?;
+            Ok(asserted.collect::<Result<_, _>>()?)
         })
         .await
     }

@@ -52,6 +52,7 @@ pub(super) fn begin(
         [],
     )?;
     tx.execute("INSERT OR IGNORE INTO unverified SELECT resource_id FROM links", [])?;
+    forget_looks(&tx, now)?;
     if ask_tokens {
         tx.execute("UPDATE tokens SET unconfirmed = 1 WHERE revoked_at IS NULL", [])?;
     }
@@ -67,6 +68,26 @@ fn go_on_after(conn: &Connection, change: i64) -> Result<(), JournalError> {
     if moved == 0 {
         conn.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('changes', ?1)", [next])?;
     }
+    Ok(())
+}
+
+/// What was to be looked at again for changes that have ended is older than what came since: it
+/// would be put back to what the copy knows.
+fn forget_looks(conn: &Connection, now: Timestamp) -> Result<(), JournalError> {
+    conn.execute(
+        "UPDATE steps SET resolved_at = ?1, words = coalesce(words || '; ', '') || 'restored'
+         WHERE state = 'in_doubt' AND resolved_at IS NULL
+           AND EXISTS (SELECT 1 FROM changes c
+                       WHERE c.seq = steps.change AND c.ended_at IS NOT NULL)",
+        [Time(now)],
+    )?;
+    conn.execute("UPDATE lanes SET look_at = NULL", [])?;
+    conn.execute(
+        "DELETE FROM lanes WHERE NOT EXISTS (SELECT 1 FROM links l WHERE l.resource_id = lanes.resource_id)
+           AND NOT EXISTS (SELECT 1 FROM changes c
+                           WHERE c.resource_id = lanes.resource_id AND c.ended_at IS NULL)",
+        [],
+    )?;
     Ok(())
 }
 

@@ -83,7 +83,7 @@ impl Journal {
             tx.conn.prepare_cached("DELETE FROM held WHERE change = ?1")?.execute([change.0])?;
             drop_secrets(tx.conn, *change)?;
             tx.notify(Event::ChangeEnded { change: *change, state: next });
-            close_doubts(tx.conn, &id, *now)?;
+            close_doubts(tx.conn, &id, &[], *now)?;
             if *remove_resource {
                 remove(tx, &id, *now)?;
                 return Ok(Withdrawn::Done);

@@ -16,7 +16,7 @@ use super::writer::Tx;
 use super::{Journal, away, former, steps};
 use crate::change::{ChangeId, Kind, ResourceId};
 
-const SELECT: &str = "SELECT r.*, l.app_id, l.app_key,
+const SELECT: &str = "SELECT r.*, l.app_id, l.app_key, l.known_as,
       EXISTS (SELECT 1 FROM unverified u WHERE u.resource_id = r.id) AS unverified
     FROM resources r LEFT JOIN links l ON l.resource_id = r.id";
 
@@ -273,6 +273,7 @@ fn resource_row(row: &Row<'_>) -> rusqlite::Result<Resource> {
         deleted_at: maybe_time_at(row, "deleted_at")?,
         link,
         unverified: row.get("unverified")?,
+        known_as: row.get("known_as")?,
         pending: Vec::new(),
     })
 }

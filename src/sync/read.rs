@@ -121,7 +121,7 @@ impl Engine {
                 }
                 let shown = side.read_back(&record, &link.app_id);
                 if resource.unverified {
-                    if another_name(resource, &shown, std::iter::empty()).is_some() {
+                    if another_name(resource, &shown).is_some() {
                         // Since a restore the link leads to somebody else.
                         return Ok(Heard::Nothing);
                     }

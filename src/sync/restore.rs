@@ -10,17 +10,15 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::calls::schedule_of;
 use super::clock::later;
 use super::engine::{App, Engine, lock};
 use super::goal::united;
 use super::keys::natural_key;
-use super::read::ReadFailure;
 use super::round::{Round, RoundEnd};
 use super::view::Asserted;
-use crate::change::{ChangeState, Failure, Kind, ResourceId, Verb, WaitReason, pause};
+use crate::change::{ChangeState, Failure, Kind, ResourceId, Verb, WaitReason};
 use crate::journal::{
-    Edge, EdgeEnd, EdgeOutcome, JournalError, LaneNext, LaneWork, OpenChange, Resource,
+    Doubts, Edge, EdgeEnd, EdgeOutcome, JournalError, LaneNext, LaneWork, OpenChange, Resource,
     Restoration, Settlement, Wait,
 };
 use crate::mapping::{Claim, Converge, GetPlan, Goal, Reached, Want};
@@ -53,8 +51,8 @@ fn makes_account(resource: &Resource, apart: &[OpenChange]) -> bool {
 
 /// Whose record a link leads to.
 enum Whose {
-    /// The one that is meant; what the app showed.
-    Ours(Value),
+    /// The one that is meant.
+    Ours,
     /// Nobody.
     Nobody,
     /// Somebody with another name.
@@ -87,31 +85,13 @@ impl Engine {
         apart: &[OpenChange],
     ) -> RoundEnd {
         let resource = &round.work.resource;
-        let mut no_create = makes_account(resource, apart);
-        let mut words = "an account may exist that the restored journal does not know".to_owned();
-        if let (true, Some(link)) = (resource.unverified, &resource.link) {
-            match self.whose(round.app, resource, round.changes).await {
-                Err(end) => return *end,
-                Ok(Whose::Ours(record)) => {
-                    if let Err(error) = self.journal.verified(&resource.id).await {
-                        return RoundEnd::JournalLost(error);
-                    }
-                    goal.reading = Some(record);
-                }
-                Ok(Whose::Nobody) => {}
-                Ok(Whose::Stranger(name)) => {
-                    let id = &link.app_key;
-                    words = format!(
-                        "since the restore the account {id} belongs to '{name}', and nobody else \
-                         has the name that is meant"
-                    );
-                    tracing::warn!(app = round.app.name(), resource = %resource.id, "{words}");
-                    goal.other_than = goal.link.take();
-                    no_create = true;
-                }
-            }
+        if resource.unverified && goal.names.is_empty() {
+            // Nothing was applied since names are kept: the one that was seen last must do.
+            goal.names.extend(known_name(resource));
+            let wishes = round.changes.iter().filter_map(|change| change.desired.as_ref());
+            goal.names.extend(wishes.filter_map(|wish| natural_key(resource.kind, wish)));
         }
-        if !no_create {
+        if !makes_account(resource, apart) {
             return self.converge(round, Converge::new(goal)).await;
         }
         // Looked for by name, and never made.
@@ -120,9 +100,6 @@ impl Engine {
         goal.claim = Claim::Ours;
         let goes = matches!(goal.want, Want::Gone);
         match self.converge(round, Converge::new(goal)).await {
-            RoundEnd::Reached(Reached::NotYet) if resource.link.is_some() => {
-                RoundEnd::Parked { words }
-            }
             RoundEnd::Reached(Reached::NotYet) if goes => {
                 RoundEnd::Reached(Reached::Gone { keeps_account: false })
             }
@@ -133,38 +110,18 @@ impl Engine {
         }
     }
 
-    /// Reads the record that a link leads to and compares names.
-    async fn whose(
-        &self,
-        app: &Arc<App>,
-        resource: &Resource,
-        changes: &[OpenChange],
-    ) -> Result<Whose, Box<RoundEnd>> {
-        let Some(link) = &resource.link else { return Ok(Whose::Nobody) };
-        let plan = GetPlan::new(resource.kind, link.app_id.clone());
+    /// Reads the record that a user's link leads to and compares names. `None`: no answer.
+    async fn whose(&self, app: &Arc<App>, user: &Resource) -> Option<Whose> {
+        let Some(link) = &user.link else { return Some(Whose::Nobody) };
+        let plan = GetPlan::new(user.kind, link.app_id.clone());
         let read = self.carry_read(app, plan, Instant::now() + LONGEST_READ).await;
-        let record = match read {
-            Ok(Some(record)) => record,
-            Ok(None) => return Ok(Whose::Nobody),
-            Err(ReadFailure::Unplannable(error)) => {
-                return Err(Box::new(RoundEnd::Unplannable(error)));
-            }
-            Err(ReadFailure::BridgeRefused(words)) => {
-                return Err(Box::new(RoundEnd::BridgeRefused { words }));
-            }
-            Err(ReadFailure::Silent(words)) => {
-                let until = later(self.clock.now(), pause(schedule_of(app), 0, 0, None));
-                let reason = WaitReason::Outage;
-                return Err(Box::new(RoundEnd::Wait { reason, until, words }));
-            }
-        };
-        let shown =
-            app.mapping.side(resource.kind).map(|side| side.read_back(&record, &link.app_id));
-        let wanted = changes.iter().filter_map(|change| change.desired.as_ref());
-        match shown.and_then(|shown| another_name(resource, &shown, wanted)) {
-            None => Ok(Whose::Ours(record)),
-            Some(name) => Ok(Whose::Stranger(name)),
-        }
+        let Some(record) = read.ok()? else { return Some(Whose::Nobody) };
+        let side = app.mapping.side(user.kind)?;
+        let shown = side.read_back(&record, &link.app_id);
+        Some(match another_name(user, &shown) {
+            None => Whose::Ours,
+            Some(name) => Whose::Stranger(name),
+        })
     }
 
     /// After a round: the link was seen to be right, and what is held is replaced by what was
@@ -217,11 +174,11 @@ impl Engine {
         }
         let mut strangers = Vec::new();
         for user in self.journal.resources(doubtful, self.clock.now()).await? {
-            match self.whose(round.app, &user, &[]).await {
-                Ok(Whose::Ours(_)) => self.journal.verified(&user.id).await?,
-                Ok(Whose::Nobody) => {}
-                Ok(Whose::Stranger(name)) => strangers.push((user.id, name)),
-                Err(_) => {
+            match self.whose(round.app, &user).await {
+                Some(Whose::Ours) => self.journal.verified(&user.id).await?,
+                Some(Whose::Nobody) => {}
+                Some(Whose::Stranger(name)) => strangers.push((user.id, name)),
+                None => {
                     self.ask_later(round).await?;
                     return Ok(None);
                 }
@@ -229,7 +186,7 @@ impl Engine {
         }
         let mut settlement = Settlement::of(round.work.resource.id.clone(), self.clock.now());
         settlement.next = LaneNext::Busy;
-        settlement.keep_doubts = true;
+        settlement.doubts = Doubts::Kept;
         let (unsure, sure): (Vec<_>, Vec<_>) = edges
             .into_iter()
             .partition(|edge| strangers.iter().any(|(user, _)| *user == edge.user));
@@ -279,19 +236,17 @@ impl Engine {
     }
 }
 
-/// The name of the record, if it is neither the one that is remembered nor one that is asked for.
-pub(super) fn another_name<'d>(
-    resource: &'d Resource,
-    shown: &Value,
-    wanted: impl Iterator<Item = &'d Value>,
-) -> Option<String> {
-    let kind = resource.kind;
-    let found = natural_key(kind, shown)?;
-    let known = resource.actual.as_ref().or(resource.desired.as_ref());
-    let mut names = known.into_iter().chain(wanted).filter_map(|doc| natural_key(kind, doc));
+/// The name that the linked record has, as far as the journal knows.
+fn known_name(resource: &Resource) -> Option<String> {
+    let document = resource.actual.as_ref().or(resource.desired.as_ref());
+    resource.known_as.clone().or_else(|| natural_key(resource.kind, document?))
+}
+
+/// The name of a record, if it is another than the one that is known.
+pub(super) fn another_name(resource: &Resource, shown: &Value) -> Option<String> {
+    let (found, known) = (natural_key(resource.kind, shown)?, known_name(resource)?);
     // A record of which no name is known cannot be told from another.
-    let first = names.next()?;
-    (found != first && names.all(|name| name != found)).then_some(found)
+    (found != known).then_some(found)
 }
 
 /// Whether what the round carried out speaks about everything that a held change spoke about.
@@ -359,22 +314,20 @@ mod tests {
             deleted_at: None,
             link: None,
             unverified: true,
+            known_as: None,
             pending: Vec::new(),
         }
     }
 
     #[test]
-    fn a_record_is_ours_by_the_name_it_had_or_is_to_have() {
+    fn a_record_is_known_by_the_name_it_had() {
         let shown = |name: &str| json!({ "userName": name });
         let known = ada(Some(json!({ "userName": "ada" })));
-        let name = |resource: &Resource, found: &str, wanted: Option<&Value>| {
-            another_name(resource, &shown(found), wanted.into_iter())
-        };
-        assert_eq!(name(&known, "ADA", None), None);
-        assert_eq!(name(&known, "bob", None), Some("bob".into()));
-        assert_eq!(name(&known, "ada.new", Some(&shown("ada.new"))), None, "renamed already");
-        assert_eq!(name(&known, "ada.new", None), Some("ada.new".into()));
-        assert_eq!(name(&ada(None), "ada.new", None), None);
-        assert_eq!(another_name(&known, &json!({}), std::iter::empty()), None);
+        assert_eq!(another_name(&known, &shown("ADA")), None);
+        assert_eq!(another_name(&known, &shown("bob")), Some("bob".into()));
+        assert_eq!(another_name(&ada(None), &shown("ada.new")), None);
+        assert_eq!(another_name(&known, &json!({})), None);
+        let applied = Resource { known_as: Some("ann".into()), ..known };
+        assert_eq!(another_name(&applied, &shown("ada")), Some("ada".into()));
     }
 }

@@ -232,6 +232,7 @@ async fn a_link_that_is_stale_hits_no_stranger() {
 async fn without_the_look_a_stranger_would_be_changed() {
     let (mut world, path, _) = a_stale_link().await;
     plant(&world, "DELETE FROM unverified");
+    plant(&world, "UPDATE links SET known_as = NULL");
     world.start_bridge().await;
     let title = patch(json!([{ "op": "replace", "path": "title", "value": "Clerk" }]));
     world.patch(&path, &title).await;

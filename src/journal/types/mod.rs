@@ -22,8 +22,8 @@ pub use resource::{
 };
 pub use restore::{Release, Released, Restoration, RestoredApp};
 pub use work::{
-    DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork, Look,
-    OpenChange, OpenStep, ReadStep, Resolution, Settled, Settlement, StepEnd, StepEnded,
+    DesiredNow, Doubts, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,
+    Look, OpenChange, OpenStep, ReadStep, Resolution, Settled, Settlement, StepEnd, StepEnded,
     StepIntent, StepOutcome, Wait, Withdrawal, Withdrawn,
 };
 

@@ -209,11 +209,11 @@ async fn a_link_that_is_stale_hits_no_stranger() {
     world.start_bridge().await;
     let title = patch(json!([{ "op": "replace", "path": "title", "value": "Clerk" }]));
     assert_eq!(world.get(&path).await.expect(200)["userName"], ADA, "a stranger is not shown");
-    world.patch(&path, &title).await;
-    let parked = world.newest_change(|change| change["state"] == "parked").await;
-    assert!(parked["internal"].as_str().unwrap().contains("eve@corp.example"), "{parked}");
+    let refused = world.patch(&path, &title).await.expect_error(404);
+    assert!(refused.contains("eve@corp.example"), "{refused}");
     let off = world.patch(&path, &patch_active(false)).await;
     assert_ne!(off.status, 200, "a leaver who is not found is no success: {off:?}");
+    world.newest_change(|change| change["state"] == "parked").await;
     let eve = world.record("users", "login", "eve@corp.example");
     assert_eq!((&eve["title"], &eve["id"]), (&json!("Boss"), &id));
     assert_ne!(eve["active"], false);

@@ -34,6 +34,7 @@ mod providers;
 mod reload;
 mod removals;
 mod requirements;
+mod restore;
 mod sessions;
 mod support;
 mod tokens;

@@ -6,7 +6,7 @@ use std::time::Duration;
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
 /// A mapping's `connect.retries`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Schedule {
     /// The first pause.
     pub first: Duration,

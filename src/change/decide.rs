@@ -8,7 +8,7 @@ use super::{AnswerClass, InDoubtRule, StepClass, WaitReason};
 use crate::change::backoff::{Schedule, pause};
 
 /// What came of one attempt to make a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Seen {
     /// Certainly nothing reached the app.
     NotSent,
@@ -19,7 +19,7 @@ pub enum Seen {
 }
 
 /// The facts of the step that the decision rests on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StepFacts {
     /// What a repetition may do.
     pub class: StepClass,
@@ -31,10 +31,14 @@ pub struct StepFacts {
     pub schedule: Schedule,
     /// A number that differs from change to change, for jitter.
     pub seed: u64,
+    /// How long after its end such a call may still take effect in the app.
+    pub settle: Duration,
+    /// The resource has no account yet: a look-up finds what a lost call made.
+    pub creating: bool,
 }
 
 /// Why a change is refused; the client's status follows from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefusedAs {
     /// 409 `uniqueness`.
     Conflict,
@@ -126,19 +130,20 @@ fn pause_of(facts: &StepFacts, asked: Option<Duration>) -> Duration {
     pause(facts.schedule, facts.attempts, facts.seed, asked)
 }
 
-/// How long a create in doubt must rest before *not found* may be believed.
-///
-/// Zero only where the app itself would refuse a second one.
-pub fn settle_of_create(settle: Duration, app_keeps_it_unique: bool) -> Duration {
-    if app_keeps_it_unique { Duration::ZERO } else { settle }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn facts(class: StepClass, rule: InDoubtRule) -> StepFacts {
-        StepFacts { class, rule, attempts: 0, schedule: Schedule::default(), seed: 1 }
+        StepFacts {
+            class,
+            rule,
+            attempts: 0,
+            schedule: Schedule::default(),
+            seed: 1,
+            settle: Duration::from_secs(60),
+            creating: false,
+        }
     }
 
     #[test]
@@ -176,12 +181,5 @@ mod tests {
             panic!("429 is a wait");
         };
         assert!(pause >= Duration::from_secs(17));
-    }
-
-    #[test]
-    fn only_a_unique_key_in_the_app_takes_the_settle_time_away() {
-        let settle = Duration::from_secs(60);
-        assert_eq!(settle_of_create(settle, false), settle);
-        assert_eq!(settle_of_create(settle, true), Duration::ZERO);
     }
 }

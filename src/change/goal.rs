@@ -5,7 +5,7 @@
 //! ends access overtakes whatever waits before it.
 
 /// What of a waiting change matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Waiting {
     /// It makes `active` false, or deletes.
     pub ends_access: bool,

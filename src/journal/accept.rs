@@ -6,14 +6,14 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
-use super::lanes::{self, ENDS_ACCESS, NEW_CHANGE, Of};
+use super::lanes::{self, Of};
 use super::sql::{AsJson, Time, Word, maybe_time_at, resource_at, state_at, status_at, time_at};
 use super::types::{
     Accept, Accepted, Committed, JournalError, MemberOps, ResourceKeys, Target, Twin,
 };
 use super::writer::Tx;
 use super::{Journal, edges, next_modified, whole_millis};
-use crate::change::{ChangeId, ResourceId, Verb};
+use crate::change::{ChangeId, ResourceId, Verb, Woken};
 
 impl Journal {
     /// Puts a change on disk: the resource, the change itself, its memberships, its sealed
@@ -188,7 +188,7 @@ fn write(tx: &Tx<'_>, accept: &Accept, head: Option<&Head>) -> Result<Committed,
     }
     edges::wish(tx.conn, id, &accept.members, change)?;
     let of = Of { id, app: &accept.app, kind: accept.kind };
-    let why = NEW_CHANGE | if accept.ends_access { ENDS_ACCESS } else { 0 };
+    let why = if accept.ends_access { Woken::ENDS_ACCESS } else { Woken::CHANGE };
     lanes::wake(tx, &of, why, accept.now)?;
     Ok(Committed { change, version, modified_at, _proof: () })
 }

@@ -9,11 +9,11 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use rusqlite::params;
 
-use super::lanes::{self, DEPENDENCY, Of};
+use super::lanes::{self, Of};
 use super::sql::{maybe_json_at, resource_at};
 use super::types::{Belonging, JournalError};
 use super::{Journal, edges};
-use crate::change::{ChangeId, Kind, ResourceId};
+use crate::change::{ChangeId, Kind, ResourceId, Woken};
 
 impl Journal {
     /// The memberships of a user that are wished, or that the app still (or perhaps) has, in the
@@ -75,7 +75,7 @@ impl Journal {
                 })?
                 .collect::<Result<Vec<_>, _>>()?;
             for (id, app) in &users {
-                lanes::wake(tx, &Of { id, app, kind: Kind::User }, DEPENDENCY, now)?;
+                lanes::wake(tx, &Of { id, app, kind: Kind::User }, Woken::DEPENDENCY, now)?;
             }
             let full = users.len() == limit as usize;
             Ok(users.into_iter().next_back().map(|(id, _)| id).filter(|_| full))

@@ -6,12 +6,13 @@ use serde_json::{Map, Value};
 
 use super::lanes::{self, Of};
 use super::sql::{
-    Time, change_state, json_at, maybe_json_at, move_change, state_at, status_at, time_at, word_at,
+    Time, change_state, json_at, maybe_json_at, move_change, resource_at, state_at, status_at,
+    time_at, word_at,
 };
 use super::types::{JournalError, LaneWork, OpenChange, OpenStep, Wait};
 use super::writer::Tx;
 use super::{Journal, links, members, resources};
-use crate::change::{ChangeEvent, ChangeId, ChangeState, ResourceId, StepId};
+use crate::change::{ChangeEvent, ChangeId, ChangeState, Failure, ResourceId, StepId};
 use crate::journal::keys::Sealed;
 
 impl Journal {
@@ -29,8 +30,8 @@ impl Journal {
         let app = app.to_owned();
         self.write("claiming work", move |tx| {
             let mut work = Vec::new();
-            for (id, attempts) in pick(tx.conn, &app, limit, now)? {
-                work.extend(take(tx, &id, attempts, now)?);
+            for id in pick(tx.conn, &app, limit, now)? {
+                work.extend(take(tx, &id, now)?);
             }
             Ok(work)
         })
@@ -84,10 +85,14 @@ impl Journal {
                         "UPDATE changes SET attempts = attempts + ?2,
                            internal = coalesce(?3, internal) WHERE seq = ?1",
                     )?
-                    .execute(params![change.0, i64::from(wait.charged), wait.internal])?;
+                    .execute(params![
+                        change.0,
+                        i64::from(wait.failure != Failure::None),
+                        wait.internal
+                    ])?;
             }
             let of = Of { id: &wait.resource, app: &app, kind };
-            lanes::wait(tx, &of, wait.until, wait.reason, wait.charged, wait.now)
+            lanes::wait(tx, &of, wait.until, wait.reason, wait.failure, wait.now)
         })
         .await
     }
@@ -128,6 +133,23 @@ impl Journal {
         .await
     }
 
+    /// The app works again: lanes that wait for it to recover may be tried now.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn recovered(&self, app: &str, now: Timestamp) -> Result<(), JournalError> {
+        let app = app.to_owned();
+        self.write("going on after an outage", move |tx| {
+            tx.conn.execute(
+                "UPDATE lanes SET due_at = ?2
+                 WHERE app = ?1 AND state = 'waiting' AND due_at > ?2 AND reason = 'outage'",
+                params![app, Time(now)],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Lanes of the app that wait for it to recover may be tried now (another mapping, another
     /// credential). Those that wait for a lost call to take effect go on waiting.
     ///
@@ -138,7 +160,7 @@ impl Journal {
         self.write("trying again", move |tx| {
             tx.conn.execute(
                 "UPDATE lanes SET due_at = ?2 WHERE app = ?1 AND state IN ('ready', 'waiting')
-                   AND due_at > ?2 AND reason IS NOT 'settle'",
+                   AND due_at > ?2 AND coalesce(reason, '') NOT IN ('settle', 'look')",
                 params![app, Time(now)],
             )?;
             Ok(())
@@ -148,7 +170,7 @@ impl Journal {
 }
 
 /// The SQL that picks; its test reads the query plan.
-pub(super) const PICK: &str = "SELECT resource_id, attempts FROM lanes
+pub(super) const PICK: &str = "SELECT resource_id FROM lanes
     WHERE app = ?1 AND prio = ?2 AND due_at <= ?3 AND state IN ('ready', 'waiting')
     ORDER BY due_at LIMIT ?4";
 
@@ -157,8 +179,8 @@ fn pick(
     app: &str,
     limit: u32,
     now: Timestamp,
-) -> Result<Vec<(ResourceId, i64)>, JournalError> {
-    let mut picked: Vec<(ResourceId, i64)> = Vec::new();
+) -> Result<Vec<ResourceId>, JournalError> {
+    let mut picked: Vec<ResourceId> = Vec::new();
     for prio in [0, 1] {
         let room = i64::from(limit) - picked.len() as i64;
         if room <= 0 {
@@ -166,7 +188,7 @@ fn pick(
         }
         let mut rows = conn.prepare_cached(PICK)?;
         let lanes = rows.query_map(params![app, prio, Time(now), room], |row| {
-            Ok((ResourceId(row.get(0)?), row.get(1)?))
+            resource_at(row, "resource_id")
         })?;
         for lane in lanes {
             picked.push(lane?);
@@ -175,28 +197,20 @@ fn pick(
     Ok(picked)
 }
 
-fn take(
-    tx: &Tx<'_>,
-    id: &ResourceId,
-    attempts: i64,
-    now: Timestamp,
-) -> Result<Option<LaneWork>, JournalError> {
+fn take(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<Option<LaneWork>, JournalError> {
     // What ended before now lies no more over what the app shows: not asked here.
     let Some(resource) = resources::load(tx.conn, id, now)? else {
         return Ok(None);
     };
-    tx.conn
-        .prepare_cached(
-            "UPDATE lanes SET state = 'busy', woken = 0, reason = NULL WHERE resource_id = ?1",
-        )?
-        .execute([&id.0])?;
+    let of = Of { id, app: &resource.app, kind: resource.kind };
+    let Some(lane) = lanes::claim(tx, &of)? else { return Ok(None) };
     Ok(Some(LaneWork {
         changes: open_changes(tx.conn, id)?,
         open_steps: open_steps(tx, id)?,
         unread: unread(tx.conn, id)?,
         edges_ready: members::any_ready(tx.conn, id)?,
         resource,
-        attempts,
+        lane,
     }))
 }
 

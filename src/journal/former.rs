@@ -8,7 +8,7 @@ use super::sql::{AsJson, Time, Word, json_at, resource_at};
 use super::types::{Former, JournalError, Link};
 use super::writer::Tx;
 use super::{Journal, edges, lanes, links};
-use crate::change::{ChangeId, Kind, ResourceId};
+use crate::change::{ChangeId, Kind, ResourceId, Woken};
 
 impl Journal {
     /// An account that was found takes the place of the linked one, for that change. The former
@@ -150,7 +150,7 @@ pub(super) fn wake_owner(
         .exists([&user.0])?;
     if waits {
         let (app, kind) = links::head(tx, user)?;
-        lanes::wake(tx, &Of { id: user, app: &app, kind }, lanes::DEPENDENCY, now)?;
+        lanes::wake(tx, &Of { id: user, app: &app, kind }, Woken::DEPENDENCY, now)?;
     }
     Ok(())
 }

@@ -1,24 +1,18 @@
-//! Lanes: which resources have something to do, and when.
+//! Lanes as rows: read, changed by the rules of the decision core, written.
 //!
-//! A lane is claimed by one worker at a time. What comes in meanwhile is noted in `woken`, so
-//! that letting the lane go never loses it. Waiting lanes cost nothing to pick past: one
-//! narrow index holds both ready and waiting ones in order of their time.
+//! What a lane does next is decided in [`crate::change::Lane`]; nothing of it here. Waiting lanes
+//! cost nothing to pick past: one narrow index holds ready and waiting ones in order of their time.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::sql::{Time, Word};
-use super::types::{Event, JournalError, LaneNext};
+use super::sql::{Time, Word, maybe_time_at, time_at, word_at};
+use super::types::{Event, JournalError, LaneNext, Look};
 use super::whole_millis;
 use super::writer::Tx;
-use crate::change::{Kind, ResourceId, WaitReason};
-
-/// `woken`: a change came in.
-pub(super) const NEW_CHANGE: i64 = 1;
-/// `woken`: something it may depend on is there.
-pub(super) const DEPENDENCY: i64 = 2;
-/// `woken`: a change that ends access came in.
-pub(super) const ENDS_ACCESS: i64 = 4;
+use crate::change::{
+    Failure, Kind, Lane, LaneState, OpenChanges, Release, ResourceId, WaitReason, Woken,
+};
 
 /// The resource a lane belongs to.
 pub(super) struct Of<'a> {
@@ -27,60 +21,27 @@ pub(super) struct Of<'a> {
     pub kind: Kind,
 }
 
-/// Something came in for a resource: its lane is made, readied or noted.
-///
-/// A waiting lane goes on waiting (the app is down, or it is not its turn), unless access is to
-/// be ended, or it waits for just this.
-pub(super) fn wake(tx: &Tx<'_>, of: &Of<'_>, why: i64, now: Timestamp) -> Result<(), JournalError> {
-    let urgent = why & ENDS_ACCESS != 0;
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO lanes (resource_id, app, kind, prio, due_at, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, 'ready')
-             ON CONFLICT (resource_id) DO UPDATE SET
-               prio = min(prio, excluded.prio),
-               woken = CASE WHEN state = 'busy' THEN woken | ?6 ELSE woken END,
-               due_at = CASE
-                 WHEN state = 'parked' OR (state = 'waiting' AND (?7 OR reason = 'dependency'))
-                   THEN excluded.due_at ELSE due_at END,
-               state = CASE
-                 WHEN state = 'parked' OR (state = 'waiting' AND (?7 OR reason = 'dependency'))
-                   THEN 'ready' ELSE state END",
-        )?
-        .execute(params![
-            of.id.0,
-            of.app,
-            Word(of.kind),
-            i64::from(!urgent),
-            Time(now),
-            why,
-            urgent,
-        ])?;
-    tell_if_ready(tx, of.id)
+/// Something came in for a resource.
+pub(super) fn wake(
+    tx: &Tx<'_>,
+    of: &Of<'_>,
+    why: Woken,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    store(tx, of, &Lane::woken(load(tx.conn, of.id)?, why, now))
 }
 
 /// Makes a lane ready whatever it was waiting for. One that is busy is noted.
 pub(super) fn force(tx: &Tx<'_>, of: &Of<'_>, now: Timestamp) -> Result<(), JournalError> {
-    wake(tx, of, DEPENDENCY, now)?;
-    tx.conn
-        .prepare_cached(
-            "UPDATE lanes SET state = 'ready', due_at = ?2, attempts = 0
-             WHERE resource_id = ?1 AND state = 'waiting'",
-        )?
-        .execute(params![of.id.0, Time(now)])?;
-    tell_if_ready(tx, of.id)
+    store(tx, of, &Lane::forced(load(tx.conn, of.id)?, now))
 }
 
-fn tell_if_ready(tx: &Tx<'_>, id: &ResourceId) -> Result<(), JournalError> {
-    let app = tx
-        .conn
-        .prepare_cached("SELECT app FROM lanes WHERE resource_id = ?1 AND state = 'ready'")?
-        .query_row([&id.0], |row| row.get(0))
-        .optional()?;
-    if let Some(app) = app {
-        tx.notify(Event::LaneReady { app });
-    }
-    Ok(())
+/// A worker takes the lane.
+pub(super) fn claim(tx: &Tx<'_>, of: &Of<'_>) -> Result<Option<Lane>, JournalError> {
+    let Some(mut lane) = load(tx.conn, of.id)? else { return Ok(None) };
+    lane.claimed();
+    store(tx, of, &lane)?;
+    Ok(Some(lane))
 }
 
 /// Lets a lane go, after a settlement.
@@ -88,77 +49,58 @@ pub(super) fn release(
     tx: &Tx<'_>,
     of: &Of<'_>,
     next: LaneNext,
+    look: Option<Look>,
     now: Timestamp,
 ) -> Result<(), JournalError> {
-    let (open, parked, urgent) = open_changes(tx.conn, of.id)?;
-    let (state, due, reason) = match next {
-        LaneNext::Busy => return Ok(()),
+    let mut lane = load(tx.conn, of.id)?.unwrap_or_else(|| Lane::new(false, now));
+    match look {
+        Some(Look::At(at)) => lane.look_at = Some(round_up(at)),
+        Some(Look::Done) => lane.look_at = None,
+        None => {}
+    }
+    let next = match next {
+        LaneNext::Busy => return store(tx, of, &lane),
         LaneNext::Wait { until, reason } => {
-            return wait(tx, of, until, reason, false, now);
+            return wait_as(tx, of, lane, (until, reason), Failure::None, now);
         }
-        LaneNext::Ready => ("ready", now, None::<Word<WaitReason>>),
-        LaneNext::Idle if open > 0 || woken(tx.conn, of.id)? != 0 => ("ready", now, None),
-        LaneNext::Idle if parked > 0 => ("parked", now, None),
-        LaneNext::Idle => {
+        LaneNext::Ready => Release::Ready,
+        LaneNext::Idle => Release::Idle,
+    };
+    match lane.released(next, open_changes(tx.conn, of.id)?, now) {
+        Some(lane) => store(tx, of, &lane),
+        None => {
             tx.conn
                 .prepare_cached("DELETE FROM lanes WHERE resource_id = ?1")?
                 .execute([&of.id.0])?;
-            return Ok(());
+            Ok(())
         }
-    };
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO lanes (resource_id, app, kind, prio, due_at, state, reason)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT (resource_id) DO UPDATE SET prio = excluded.prio,
-               due_at = excluded.due_at, state = excluded.state, reason = excluded.reason,
-               woken = 0, attempts = 0",
-        )?
-        .execute(params![
-            of.id.0,
-            of.app,
-            Word(of.kind),
-            i64::from(!urgent),
-            Time(due),
-            state,
-            reason,
-        ])?;
-    tell_if_ready(tx, of.id)
+    }
 }
 
-/// Lets a lane wait, unless something came in meanwhile that it must not wait past.
+/// Lets a lane wait.
 pub(super) fn wait(
     tx: &Tx<'_>,
     of: &Of<'_>,
     until: Timestamp,
     reason: WaitReason,
-    charged: bool,
+    failure: Failure,
     now: Timestamp,
 ) -> Result<(), JournalError> {
-    let woken = woken(tx.conn, of.id)?;
-    let past = woken & ENDS_ACCESS != 0
-        || (reason == WaitReason::Dependency && woken & (NEW_CHANGE | DEPENDENCY) != 0);
-    let (_, _, urgent) = open_changes(tx.conn, of.id)?;
-    let (state, due) = if past { ("ready", now) } else { ("waiting", round_up(until)) };
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO lanes (resource_id, app, kind, prio, due_at, state, reason, attempts)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (resource_id) DO UPDATE SET prio = excluded.prio,
-               due_at = excluded.due_at, state = excluded.state, reason = excluded.reason,
-               woken = 0, attempts = attempts + excluded.attempts",
-        )?
-        .execute(params![
-            of.id.0,
-            of.app,
-            Word(of.kind),
-            i64::from(!urgent),
-            Time(due),
-            state,
-            Word(reason),
-            i64::from(charged),
-        ])?;
-    tell_if_ready(tx, of.id)
+    let lane = load(tx.conn, of.id)?.unwrap_or_else(|| Lane::new(false, now));
+    wait_as(tx, of, lane, (until, reason), failure, now)
+}
+
+fn wait_as(
+    tx: &Tx<'_>,
+    of: &Of<'_>,
+    mut lane: Lane,
+    (until, reason): (Timestamp, WaitReason),
+    failure: Failure,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    lane.failed(failure, now);
+    lane.waits(reason, round_up(until), open_changes(tx.conn, of.id)?.urgent, now);
+    store(tx, of, &lane)
 }
 
 /// A wait must not end early because its time was cut to the journal's unit.
@@ -170,16 +112,102 @@ fn round_up(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond().saturating_add(1)).unwrap_or(at)
 }
 
-fn woken(conn: &Connection, id: &ResourceId) -> Result<i64, JournalError> {
+/// `woken` in the row.
+const NEW_CHANGE: i64 = 1;
+const DEPENDENCY: i64 = 2;
+const ENDS_ACCESS: i64 = 4;
+/// `reason` of a lane that only waits for its second look; no change has this reason.
+const LOOK: &str = "look";
+
+fn load(conn: &Connection, id: &ResourceId) -> Result<Option<Lane>, JournalError> {
     Ok(conn
-        .prepare_cached("SELECT woken FROM lanes WHERE resource_id = ?1")?
-        .query_row([&id.0], |row| row.get(0))
-        .optional()?
-        .unwrap_or(0))
+        .prepare_cached("SELECT * FROM lanes WHERE resource_id = ?1")?
+        .query_row([&id.0], read)
+        .optional()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Lane> {
+    let word: String = row.get("state")?;
+    let reason: Option<String> = row.get("reason")?;
+    let state = match word.as_str() {
+        "busy" => {
+            let bits: i64 = row.get("woken")?;
+            LaneState::Busy(Woken {
+                change: bits & NEW_CHANGE != 0,
+                dependency: bits & DEPENDENCY != 0,
+                ends_access: bits & ENDS_ACCESS != 0,
+            })
+        }
+        "parked" => LaneState::Parked,
+        "waiting" if reason.as_deref() == Some(LOOK) => LaneState::SecondLook,
+        "waiting" => LaneState::Waiting(word_at(row, "reason")?),
+        _ => LaneState::Ready,
+    };
+    Ok(Lane {
+        urgent: row.get::<_, i64>("prio")? == 0,
+        due: time_at(row, "due_at")?,
+        state,
+        attempts: row.get("attempts")?,
+        charged: row.get("charged")?,
+        failing_since: maybe_time_at(row, "failing_since")?,
+        look_at: maybe_time_at(row, "look_at")?,
+    })
+}
+
+fn store(tx: &Tx<'_>, of: &Of<'_>, lane: &Lane) -> Result<(), JournalError> {
+    let (state, reason, woken) = match lane.state {
+        LaneState::Ready => ("ready", None, 0),
+        LaneState::Busy(woken) => ("busy", None, bits(woken)),
+        LaneState::Waiting(reason) => ("waiting", Some(reason_word(reason)?), 0),
+        LaneState::Parked => ("parked", None, 0),
+        LaneState::SecondLook => ("waiting", Some(LOOK.to_owned()), 0),
+    };
+    tx.conn
+        .prepare_cached(
+            "INSERT INTO lanes (resource_id, app, kind, prio, due_at, state, reason, attempts,
+               woken, charged, failing_since, look_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             ON CONFLICT (resource_id) DO UPDATE SET prio = excluded.prio,
+               due_at = excluded.due_at, state = excluded.state, reason = excluded.reason,
+               attempts = excluded.attempts, woken = excluded.woken, charged = excluded.charged,
+               failing_since = excluded.failing_since, look_at = excluded.look_at",
+        )?
+        .execute(params![
+            of.id.0,
+            of.app,
+            Word(of.kind),
+            i64::from(!lane.urgent),
+            Time(lane.due),
+            state,
+            reason,
+            lane.attempts,
+            woken,
+            lane.charged,
+            lane.failing_since.map(Time),
+            lane.look_at.map(Time),
+        ])?;
+    if lane.state == LaneState::Ready {
+        tx.notify(Event::LaneReady { app: of.app.to_owned() });
+    }
+    Ok(())
+}
+
+fn bits(woken: Woken) -> i64 {
+    let bit = |is: bool, bit: i64| if is { bit } else { 0 };
+    bit(woken.change, NEW_CHANGE)
+        | bit(woken.dependency, DEPENDENCY)
+        | bit(woken.ends_access, ENDS_ACCESS)
+}
+
+fn reason_word(reason: WaitReason) -> Result<String, JournalError> {
+    match serde_json::to_value(reason) {
+        Ok(serde_json::Value::String(word)) => Ok(word),
+        _ => Err(JournalError::Refused(format!("{reason:?} is not a word"))),
+    }
 }
 
 /// How many changes are open, how many are parked, and whether an open one ends access.
-fn open_changes(conn: &Connection, id: &ResourceId) -> Result<(i64, i64, bool), JournalError> {
+fn open_changes(conn: &Connection, id: &ResourceId) -> Result<OpenChanges, JournalError> {
     Ok(conn
         .prepare_cached(
             "SELECT count(*) FILTER (WHERE state <> 'parked'),
@@ -187,7 +215,9 @@ fn open_changes(conn: &Connection, id: &ResourceId) -> Result<(i64, i64, bool), 
                     coalesce(max(ends_access AND state <> 'parked'), 0)
              FROM changes WHERE resource_id = ?1 AND ended_at IS NULL",
         )?
-        .query_row([&id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
+        .query_row([&id.0], |row| {
+            Ok(OpenChanges { open: row.get(0)?, parked: row.get(1)?, urgent: row.get(2)? })
+        })?)
 }
 
 /// A call about this resource may be under way or may still land.

@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
-use super::lanes::{self, DEPENDENCY, Of};
+use super::lanes::{self, Of};
 use super::sql::{AsJson, Time, Word, resource_at, word_at};
 use super::types::{JournalError, Link};
 use super::writer::Tx;
 use super::{Journal, edges};
-use crate::change::{Kind, ResourceId};
+use crate::change::{Kind, ResourceId, Woken};
 
 impl Journal {
     /// Gives a resource another id in the app (it was found again by its key). A tombstone that
@@ -156,7 +156,7 @@ pub(super) fn wake_groups(
         .collect::<Result<Vec<_>, _>>()?;
     for (id, app, kind) in &groups {
         let of = Of { id, app, kind: *kind };
-        lanes::wake(tx, &of, DEPENDENCY, now)?;
+        lanes::wake(tx, &of, Woken::DEPENDENCY, now)?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_unread.sql"),
     include_str!("migrations/0003_life.sql"),
+    include_str!("migrations/0006_lanes.sql"),
 ];
 
 /// Checks whose file this is and migrates it. Gives the path of the copy that was made before,

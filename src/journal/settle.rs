@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
-use super::lanes::{self, DEPENDENCY, Of};
+use super::lanes::{self, Of};
 use super::sql::{AsJson, Time, change_state, maybe_json_at, maybe_time_at, move_change, time_at};
 use super::types::{
     DesiredNow, EdgeEnd, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled, Settlement,
 };
 use super::writer::Tx;
 use super::{Journal, away, edges, former, links, members, next_modified, resources};
-use crate::change::{ChangeEvent, ChangeId, ResourceId};
+use crate::change::{ChangeEvent, ChangeId, ResourceId, Woken};
 
 impl Journal {
     /// Records what a round of work came to, and lets the lane go.
@@ -113,7 +113,7 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     if (applied.is_some() || s.rejoins) && !s.deleted {
         links::wake_linked(tx, &s.resource, s.now)?;
     }
-    lanes::release(tx, &of, s.next, s.now)?;
+    lanes::release(tx, &of, s.next, s.look, s.now)?;
     Ok(Settled { key_held_by })
 }
 
@@ -278,7 +278,7 @@ fn wake_group(tx: &Tx<'_>, edge: &EdgeEnd, now: Timestamp) -> Result<(), Journal
     if again || (waits && !members::any_ready(tx.conn, &edge.group)?) {
         let (app, kind) = links::head(tx, &edge.group)?;
         let of = Of { id: &edge.group, app: &app, kind };
-        lanes::wake(tx, &of, DEPENDENCY, now)?;
+        lanes::wake(tx, &of, Woken::DEPENDENCY, now)?;
     }
     Ok(())
 }

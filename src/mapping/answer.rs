@@ -5,6 +5,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::{Map, Value};
 
+use super::asked::asked_rest;
 use super::call::Call;
 use super::condition::Condition;
 use super::error::Unreadable;
@@ -110,7 +111,7 @@ impl AnswerRules {
             }
             None => error_text,
         };
-        let wait = retry_after(answer).or(wait);
+        let wait = asked_rest(answer).or(wait);
         (Classified { class, say: tidy(&say), wait, refused_members }, place)
     }
 
@@ -152,18 +153,15 @@ fn built_in(answer: &Answer, used: Use) -> AnswerClass {
         412 => AnswerClass::Changed,
         // Certainly not applied.
         429 => AnswerClass::Retry,
-        503 if answer.header("retry-after").is_some() => AnswerClass::Retry,
+        503 if answer.header("retry-after").is_some() || asked_rest(answer).is_some() => {
+            AnswerClass::Retry
+        }
         408 | 425 | 500..=599 => match used {
             Use::Write => AnswerClass::Unsure,
             Use::Probe | Use::List | Use::Login | Use::Read => AnswerClass::Retry,
         },
         _ => AnswerClass::Rejected,
     }
-}
-
-/// Retry-After in seconds; a date would need a clock and is left to the backoff.
-fn retry_after(answer: &Answer) -> Option<Duration> {
-    answer.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// A list of ids may stand at the path itself.

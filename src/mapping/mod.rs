@@ -5,6 +5,7 @@
 //! here does I/O, reads a clock or draws random numbers.
 
 mod answer;
+mod asked;
 mod attribute;
 mod belonging;
 mod call;
@@ -54,6 +55,7 @@ mod witness;
 mod xml;
 
 pub use answer::Use;
+pub use asked::asked_rest;
 pub use attribute::{
     AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick as PickValue, Row,
     ScimSource, SendRule,

@@ -54,7 +54,7 @@ impl Method {
 }
 
 /// What a repetition of a call may do in the app.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StepClass {
     /// Changes nothing; may be sent again at any time.
@@ -68,7 +68,7 @@ pub enum StepClass {
 }
 
 /// The mapping's `if_in_doubt`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InDoubtRule {
     /// Send the same again.
@@ -192,7 +192,7 @@ impl Answer {
 }
 
 /// What an answer means, by the mapping's error rows and the built-in ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnswerClass {
     /// It worked.

@@ -47,6 +47,12 @@ struct AppLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PauseLabels {
+    app: String,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     app: String,
     call: String,
@@ -90,6 +96,7 @@ pub struct Metrics {
     certificate_expires: Family<NoLabels, Seconds>,
     token_expires: Family<TokenLabels, Seconds>,
     app_enabled: Family<AppLabels, Gauge>,
+    app_paused: Family<PauseLabels, Gauge>,
 }
 
 impl Metrics {
@@ -109,6 +116,7 @@ impl Metrics {
             certificate_expires: Family::default(),
             token_expires: Family::default(),
             app_enabled: Family::default(),
+            app_paused: Family::default(),
         };
         metrics.register();
         metrics
@@ -162,12 +170,24 @@ impl Metrics {
             "1 for an app that is served, 0 for one that an operator switched off",
             self.app_enabled.clone(),
         );
+        registry.register(
+            "app_paused",
+            "1 while nothing but a probe is sent to an app: it fails (outage), asked for a rest \
+             (rate) or refuses the bridge's credential (auth)",
+            self.app_paused.clone(),
+        );
     }
 
     /// Whether an app is served.
     pub fn set_app_enabled(&self, app: &str, enabled: bool) {
         let labels = AppLabels { app: app.to_owned() };
         self.app_enabled.get_or_create(&labels).set(i64::from(enabled));
+    }
+
+    /// Whether an app is left alone, and why: `outage`, `rate` or `auth`.
+    pub fn set_app_paused(&self, app: &str, reason: &'static str, paused: bool) {
+        let labels = PauseLabels { app: app.to_owned(), reason };
+        self.app_paused.get_or_create(&labels).set(i64::from(paused));
     }
 
     /// A SCIM request was answered. `app` is the empty text outside every app's root.
@@ -275,6 +295,7 @@ mod tests {
         metrics.set_oldest_waiting("altr", 1.5);
         metrics.app_call("altr", "create_user", "ok");
         metrics.alarm("app-paused");
+        metrics.set_app_paused("altr", "outage", true);
         metrics.mapping_loaded("altr", false);
         metrics.set_certificate_expires(-1.0);
         metrics.set_token_expires("altr", "okta", 60.0);
@@ -287,6 +308,7 @@ mod tests {
             r#"scim_bridge_oldest_waiting_seconds{app="altr"} 1.5"#,
             r#"scim_bridge_app_calls_total{app="altr",call="create_user",outcome="ok"} 1"#,
             r#"scim_bridge_alarms_total{code="app-paused"} 1"#,
+            r#"scim_bridge_app_paused{app="altr",reason="outage"} 1"#,
             r#"scim_bridge_mapping_loads_total{app="altr",outcome="refused"} 1"#,
             r#"scim_bridge_mapping_refused{app="altr"} 1"#,
             "scim_bridge_certificate_expires_seconds{} -1.0",

@@ -4,17 +4,19 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
+use super::calls::link_to;
 use super::clock::later;
-use super::engine::{Engine, Pause};
+use super::engine::{Engine, Pause, lock};
 use super::goal::{taken_back, united};
 use super::keys::keys_of;
 use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge};
 use super::rest::rest_of_create;
-use super::round::{Round, RoundEnd, link_to};
+use super::round::{Round, RoundEnd};
 use super::view::{self, Asserted};
 use super::wait::Ended;
 use crate::change::{
-    AnswerClass, ChangeId, ChangeState, Kind, RefusedAs, ResourceId, Verb, WaitReason,
+    AnswerClass, ChangeId, ChangeState, Kind, Patience, RefusedAs, ResourceId, Verb, WaitReason,
+    patience,
 };
 use crate::journal::{
     DesiredNow, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, StepRow,
@@ -60,6 +62,12 @@ impl Engine {
             RoundEnd::Missing { words } => self.missing(round, &words).await,
             RoundEnd::Reached(Reached::Exists { ids }) => {
                 let app = round.app.name();
+                let in_doubt = rest_of_create(round.app, &round.work.open_steps).is_some();
+                if ids.len() > 1 && in_doubt {
+                    // One of them may be of a call of ours; none is ever deleted from here.
+                    let words = self.duplicates(round, &ids);
+                    return self.park(round, words).await;
+                }
                 let who = ids.join(", ");
                 let detail = format!("{app} has this already (its id there: {who}).");
                 self.refuse(round, ScimError::typed(ScimType::Uniqueness, detail), None).await
@@ -89,12 +97,19 @@ impl Engine {
                 self.refuse_with(round, error, None, refused_edge(&round.edges, &person, words))
                     .await
             }
-            RoundEnd::Refused { how, words } => self.refuse(round, refusal(how, words), None).await,
+            RoundEnd::Refused { how, words } => {
+                if how == RefusedAs::Forbidden {
+                    self.forbidden(round, &words);
+                }
+                self.refuse(round, refusal(how, words), None).await
+            }
             RoundEnd::Unplannable(error) => {
                 let told = ScimError::invalid_value(error.to_string());
                 self.refuse(round, told, None).await
             }
-            RoundEnd::Wait { reason, until, words } => self.wait(round, reason, until, words).await,
+            RoundEnd::Wait { reason, until, words } => {
+                self.wait_or_park(round, reason, until, words).await
+            }
             RoundEnd::BridgeRefused { words } => self.bridge_refused(round, words).await,
             RoundEnd::Parked { words } => self.park(round, words).await,
             RoundEnd::JournalLost(error) => Err(error),
@@ -102,6 +117,7 @@ impl Engine {
     }
 
     async fn applied(&self, round: &Round<'_>, applied: Applied) -> Result<(), JournalError> {
+        lock(&round.app.breaker).allows();
         let resource = &round.work.resource;
         let now = self.clock.now();
         if let Some(holder) = self.link_found(round, &applied).await? {
@@ -387,6 +403,66 @@ impl Engine {
         settlement
     }
 
+    /// What failed is tried again, unless it fails while others work for too long.
+    async fn wait_or_park(
+        &self,
+        round: &Round<'_>,
+        reason: WaitReason,
+        until: jiff::Timestamp,
+        words: String,
+    ) -> Result<(), JournalError> {
+        let resource = &round.work.resource;
+        let mut lane = round.work.lane.clone();
+        let now = self.clock.now();
+        lane.failed(Self::failure_of(round.app, &resource.id.0, reason), now);
+        let ends_access = round.changes.iter().any(|change| change.ends_access);
+        let (name, what) = (round.app.name(), resource.kind.resource_type());
+        match patience(&lane, ends_access, !round.changes.is_empty(), now) {
+            Patience::Left => {}
+            Patience::LeftButTell => {
+                let line = format!(
+                    "{name}: {what} '{}' fails while others work ({} times); it is tried on: {words}",
+                    resource.id, lane.charged
+                );
+                alarm("change-failing", &self.metrics, &line);
+            }
+            Patience::Over => {
+                let words = format!("failed {} times while others worked: {words}", lane.charged);
+                return self.park(round, words).await;
+            }
+        }
+        self.wait(round, reason, until, words).await
+    }
+
+    /// 403 is about this record; when one record after the other gets it, it is about the bridge.
+    fn forbidden(&self, round: &Round<'_>, words: &str) {
+        let (app, id) = (round.app, &round.work.resource.id);
+        let name = app.name();
+        alarm("app-forbids", &self.metrics, &format!("{name} refuses to change {id}: {words}"));
+        if Self::is_forbidden(app, &id.0) {
+            let now = self.clock.now();
+            app.set_pause(Pause::Auth { until: later(now, AUTH_PAUSE) });
+            let line = format!(
+                "{name} refuses one record after the other (403): the bridge lost its rights there, \
+                 and nothing more is sent until it has them again: {words}"
+            );
+            alarm("app-refuses-bridge", &self.metrics, &line);
+            self.show_health(app, now);
+        }
+    }
+
+    /// Several accounts where there must be one: told, never mended by itself.
+    pub(super) fn duplicates(&self, round: &Round<'_>, ids: &[String]) -> String {
+        let (name, id) = (round.app.name(), &round.work.resource.id);
+        let words = format!(
+            "{name} has several accounts for one ({}): a call that was thought lost took effect \
+             after `settle`; keep one of them by hand, then retry the change",
+            ids.join(", ")
+        );
+        alarm("duplicate-found", &self.metrics, &format!("{id}: {words}"));
+        words
+    }
+
     async fn wait(
         &self,
         round: &Round<'_>,
@@ -401,10 +477,7 @@ impl Engine {
                 reason,
                 until,
                 internal: Some(words),
-                charged: !matches!(
-                    reason,
-                    WaitReason::Settle | WaitReason::Held | WaitReason::Removals
-                ),
+                failure: Self::failure_of(round.app, &round.work.resource.id.0, reason),
                 now: self.clock.now(),
             })
             .await

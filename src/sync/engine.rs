@@ -16,7 +16,7 @@ use super::secrets::Secrets;
 use super::sources::Sources;
 use super::wait::Waiters;
 use crate::app::{AppClient, Redactor};
-use crate::change::Kind;
+use crate::change::{Breaker, Kind};
 use crate::journal::{Journal, Keys};
 use crate::mapping::Mapping;
 use crate::observe::{Feed, Metrics};
@@ -42,6 +42,8 @@ pub struct App {
     pub switching: Arc<tokio::sync::Mutex<()>>,
     enabled: Arc<AtomicBool>,
     pause: Arc<Mutex<Pause>>,
+    /// Whether it is fit to be called.
+    pub(super) breaker: Arc<Mutex<Breaker>>,
 }
 
 /// Whether calls to an app are made.
@@ -69,6 +71,7 @@ impl App {
             switching: Arc::default(),
             enabled: Arc::new(AtomicBool::new(true)),
             pause: Arc::new(Mutex::new(Pause::Running)),
+            breaker: Arc::default(),
         }
     }
 

@@ -19,16 +19,27 @@ const SHOWN_TEXT: usize = 2_000;
 /// Longest text of the app that reaches a client.
 pub(super) const SHOWN_DETAIL: usize = 500;
 
+/// What a call is made for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cause<'c> {
+    /// The resource, or what else tells one record from another.
+    pub record: &'c str,
+    /// The change, if one caused it.
+    pub change: Option<ChangeId>,
+}
+
 impl Engine {
     /// Makes the call and tells everybody who looks on.
     pub(super) async fn exchange(
         &self,
         app: &Arc<App>,
         request: &PlannedRequest,
-        caused_by: Option<ChangeId>,
+        cause: Cause<'_>,
         deadline: Instant,
     ) -> Exchange {
+        let caused_by = cause.change;
         let exchange = app.client.exchange(request, deadline).await;
+        self.felt(app, cause.record, &exchange).await;
         let (status, words) = outcome_words(&exchange);
         self.metrics.app_call(app.name(), &request.call, outcome_label(&exchange));
         self.feed.tell(|| Traffic::Call {

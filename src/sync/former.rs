@@ -6,11 +6,12 @@
 
 use serde_json::Value;
 
+use super::calls::link_to;
 use super::clock::later;
 use super::engine::Engine;
 use super::members::LOOK_AGAIN;
 use super::rest::rest_of_create;
-use super::round::{Round, RoundEnd, link_to};
+use super::round::{Round, RoundEnd};
 use crate::change::{ChangeId, ChangeState, Kind, ResourceId, StepClass, WaitReason};
 use crate::journal::{JournalError, LaneWork};
 use crate::mapping::{Claim, Converge, DeleteRule, Goal, Reached, Side, Want};

@@ -82,7 +82,7 @@ impl Engine {
     fn reading(&self, round: &Round<'_>) -> Option<Value> {
         let fresh_for = round.app.mapping.sync().read_fresh_for;
         let reading = self.readings.take(&round.work.resource.id, fresh_for);
-        reading.filter(|_| round.work.open_steps.is_empty() && round.work.attempts == 0)
+        reading.filter(|_| round.work.open_steps.is_empty() && round.work.lane.attempts == 0)
     }
 
     /// The newest password that a change of the round carries.
@@ -127,7 +127,7 @@ impl Engine {
     async fn is_large_and_certain(&self, round: &Round<'_>) -> Result<bool, JournalError> {
         /// The app's list of so many members is read before some of them change.
         const LOOKED_AT: u32 = 1_000;
-        if !round.work.open_steps.is_empty() || round.work.attempts > 0 {
+        if !round.work.open_steps.is_empty() || round.work.lane.attempts > 0 {
             return Ok(false);
         }
         let group = &round.work.resource.id;

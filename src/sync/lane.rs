@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::clock::until;
-use super::engine::{App, Engine, Pause};
+use super::engine::{App, Engine, Pause, lock};
+use crate::change::Width;
 
 /// While the app refuses the bridge's credential, its secret files are looked at that often.
 const LOOK_AT_SECRETS: Duration = Duration::from_secs(2);
@@ -76,15 +77,29 @@ impl Engine {
         if free == 0 {
             return Ok(LONGEST_NAP);
         }
+        let width = lock(&app.breaker).width(now);
+        let free = match width {
+            Width::Full => free,
+            Width::Probe => 1,
+            Width::NotYet => return Ok(LONGEST_NAP),
+            Width::Not(then) => return Ok(until(then, now)),
+        };
         let claimed = {
             let _gate = self.accepting.write().await;
             self.journal.claim(app.name(), u32::try_from(free).unwrap_or(u32::MAX), now).await?
         };
         let all_taken = claimed.len() == free;
+        let probes = width == Width::Probe;
         for work in claimed {
             let (engine, app, gate) = (self.clone(), app.clone(), gate.clone());
+            if probes {
+                lock(&app.breaker).probes();
+            }
             lanes.spawn(async move {
-                engine.run_lane(app, work).await;
+                engine.clone().run_lane(app.clone(), work).await;
+                if probes {
+                    lock(&app.breaker).worker_done(engine.clock.now());
+                }
                 drop(gate);
             });
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::calls::link_to;
 use super::cursor::{self, Cursor};
 use super::engine::{App, Engine};
 use super::keys::keys_of;
 use super::outcome::journal_failed;
 use super::read::{Again, RESERVE, ReadFailure};
-use super::round::link_to;
 use super::snapshot::Choice;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view};
 use crate::change::{Kind, ResourceId};

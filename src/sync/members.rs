@@ -12,7 +12,7 @@ use super::clock::later;
 use super::engine::Engine;
 use super::round::Round;
 use super::view;
-use crate::change::{Kind, WaitReason};
+use crate::change::{Failure, Kind, WaitReason};
 use crate::journal::{
     Edge, EdgeEnd, EdgeOutcome, JournalError, LaneNext, Resource, Settlement, Wait,
 };
@@ -108,7 +108,7 @@ impl Engine {
                 reason: WaitReason::Dependency,
                 until: later(now, LOOK_AGAIN),
                 internal: Some("members that are still being created".to_owned()),
-                charged: false,
+                failure: Failure::None,
                 now,
             })
             .await

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::engine::{App, Engine, Pause};
-use super::exchange::SHOWN_DETAIL;
+use super::exchange::{Cause, SHOWN_DETAIL};
 use super::keys::keys_of;
 use super::outcome::journal_failed;
 use super::view;
@@ -246,7 +246,11 @@ impl Engine {
             let words = "it refuses the bridge's own credential".to_owned();
             return Err(ReadFailure::BridgeRefused(words));
         }
-        match self.exchange(app, request, None, until).await {
+        if app.rests(self.clock.now()) {
+            return Err(ReadFailure::Silent("it fails and is left alone for a moment".to_owned()));
+        }
+        let cause = Cause { record: &request.target, change: None };
+        match self.exchange(app, request, cause, until).await {
             Exchange::Answered(answer) => Ok(answer),
             Exchange::NotSent(why) if why.phase == Phase::Refused => {
                 Err(self.bridge_is_refused(app, why.to_string()))

@@ -96,6 +96,7 @@ impl Bridge {
     /// Whatever waited may be tried now.
     async fn wake(&self, app: &App) {
         app.set_pause(Pause::Running);
+        lock(&app.breaker).reset();
         if let Err(error) = self.engine.journal.try_now(app.name(), self.engine.clock.now()).await {
             tracing::error!(app = app.name(), code = "journal-failed", "waking lanes: {error}");
         }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::calls::{outcome_of, schedule_of};
 use super::command::CommandError;
 use super::engine::{App, Engine};
-use super::exchange::{outcome_words, redactor_of, shown_payload, shown_target};
-use super::round::{outcome_of, schedule_of};
+use super::exchange::{Cause, outcome_words, redactor_of, shown_payload, shown_target};
 use crate::app::{Exchange, Phase};
 use crate::change::{AnswerClass, InDoubtRule, pause};
 use crate::journal::{HookIntent, StepOutcome};
@@ -181,7 +181,8 @@ impl Engine {
             now: self.clock.now(),
         };
         let step = self.journal.begin_hook(intent).await.map_err(|error| error.to_string())?;
-        let exchange = self.exchange(app, request, None, limit).await;
+        let cause = Cause { record: hook.word(), change: None };
+        let exchange = self.exchange(app, request, cause, limit).await;
         let (came, class) = weigh(app, plan, request, &exchange);
         let outcome = match (&exchange, class) {
             (Exchange::Answered(answer), None) => StepOutcome::InDoubt {

@@ -1,5 +1,6 @@
 //! The mappings of the simulated app: one way to write a mapping after the other.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use scim_bridge::mapping::Source;
@@ -194,8 +195,20 @@ pub fn text(shape: Shape, settle: Duration) -> String {
     format!("{head}{users}{groups}{calls}")
 }
 
-/// The mapping, ready to run.
+/// The mapping, ready to run. Each is compiled once: many worlds share it.
 pub fn loaded(shape: Shape, settle: Duration) -> Loaded {
+    static KNOWN: Mutex<Vec<(Shape, Duration, Loaded)>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock().unwrap();
+    let same = |(s, t, _): &&(Shape, Duration, Loaded)| (*s, *t) == (shape, settle);
+    if let Some((_, _, loaded)) = known.iter().find(same) {
+        return loaded.clone();
+    }
+    let loaded = compiled(shape, settle);
+    known.push((shape, settle, loaded.clone()));
+    loaded
+}
+
+fn compiled(shape: Shape, settle: Duration) -> Loaded {
     let text = text(shape, settle);
     let source = Source { file: "sim.yaml".into(), text: text.clone() };
     let environment = |_: &str| Some("token-of-the-bridge".to_owned());

@@ -1,5 +1,7 @@
 //! A change from its acceptance to its end.
 
+use crate::change::Failure;
+
 use super::*;
 
 #[tokio::test]
@@ -340,7 +342,7 @@ async fn a_doubt_stays_open_until_it_is_resolved() {
                 reason: WaitReason::Settle,
                 until: at(73),
                 internal: None,
-                charged: false,
+                failure: Failure::None,
                 now: at(15),
             })
             .await

@@ -1,5 +1,7 @@
 //! Members of groups.
 
+use crate::change::Failure;
+
 use super::*;
 
 fn group(now: i64) -> Accept {
@@ -172,7 +174,7 @@ async fn a_group_that_waits_for_a_member_does_not_sleep_past_it() {
                 reason: WaitReason::Dependency,
                 until: at(9_999),
                 internal: None,
-                charged: false,
+                failure: Failure::None,
                 now: at(22),
             })
             .await
@@ -196,7 +198,7 @@ async fn a_group_does_not_wait_for_a_member_that_was_refused() {
                 reason: WaitReason::Dependency,
                 until: at(9_999),
                 internal: None,
-                charged: false,
+                failure: Failure::None,
                 now: at(21),
             })
             .await

@@ -1,5 +1,7 @@
 //! Which lane is picked when, and what a busy or waiting lane does with what comes in.
 
+use crate::change::Failure;
+
 use super::*;
 
 fn wait(name: &str, change: ChangeId, reason: WaitReason, until: i64, now: i64) -> Wait {
@@ -9,7 +11,7 @@ fn wait(name: &str, change: ChangeId, reason: WaitReason, until: i64, now: i64) 
         reason,
         until: at(until),
         internal: Some("the app is down".into()),
-        charged: true,
+        failure: Failure::App,
         now: at(now),
     }
 }
@@ -43,7 +45,7 @@ async fn a_lane_waits_until_its_time() {
         assert_eq!(journal.next_due("demo").await.unwrap(), Some(at(60)));
         assert!(journal.claim("demo", 8, at(59)).await.unwrap().is_empty());
         let work = claim_one(&journal, 60).await;
-        assert_eq!((work.attempts, work.changes[0].attempts), (1, 1));
+        assert_eq!((work.lane.attempts, work.changes[0].attempts), (1, 1));
     })
     .await;
 }

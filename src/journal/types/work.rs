@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{Link, Resource, ResourceKeys};
 use crate::change::{
-    AnswerClass, ChangeId, ChangeState, InDoubtRule, ResourceId, StepClass, StepId, Verb,
-    WaitReason,
+    AnswerClass, ChangeId, ChangeState, Failure, InDoubtRule, Lane, ResourceId, StepClass, StepId,
+    Verb, WaitReason,
 };
 use crate::journal::keys::Sealed;
 
@@ -39,7 +39,7 @@ pub struct OpenChange {
     pub mapping_digest: String,
     /// A writing call of it was sent: it ends with the mapping it began with.
     pub began: bool,
-    /// Tries that were charged to it.
+    /// Attempts of it that failed.
     pub attempts: i64,
     /// What its answered steps saved, later ones over earlier ones; an object.
     pub saved: Value,
@@ -85,8 +85,8 @@ pub struct LaneWork {
     pub unread: Option<Value>,
     /// Memberships still to be made that can be made now (groups): at least one.
     pub edges_ready: bool,
-    /// Tries that were charged to the lane since something was last settled.
-    pub attempts: i64,
+    /// The lane as it is in the hands of its worker.
+    pub lane: Lane,
 }
 
 /// A call that is about to be made.
@@ -311,6 +311,15 @@ pub enum LaneNext {
     },
 }
 
+/// A second look for an account that was made twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Not before then: an earlier create may still land until then.
+    At(Timestamp),
+    /// It was made.
+    Done,
+}
+
 /// What a round of work on a lane came to. Build with [`Settlement::of`] and fill in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settlement {
@@ -347,6 +356,8 @@ pub struct Settlement {
     pub keep_doubts: bool,
     /// What becomes of the lane.
     pub next: LaneNext,
+    /// A second look for two accounts: to be made, or made. `None`: as it was.
+    pub look: Option<Look>,
     /// The time.
     pub now: Timestamp,
 }
@@ -369,6 +380,7 @@ impl Settlement {
             rejoins: false,
             keep_doubts: false,
             next: LaneNext::Idle,
+            look: None,
             now,
         }
     }
@@ -395,8 +407,8 @@ pub struct Wait {
     pub until: Timestamp,
     /// Why, for the operator.
     pub internal: Option<String>,
-    /// The try is charged to the lane and these changes.
-    pub charged: bool,
+    /// Whether an attempt failed, and whose fault that is.
+    pub failure: Failure,
     /// The time.
     pub now: Timestamp,
 }

@@ -11,8 +11,8 @@ use crate::journal::{
 };
 use crate::mapping::{Mapping, Remembered, Side, id_text};
 use crate::scim::{self, Absent};
+use crate::sync::calls::link_to;
 use crate::sync::keys::keys_of;
-use crate::sync::round::link_to;
 use crate::sync::view::Asserted;
 
 /// Long enough ago that nothing of it is still under way.

@@ -53,19 +53,26 @@ impl Scene<'_> {
         let history = &self.world.history;
         for change in self.ledger.pending() {
             let row = rows.iter().find(|row| row.change == change);
-            history.check("I1", row.is_some(), || format!("change {change} was told and is not there"));
+            history.check("I1", row.is_some(), || {
+                format!("change {change} was told and is not there")
+            });
             if row.is_some_and(|row| matches!(row.state, ChangeState::Rejected { .. })) {
                 self.ledger.refused_late(change);
             }
         }
         for row in rows {
             history.check("I2", row.state.is_end(), || {
-                format!("change {} ({:?}) is {:?}: {:?}", row.change, row.subject, row.state, row.internal)
+                format!(
+                    "change {} ({:?}) is {:?}: {:?}",
+                    row.change, row.subject, row.state, row.internal
+                )
             });
             history.count(format!("end {}", row.state.word()), 1);
             let contradicts = match (&row.state, row.answered) {
                 (ChangeState::Rejected { late: false }, Some(status)) => status < 400,
-                (ChangeState::Applied | ChangeState::Superseded { .. }, Some(status)) => status >= 400,
+                (ChangeState::Applied | ChangeState::Superseded { .. }, Some(status)) => {
+                    status >= 400
+                }
                 _ => false,
             };
             history.check("I8", !contradicts, || {
@@ -86,7 +93,8 @@ impl Scene<'_> {
 
     /// The last change of a resource was refused: what it left is not known.
     fn ends_refused(rows: &[ChangeRow], resource: &Resource) -> bool {
-        let newest = rows.iter().filter(|row| row.resource == resource.id).max_by_key(|row| row.change);
+        let newest =
+            rows.iter().filter(|row| row.resource == resource.id).max_by_key(|row| row.change);
         newest.is_some_and(|row| matches!(row.state, ChangeState::Rejected { .. }))
     }
 
@@ -133,7 +141,9 @@ impl Scene<'_> {
             return;
         }
         let Some(desired) = &resource.desired else { return };
-        for (pointer, field) in [("/title", "title"), ("/name/familyName", "family"), ("/active", "active")] {
+        for (pointer, field) in
+            [("/title", "title"), ("/name/familyName", "family"), ("/active", "active")]
+        {
             let (wanted, real) = (desired.pointer(pointer), fields.get(field));
             history.check("I4", wanted.is_none() || wanted == real, || {
                 format!("{name}: {field} is {real:?}, desired {wanted:?}")

@@ -97,10 +97,6 @@ impl Ledger {
         }
     }
 
-    pub fn slots(&self) -> Vec<Slot> {
-        self.registers().entries.keys().cloned().collect()
-    }
-
     /// The values that the register may hold when all is done. `None` among them: none was
     /// written for certain. `partly`: a refused write may have been carried out in part.
     pub fn possible(&self, slot: &Slot, partly: bool) -> BTreeSet<Option<String>> {
@@ -131,7 +127,9 @@ impl Ledger {
         let registers = self.registers();
         let Some(entries) = registers.entries.get(slot) else { return false };
         let of = |value: &str| entries.iter().filter(|e| e.value == value).collect::<Vec<_>>();
-        let (old, new) = (of(older), of(newer));
+        let (old, mut new) = (of(older), of(newer));
+        // What was refused gives way to what was there before.
+        new.retain(|e| e.verdict != Verdict::Fail);
         let Some(end) = old
             .iter()
             .map(|e| e.completed.unwrap_or(u64::MAX))

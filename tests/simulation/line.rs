@@ -56,7 +56,9 @@ impl State {
     /// Leaves out what this very call cannot meet.
     fn fitting(&mut self, fault: Option<Fault>, op: &Op) -> Option<Fault> {
         let login = match op {
-            Op::AddUser(fields) => fields.get("login").and_then(Value::as_str).map(str::to_lowercase),
+            Op::AddUser(fields) => {
+                fields.get("login").and_then(Value::as_str).map(str::to_lowercase)
+            }
             Op::ChangeUser(id, _) => self.records.login_of(*id),
             _ => None,
         };
@@ -74,6 +76,14 @@ impl State {
                 Some(Fault::Refused(_) | Fault::Lie | Fault::Ignored),
                 Some(login),
             ) if self.menu.without_known && self.doubtful.contains(&login) => None,
+            // The mapping has no say in who may join: a refused membership is left out, and told so.
+            (op, Some(Fault::Refused(_) | Fault::Lie | Fault::Ignored), _)
+                if makes_membership(op) =>
+            {
+                None
+            }
+            // Known: a change of a group that is withdrawn for 401 keeps its wishes.
+            (_, Some(Fault::Stranger), _) if self.menu.without_known && of_groups(op) => None,
             (_, fault, _) => fault,
         }
     }
@@ -192,9 +202,8 @@ impl Line {
         let accounts = state.records.named(login).len();
         let excused = state.doubled.iter().any(|known| known.eq_ignore_ascii_case(login));
         drop(state);
-        self.history.check("I3", accounts <= 1 || excused, || {
-            format!("{accounts} accounts of {login}")
-        });
+        self.history
+            .check("I3", accounts <= 1 || excused, || format!("{accounts} accounts of {login}"));
         answer
     }
 
@@ -276,15 +285,18 @@ impl Line {
         }
         state.under_way.insert(exchange, (lane.clone(), op.ends_access()));
         drop(state);
-        self.history.check("I5", stale.is_none(), || format!("#{exchange} older after newer: {stale:?}"));
+        self.history
+            .check("I5", stale.is_none(), || format!("#{exchange} older after newer: {stale:?}"));
         self.history.check("I6", !missing, || format!("#{exchange} {op:?}: one end never was"));
         self.history.check("I7", !wakes, || format!("#{exchange} activates {login:?}, who left"));
-        self.history.check("I10", !busy, || format!("#{exchange}: another write of {lane} is under way"));
+        self.history
+            .check("I10", !busy, || format!("#{exchange}: another write of {lane} is under way"));
     }
 
     /// I9: the intent of this very call is in the journal.
     async fn check_intent(&self, journal: &Journal, message: &Outgoing, op: &Op, exchange: u64) {
-        let query = ChangeQuery { state: Some("sending".into()), limit: 200, ..ChangeQuery::default() };
+        let query =
+            ChangeQuery { state: Some("sending".into()), limit: 200, ..ChangeQuery::default() };
         let Ok(changes) = journal.changes(query).await else { return };
         for row in changes {
             let Ok(Some(detail)) = journal.change(row.change).await else { return };
@@ -302,6 +314,13 @@ impl Line {
         }
         self.history.check("I9", false, || format!("#{exchange} {op:?} has no intent on disk"));
     }
+}
+
+fn of_groups(op: &Op) -> bool {
+    let reads = matches!(op, Op::FindGroups(_) | Op::ReadGroup(_) | Op::Members(_));
+    reads
+        || makes_membership(op)
+        || matches!(op, Op::AddGroup(_) | Op::RenameGroup(..) | Op::RemoveGroup(_))
 }
 
 /// Known: memberships that become possible later, or stand on users, are sent without intent.

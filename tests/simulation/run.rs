@@ -106,7 +106,11 @@ pub fn world_of(seed: u64, plant: Plant) -> Setup {
             _ => Job::Update(person),
         };
         // Half of them come close upon others: that is where order matters.
-        let at = if rng.chance(50) { 600 + rng.below(12) * span / 13 + rng.below(40) } else { rng.below(span) };
+        let at = if rng.chance(50) {
+            600 + rng.below(12) * span / 13 + rng.below(40)
+        } else {
+            rng.below(span)
+        };
         jobs.push((Duration::from_secs(at), job, rng.chance(80)));
     }
     jobs.sort_by_key(|(at, _, _)| *at);
@@ -159,8 +163,14 @@ async fn within(mut setup: Setup) -> Report {
     let history = Arc::new(History::new());
     let ledger = Arc::new(Ledger::default());
     let records = Records::new(setup.habits);
-    let line =
-        Line::new(records, setup.nemesis, setup.menu, setup.rng.fork(), history.clone(), ledger.clone());
+    let line = Line::new(
+        records,
+        setup.nemesis,
+        setup.menu,
+        setup.rng.fork(),
+        history.clone(),
+        ledger.clone(),
+    );
     if let Some((pace, cut)) = setup.steady {
         line.steady(pace, cut);
     }
@@ -225,7 +235,9 @@ async fn within(mut setup: Setup) -> Report {
         let made = line.writes() - before;
         // Known: who was deleted and keeps an account is still in the app's groups.
         let deleted = setup.shape.keeps_accounts() && deletes;
-        history.check("echo", made == 0 || deleted, || format!("{made} writes for echoes of what is there"));
+        history.check("echo", made == 0 || deleted, || {
+            format!("{made} writes for echoes of what is there")
+        });
     }
     Report {
         wrongs: history.wrongs(),

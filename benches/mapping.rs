@@ -166,6 +166,7 @@ fn planning(mapping: Mapping, changed: bool, linked: bool) -> Work {
     let after = mapping.side(Kind::User).unwrap().record_of(&desired, &id).unwrap();
     let slots = ["userName", "active", "displayName", "title", "locale", "emails"];
     let goal = Goal {
+        names: Vec::new(),
         kind: Kind::User,
         want: Want::Present {
             desired,

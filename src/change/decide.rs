@@ -35,6 +35,8 @@ pub struct StepFacts {
     pub settle: Duration,
     /// The resource has no account yet: a look-up finds what a lost call made.
     pub creating: bool,
+    /// An earlier create of the resource is in doubt.
+    pub doubted: bool,
 }
 
 /// Why a change is refused; the client's status follows from it.
@@ -49,7 +51,7 @@ pub enum RefusedAs {
 }
 
 /// What to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// The step worked: ask the plan for the next one.
     Continue,
@@ -79,6 +81,10 @@ pub fn after_write(facts: &StepFacts, seen: Seen) -> Decision {
             // A 429, or a 503 that says when to come back, was certainly not carried out.
             AnswerClass::Retry => Decision::Again(WaitReason::Rate, pause_of(facts, wait)),
             AnswerClass::Unsure => doubt(facts),
+            // It is there by now: what made it may have been our own call that was thought lost.
+            AnswerClass::Conflict if facts.doubted && facts.class == StepClass::Create => {
+                Decision::Again(WaitReason::Rate, pause_of(facts, None))
+            }
             AnswerClass::Conflict => Decision::Refuse(RefusedAs::Conflict),
             AnswerClass::NotFound => Decision::Missing,
             AnswerClass::Rejected => Decision::Refuse(RefusedAs::Rejected),
@@ -143,6 +149,7 @@ mod tests {
             seed: 1,
             settle: Duration::from_secs(60),
             creating: false,
+            doubted: false,
         }
     }
 

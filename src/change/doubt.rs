@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::StepClass;
+
 /// The shortest and the longest pause between two looks for a record that is never made again.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
@@ -49,9 +51,23 @@ impl Rest {
 
 /// How long a create in doubt must rest before *not found* may be believed.
 ///
-/// Zero only where the app itself would refuse a second one.
-pub fn settle_of_create(settle: Duration, app_keeps_it_unique: bool) -> Duration {
-    if app_keeps_it_unique { Duration::ZERO } else { settle }
+/// Zero only where the app itself would refuse a second one, and only if one is sent: whoever shall
+/// have no account, or none with access, is believed to have none when the lost call can no longer
+/// make it.
+pub fn settle_of_create(settle: Duration, app_keeps_it_unique: bool, sent_again: bool) -> Duration {
+    if app_keeps_it_unique && sent_again { Duration::ZERO } else { settle }
+}
+
+/// Until when a call in doubt may still take effect; `None`: no longer. A create is not among
+/// them: it is looked for before anything else is done, and what was made by it is the record.
+pub fn may_land(
+    class: StepClass,
+    since: Timestamp,
+    settle: Duration,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let until = after(since, settle);
+    (class != StepClass::Create && until > now).then_some(until)
 }
 
 /// That much later; the end of time at the latest.
@@ -84,7 +100,8 @@ mod tests {
     #[test]
     fn only_a_unique_key_in_the_app_takes_the_settle_time_away() {
         let settle = Duration::from_secs(60);
-        assert_eq!(settle_of_create(settle, false), settle);
-        assert_eq!(settle_of_create(settle, true), Duration::ZERO);
+        assert_eq!(settle_of_create(settle, false, true), settle);
+        assert_eq!(settle_of_create(settle, true, true), Duration::ZERO);
+        assert_eq!(settle_of_create(settle, true, false), settle, "a leaver may still be made");
     }
 }

@@ -109,7 +109,7 @@ pub enum RoundEnd {
     Parked,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum At {
     Begin,
     Planning,
@@ -121,7 +121,7 @@ enum At {
     Over,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Use {
     Read,
     Write(Kept),
@@ -136,7 +136,7 @@ pub struct OutOfTurn {
 }
 
 /// The machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Round {
     at: At,
     /// The app was logged in to again since the last step that worked: not twice in a row, and
@@ -269,6 +269,7 @@ mod tests {
             seed: 1,
             settle: Duration::from_secs(60),
             creating: class == StepClass::Create,
+            doubted: false,
         }
     }
 

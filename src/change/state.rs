@@ -54,7 +54,7 @@ pub enum WaitReason {
 }
 
 /// Where a change stands. Metrics, CLI and console use exactly these words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ChangeState {
     /// On disk, not begun.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
+use serde_json::Value;
 
 use super::Journal;
 use super::lanes::{self, Of};
@@ -175,6 +176,29 @@ impl Journal {
             let (app, kind) = links::head(tx, &id)?;
             let of = Of { id: &id, app: &app, kind };
             lanes::force(tx, &of, now)
+        })
+        .await
+    }
+
+    /// What the changes of a resource from that one on spoke about, as they stored it; ended ones
+    /// too.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn asserted_since(
+        &self,
+        id: &ResourceId,
+        change: ChangeId,
+    ) -> Result<Vec<Value>, JournalError> {
+        let id = id.clone();
+        self.read("reading what changes asked for", move |conn| {
+            let mut rows = conn.prepare_cached(
+                "SELECT asserted FROM changes
+                 WHERE resource_id = ?1 AND seq >= ?2 AND state IN ('applied', 'superseded')",
+            )?;
+            let asserted =
+                rows.query_map(params![id.0, change.0], |row| json_at(row, "asserted"))?;
+            Ok(asserted.collect::<Result<_, _>>()?)
         })
         .await
     }

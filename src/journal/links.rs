@@ -92,7 +92,8 @@ pub(super) fn put(
             "INSERT INTO links (resource_id, app, kind, app_id, app_key)
              VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (resource_id) DO UPDATE
-               SET app_id = excluded.app_id, app_key = excluded.app_key",
+               SET app_id = excluded.app_id, app_key = excluded.app_key,
+                 known_as = CASE WHEN app_key = excluded.app_key THEN known_as END",
         )?
         .execute(params![of.id.0, of.app, Word(of.kind), AsJson(&link.app_id), link.app_key,])?;
     wake_groups(tx, of.id, now)?;

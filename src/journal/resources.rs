@@ -16,7 +16,7 @@ use super::writer::Tx;
 use super::{Journal, away, former, steps};
 use crate::change::{ChangeId, Kind, ResourceId};
 
-const SELECT: &str = "SELECT r.*, l.app_id, l.app_key FROM resources r
+const SELECT: &str = "SELECT r.*, l.app_id, l.app_key, l.known_as FROM resources r
     LEFT JOIN links l ON l.resource_id = r.id";
 
 impl Journal {
@@ -271,6 +271,7 @@ fn resource_row(row: &Row<'_>) -> rusqlite::Result<Resource> {
         modified_at: time_at(row, "modified_at")?,
         deleted_at: maybe_time_at(row, "deleted_at")?,
         link,
+        known_as: row.get("known_as")?,
         pending: Vec::new(),
     })
 }

@@ -7,11 +7,12 @@ use serde_json::Value;
 use super::lanes::{self, Of};
 use super::sql::{AsJson, Time, change_state, maybe_json_at, maybe_time_at, move_change, time_at};
 use super::types::{
-    DesiredNow, EdgeEnd, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled, Settlement,
+    DesiredNow, Doubts, EdgeEnd, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled,
+    Settlement,
 };
 use super::writer::Tx;
 use super::{Journal, away, edges, former, links, members, next_modified, resources};
-use crate::change::{ChangeEvent, ChangeId, ResourceId, Woken};
+use crate::change::{ChangeEvent, ChangeId, ResourceId, StepId, Woken};
 
 impl Journal {
     /// Records what a round of work came to, and lets the lane go.
@@ -61,8 +62,10 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
             applied = Some(*change);
         }
     }
-    if !s.keep_doubts {
-        close_doubts(tx.conn, &s.resource, s.now)?;
+    match &s.doubts {
+        Doubts::Kept => {}
+        Doubts::Closed => close_doubts(tx.conn, &s.resource, &[], s.now)?,
+        Doubts::KeptOf(steps) => close_doubts(tx.conn, &s.resource, steps, s.now)?,
     }
     if s.remove_resource {
         remove(tx, &s.resource, s.now)?;
@@ -70,6 +73,11 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     }
     if let Some(actual) = &s.actual {
         resources::put_actual(tx.conn, &s.resource, actual, s.now)?;
+    }
+    if let Some(known_as) = &s.known_as {
+        tx.conn
+            .prepare_cached("UPDATE links SET known_as = ?2 WHERE resource_id = ?1")?
+            .execute(params![s.resource.0, known_as])?;
     }
     if let Some(unread) = &s.unread {
         tx.conn
@@ -158,17 +166,24 @@ pub(super) fn drop_secrets(conn: &Connection, change: ChangeId) -> Result<(), Jo
 }
 
 /// Doubts about steps whose changes have all ended are of no use to anybody any more.
-fn close_doubts(conn: &Connection, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
+fn close_doubts(
+    conn: &Connection,
+    id: &ResourceId,
+    but: &[StepId],
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    let but = Value::from(but.iter().map(|step| step.0).collect::<Vec<_>>());
     conn.prepare_cached(
         "UPDATE steps SET resolved_at = ?2,
            words = coalesce(words || '; ', '') || 'closed with its change'
          WHERE resource_id = ?1 AND state = 'in_doubt' AND resolved_at IS NULL
+           AND id NOT IN (SELECT value FROM json_each(?3))
            AND NOT EXISTS (
              SELECT 1 FROM changes c WHERE c.ended_at IS NULL
                AND (c.seq = steps.change
                  OR c.seq IN (SELECT a.change FROM step_changes a WHERE a.step = steps.id)))",
     )?
-    .execute(params![id.0, Time(now)])?;
+    .execute(params![id.0, Time(now), AsJson(&but)])?;
     Ok(())
 }
 

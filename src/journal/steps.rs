@@ -170,7 +170,10 @@ impl<'a> Known<'a> {
 }
 
 fn begin(tx: &Tx<'_>, intent: &StepIntent) -> Result<StepId, JournalError> {
-    let resource = resource_of(tx.conn, intent.change)?;
+    let resource = match &intent.resource {
+        Some(resource) => resource.clone(),
+        None => resource_of(tx.conn, intent.change)?,
+    };
     tx.conn
         .prepare_cached(
             "INSERT INTO steps (change, resource_id, call, attempt, class, in_doubt_rule, method,
@@ -204,6 +207,9 @@ fn begin(tx: &Tx<'_>, intent: &StepIntent) -> Result<StepId, JournalError> {
         let state = change_state(tx.conn, change)?;
         if state == ChangeState::Parked && change != intent.change {
             // It is carried along by a newer one.
+            continue;
+        }
+        if intent.after_end && state.is_end() {
             continue;
         }
         move_change(tx.conn, change, &state, ChangeEvent::StepBegun)?;

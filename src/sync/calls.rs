@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::engine::{App, Engine};
 use super::exchange::{SHOWN_DETAIL, redactor_of, shown_answer, shown_payload, shown_target};
+use super::rest::rest_of;
 use super::round::Round;
 use crate::app::Exchange;
 use crate::change::{AnswerClass, ChangeId, Schedule, Seen, StepClass, StepFacts};
@@ -45,16 +46,18 @@ impl Engine {
     }
 }
 
-/// The intent of a write, for the changes that it carries; `None`: it carries none.
+/// The intent of a write for a change; the others of the round are carried by it too.
 pub(super) fn step_intent(
     round: &Round<'_>,
+    change: ChangeId,
     request: &PlannedRequest,
     now: Timestamp,
-) -> Option<StepIntent> {
-    let (last, others) = round.changes.split_last()?;
-    Some(StepIntent {
-        change: last.change,
-        also: others.iter().map(|c| c.change).collect(),
+) -> StepIntent {
+    StepIntent {
+        resource: Some(round.work.resource.id.clone()),
+        change,
+        after_end: round.changes.is_empty(),
+        also: round.changes.iter().map(|c| c.change).filter(|also| *also != change).collect(),
         call: request.call.clone(),
         mapping: round.app.mapping.digest().to_owned(),
         attempt: attempt(round),
@@ -65,7 +68,7 @@ pub(super) fn step_intent(
         digest: None,
         request: shown_payload(round.app, request),
         now,
-    })
+    }
 }
 
 /// The app's words, freed of what must not be seen.
@@ -98,6 +101,7 @@ pub(super) fn facts_of(round: &Round<'_>, request: &PlannedRequest) -> StepFacts
         seed: round.changes.last().map_or(0, |c| c.change.0.unsigned_abs()),
         settle: round.app.mapping.settle_of(&request.call),
         creating: round.work.resource.link.is_none(),
+        doubted: rest_of(round).is_some(),
     }
 }
 

@@ -8,9 +8,9 @@ use super::calls::link_to;
 use super::clock::later;
 use super::engine::{Engine, Pause, lock};
 use super::goal::{taken_back, united};
-use super::keys::keys_of;
+use super::keys::{keys_of, natural_key};
 use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge};
-use super::rest::rest_of_create;
+use super::rest::rest_of;
 use super::round::{Round, RoundEnd};
 use super::view::{self, Asserted};
 use super::wait::Ended;
@@ -19,8 +19,8 @@ use crate::change::{
     patience,
 };
 use crate::journal::{
-    DesiredNow, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement, StepRow,
-    StepState, Wait,
+    DesiredNow, Doubts, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement,
+    StepRow, StepState, Wait,
 };
 use crate::mapping::{Applied, Classified, Missing, Reached, Side};
 use crate::observe::alarm;
@@ -49,7 +49,7 @@ impl Engine {
             RoundEnd::Reached(Reached::Inactive { last }) => self.inactive(round, last).await,
             RoundEnd::Reached(Reached::NotYet) => {
                 let now = self.clock.now();
-                let rest = rest_of_create(round.app, &round.work.open_steps);
+                let rest = rest_of(round);
                 let Some(until) = rest.map_or(Some(later(now, AGAIN)), |rest| rest.next_look(now))
                 else {
                     let words = "the app said that it made the account, and nobody can find it";
@@ -58,11 +58,12 @@ impl Engine {
                 let words = "a create is in doubt: it is looked for again after the settle time";
                 self.wait(round, WaitReason::Settle, until, words.into()).await
             }
+            RoundEnd::Reached(Reached::Stranger { name }) => self.stranger(round, &name).await,
             RoundEnd::Reached(Reached::Missing) => self.missing(round, "").await,
             RoundEnd::Missing { words } => self.missing(round, &words).await,
             RoundEnd::Reached(Reached::Exists { ids }) => {
                 let app = round.app.name();
-                let in_doubt = rest_of_create(round.app, &round.work.open_steps).is_some();
+                let in_doubt = rest_of(round).is_some();
                 if ids.len() > 1 && in_doubt {
                     // One of them may be of a call of ours; none is ever deleted from here.
                     let words = self.duplicates(round, &ids);
@@ -170,6 +171,8 @@ impl Engine {
             }
             settlement.desired = DesiredNow::Put(desired);
         }
+        settlement.look = self.look_again(round, &applied);
+        settlement.known_as = natural_key(resource.kind, &applied.shown);
         settlement.unread = applied.unread.clone();
         settlement.actual = Some(applied.shown.clone());
         if let Some(members) = &applied.members {
@@ -187,12 +190,12 @@ impl Engine {
             settlement.ends.clear();
             settlement.history = None;
             settlement.next = LaneNext::Ready;
-            return self.journal.settle(settlement).await.map(drop);
+            return self.settle(round, settlement).await.map(drop);
         }
         if self.awaits_members(round, &round.edges).await? {
             return self.wait_for_members(round, settlement).await;
         }
-        let settled = self.journal.settle(settlement).await?;
+        let settled = self.settle(round, settlement).await?;
         if let Some(other) = settled.key_held_by {
             tracing::warn!(app = round.app.name(), resource = %resource.id, %other,
                 "two resources have the same name; the older one keeps it");
@@ -225,13 +228,13 @@ impl Engine {
     ) -> Result<(), JournalError> {
         let handed = self.hand_over(round).await?;
         if round.changes.is_empty() {
-            return self.journal.settle(settlement).await.map(drop);
+            return self.settle(round, settlement).await.map(drop);
         }
         let edges = self.journal.pending_edges(&round.work.resource.id, EDGES_AT_ONCE).await?;
         if handed || self.awaits_members(round, &edges).await? {
             return self.wait_for_members(round, settlement).await;
         }
-        self.journal.settle(settlement).await?;
+        self.settle(round, settlement).await?;
         self.tell(round, tell);
         Ok(())
     }
@@ -287,7 +290,7 @@ impl Engine {
             settlement.history =
                 Some(HistoryRow { change, active: Some(false), roles: None, link: None });
         }
-        self.journal.settle(settlement).await?;
+        self.settle(round, settlement).await?;
         self.tell(round, tell);
         Ok(())
     }
@@ -306,7 +309,7 @@ impl Engine {
                 let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
                 settlement.unlink = true;
                 settlement.next = LaneNext::Ready;
-                self.journal.settle(settlement).await?;
+                self.settle(round, settlement).await?;
                 Ok(())
             }
             Missing::Park => self.park(round, format!("the account is gone. {words}")).await,
@@ -323,6 +326,31 @@ impl Engine {
                 self.refuse(round, ScimError::new(404, detail.trim_end()), None).await
             }
         }
+    }
+
+    /// The record that a link leads to has another name by now, and nobody has the old one: renamed
+    /// by hand, or another person to whom the app gave the id of one who was deleted. Nothing is
+    /// written to it.
+    async fn stranger(&self, round: &Round<'_>, name: &str) -> Result<(), JournalError> {
+        let resource = &round.work.resource;
+        let link = resource.link.as_ref().map(|link| link.app_key.as_str()).unwrap_or_default();
+        let was = resource.known_as.as_deref().unwrap_or_default();
+        let words = format!(
+            "the record {link} is called '{name}' now, not '{was}': renamed by hand, or another \
+             person. Nothing was written. If it is the same person, give the record its old name or \
+             rename the user in the identity provider too, and retry"
+        );
+        let app = round.app.name();
+        alarm(
+            "link-broken",
+            &self.metrics,
+            &format!("{app}: {} '{}': {words}", resource.kind.resource_type(), resource.id),
+        );
+        if round.changes.iter().any(|change| change.ends_access) {
+            // Nobody may be told that access has ended while the account of another name is open.
+            return self.park(round, words).await;
+        }
+        self.missing(round, &words).await
     }
 
     async fn refuse(
@@ -353,7 +381,7 @@ impl Engine {
             // They were not what was refused.
             settlement.next = LaneNext::Ready;
         }
-        self.journal.settle(settlement).await?;
+        self.settle(round, settlement).await?;
         let ends = round.changes.iter().map(|c| (c.change, Ended::Refused(error.clone())));
         self.tell(round, ends.collect());
         Ok(())
@@ -535,7 +563,7 @@ impl Engine {
         );
         let error = ScimError::new(500, detail);
         let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
-        settlement.keep_doubts = true;
+        settlement.doubts = Doubts::Kept;
         settlement.edges = Self::belongings_refused(round, &words);
         settlement.ends = round
             .changes
@@ -543,7 +571,7 @@ impl Engine {
             .filter(|c| c.state != ChangeState::Parked)
             .map(|c| (c.change, End::Parked { internal: words.clone() }))
             .collect();
-        self.journal.settle(settlement).await?;
+        self.settle(round, settlement).await?;
         for change in round.changes {
             self.waiters.end(change.change, Ended::Parked(error.clone()));
         }

@@ -48,10 +48,10 @@ struct Due {
 #[derive(Debug, Clone, Copy)]
 enum Use {
     Read,
-    /// A write with a step of its own.
-    Step,
-    /// A write that is listed under a change that has ended, if there is one.
-    Note(Option<ChangeId>),
+    /// A write with a step of its own, made for that change.
+    Step(ChangeId),
+    /// A write that no change is known for.
+    Unlisted,
 }
 
 /// What came of the call.
@@ -144,18 +144,27 @@ impl Engine {
             }
             Ok(Next::Write(request)) => {
                 let facts = facts_of(round, &request);
-                // Memberships that became possible belong to changes that have ended.
-                let wished_by = round.changes.last().map(|last| last.change);
-                let (used, kept) = match wished_by {
-                    Some(_) => (Use::Step, Kept::AsStep),
-                    None => (Use::Note(Self::wished_by(round)), Kept::AsNote),
-                };
-                let change = wished_by.or_else(|| Self::wished_by(round));
+                let change = Self::caused_by(round);
                 let request = self.with_key(round, &request, change).into_owned();
+                let (used, kept) = match change {
+                    Some(change) => (Use::Step(change), Kept::AsStep),
+                    // A membership of which nobody remembers who wished it.
+                    None => (Use::Unlisted, Kept::AsNote),
+                };
                 walk.due = Some(Due { request, used });
                 Event::WantsWrite(facts, kept)
             }
         }))
+    }
+
+    /// The change that a write of the round is made for: its newest one; else one that has ended,
+    /// which wished a membership that became possible, or whose call may have landed late.
+    fn caused_by(round: &Round<'_>) -> Option<ChangeId> {
+        let newest = round.changes.last().map(|last| last.change);
+        newest.or_else(|| Self::wished_by(round)).or_else(|| {
+            let doubts = round.work.open_steps.iter();
+            doubts.map(|step| step.change).max()
+        })
     }
 
     /// The change that wished a membership of the round, if it is remembered.
@@ -167,7 +176,8 @@ impl Engine {
 
     async fn keep_intent(&self, round: &Round<'_>, walk: &mut Walk) -> Result<Event, JournalError> {
         let Some(due) = &walk.due else { return Ok(Event::IntentKept) };
-        if let Some(intent) = step_intent(round, &due.request, self.clock.now()) {
+        if let Use::Step(change) = due.used {
+            let intent = step_intent(round, change, &due.request, self.clock.now());
             walk.step = Some(self.journal.begin_step(intent).await?);
         }
         Ok(Event::IntentKept)
@@ -178,8 +188,9 @@ impl Engine {
         let (app, request) = (round.app, &due.request);
         let started_at = self.clock.now();
         let change = match due.used {
-            Use::Read | Use::Step => round.changes.last().map(|last| last.change),
-            Use::Note(wished_by) => wished_by,
+            Use::Read => round.changes.last().map(|last| last.change),
+            Use::Step(change) => Some(change),
+            Use::Unlisted => None,
         };
         let cause = Cause { record: &round.work.resource.id.0, change };
         walk.known_id = walk.plan.id().cloned();
@@ -228,21 +239,16 @@ impl Engine {
         };
         let class = came.class.unwrap_or(AnswerClass::Ok);
         let change = match due.used {
-            Use::Step => return self.end_step(round, walk, doubtful).await,
-            Use::Read => round.changes.last().map(|last| last.change),
-            Use::Note(wished_by) => wished_by,
+            Use::Step(_) => return self.end_step(round, walk, doubtful).await,
+            Use::Read => Self::caused_by(round),
+            Use::Unlisted => None,
         };
         let Some(change) = change else { return Ok(Event::OutcomeKept) };
-        // What cannot be read is what the exchange itself says of it.
-        let class = if class == AnswerClass::Unsure { AnswerClass::Ok } else { class };
         let read = read_of(round, change, &due.request, &came.exchange, class, came.started_at);
         let read = ReadStep { ended_at: self.clock.now(), ..read };
-        match (self.journal.record_read(read).await, due.used) {
-            (Err(error), Use::Read) => {
-                // A read proves nothing; what it led to is recorded with the write.
-                tracing::warn!(app = round.app.name(), "a read could not be recorded: {error}");
-            }
-            (outcome, _) => outcome?,
+        if let Err(error) = self.journal.record_read(read).await {
+            // A read proves nothing; what it led to is recorded with the write.
+            tracing::warn!(app = round.app.name(), "a read could not be recorded: {error}");
         }
         Ok(Event::OutcomeKept)
     }

@@ -129,7 +129,7 @@ impl Engine {
     async fn remove_doubtful(&self, round: &Round<'_>) -> Result<Option<RoundEnd>, JournalError> {
         let (app, work) = (round.app, round.work);
         let Some(link) = &work.resource.link else { return Ok(None) };
-        let Some(rest) = rest_of_create(app, &work.open_steps) else { return Ok(None) };
+        let Some(rest) = rest_of_create(app, &work.open_steps, false) else { return Ok(None) };
         let Some(side) = app.mapping.side(work.resource.kind) else { return Ok(None) };
         if !side.recreates() {
             return Ok(None);
@@ -155,6 +155,7 @@ impl Engine {
     /// That account shall not be there; without one, whoever is found.
     fn removal(&self, round: &Round<'_>, link: Option<Value>) -> Goal {
         Goal {
+            names: Vec::new(),
             kind: Kind::User,
             want: Want::Gone,
             link,

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::engine::Engine;
-use super::rest::rest_of_create;
+use super::keys::natural_key;
+use super::rest::rest_of;
 use super::round::Round;
 use super::view::Asserted;
 use crate::change::{Kind, StepClass, Verb};
@@ -15,10 +16,12 @@ impl Engine {
     /// What the round works towards: the state after its newest change.
     pub(super) async fn goal(&self, round: &Round<'_>) -> Result<Goal, JournalError> {
         let resource = &round.work.resource;
-        let asserted: Vec<Asserted> =
+        let mut asserted: Vec<Asserted> =
             round.changes.iter().map(|change| Asserted::read(&change.asserted)).collect();
+        asserted.extend(self.verified(round).await?);
         let want = match round.changes.last() {
             Some(last) if last.verb == Verb::Delete => Want::Gone,
+            None if resource.deleted_at.is_some() => Want::Gone,
             last => Want::Present {
                 desired: last
                     .and_then(|change| change.desired.clone())
@@ -30,7 +33,7 @@ impl Engine {
             },
         };
         let now = self.clock.now();
-        let rests = rest_of_create(round.app, &round.work.open_steps);
+        let rests = rest_of(round);
         let ours =
             comes_back(round) || rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
         let known = resource.desired.clone().or_else(|| resource.actual.clone());
@@ -44,6 +47,7 @@ impl Engine {
             may_create: rests.is_none_or(|rest| rest.is_over(now)),
             in_doubt: rests.is_some(),
             other_than: None,
+            names: names_of(round),
             known: known.unwrap_or_default(),
             awaited: awaited(round),
             seed: self.seed(round),
@@ -152,6 +156,21 @@ impl Engine {
             }
         }
     }
+}
+
+/// The names by which the linked record is known to be the one that is meant: the one it had when a
+/// change was last applied to it, and those that the goal or an earlier wish gives it.
+fn names_of(round: &Round<'_>) -> Vec<String> {
+    let resource = &round.work.resource;
+    let Some(known_as) = &resource.known_as else { return Vec::new() };
+    let wishes = round.changes.iter().filter_map(|change| change.desired.as_ref());
+    let wishes = wishes.chain(&resource.desired);
+    let mut names = vec![known_as.clone()];
+    names.extend(wishes.filter_map(|wish| natural_key(resource.kind, wish)));
+    let asserted = round.changes.iter().map(|change| Asserted::read(&change.asserted));
+    let before = asserted.filter_map(|asserted| asserted.before);
+    names.extend(before.filter_map(|before| natural_key(resource.kind, &before)));
+    names
 }
 
 /// The call of a create in doubt that says how its record is looked for.

@@ -100,7 +100,7 @@ impl Engine {
         settlement.ends.clear();
         settlement.history = None;
         settlement.next = LaneNext::Busy;
-        self.journal.settle(settlement).await?;
+        self.settle(round, settlement).await?;
         self.journal
             .wait(Wait {
                 resource: round.work.resource.id.clone(),

@@ -49,6 +49,7 @@ mod switch;
 mod tables;
 mod tokens;
 mod trial;
+mod verify;
 mod view;
 mod wait;
 

@@ -64,6 +64,10 @@ impl Engine {
         let app = self.find_app(app.name()).unwrap_or(app);
         let (app, count) = self.together(app, &work).await;
         let app = &app;
+        if let Err(error) = self.verify_lane(app, &work).await {
+            tracing::error!(app = app.name(), code = "journal-failed", "a second look: {error}");
+            return;
+        }
         let changes = &work.changes[..count];
         let mut round =
             Round { app, work: &work, changes, edges: Vec::new(), belongings: Vec::new() };

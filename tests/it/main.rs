@@ -20,6 +20,7 @@ mod doubt;
 mod groups;
 mod journal;
 mod life;
+mod limits;
 mod lists;
 mod long_lists;
 mod new;

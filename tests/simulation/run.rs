@@ -129,7 +129,11 @@ pub fn world_of(seed: u64, plant: Plant) -> Setup {
     let percent = *rng.pick(&[0, 3, 8, 15, 25]);
     let mut kills = Vec::new();
     for _ in 0..rng.below(4) {
-        let at = Duration::from_secs(rng.below(span));
+        // Mostly when something goes on.
+        let at = match rng.chance(70) {
+            true => rng.pick(&jobs).0,
+            false => Duration::from_secs(rng.below(span)),
+        };
         kills.push((at, rng.below(9), rng.millis(1, 30_000)));
     }
     kills.sort_by_key(|(at, _, _)| *at);

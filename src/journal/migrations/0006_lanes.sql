@@ -3,3 +3,6 @@
 ALTER TABLE lanes ADD COLUMN charged INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE lanes ADD COLUMN failing_since INTEGER;
 ALTER TABLE lanes ADD COLUMN look_at INTEGER;
+-- The name that the record had when a change was last applied to it: a record with another name may
+-- be another person's.
+ALTER TABLE links ADD COLUMN known_as TEXT;

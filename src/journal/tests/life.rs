@@ -381,7 +381,7 @@ async fn a_kept_doubt_outlives_its_change() {
             journal.begin_step(intent(committed.change, StepClass::Other, 12)).await.unwrap();
         journal.end_step(step, in_doubt(13)).await.unwrap();
         let mut settlement = applied("id-ann", &[committed.change], 14);
-        settlement.keep_doubts = true;
+        settlement.doubts = Doubts::Kept;
         settlement.next = LaneNext::Wait { until: at(70), reason: WaitReason::Settle };
         journal.settle(settlement).await.unwrap();
         let work = claim_one(&journal, 70).await;

@@ -135,6 +135,8 @@ async fn claim_one(journal: &Journal, now: i64) -> LaneWork {
 
 fn intent(change: ChangeId, class: StepClass, now: i64) -> StepIntent {
     StepIntent {
+        resource: None,
+        after_end: false,
         mapping: "m1".into(),
         change,
         also: Vec::new(),

@@ -20,8 +20,8 @@ pub use resource::{
     Seen, Touched,
 };
 pub use work::{
-    DesiredNow, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork, Look,
-    OpenChange, OpenStep, ReadStep, Resolution, Settled, Settlement, StepEnd, StepEnded,
+    DesiredNow, Doubts, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,
+    Look, OpenChange, OpenStep, ReadStep, Resolution, Settled, Settlement, StepEnd, StepEnded,
     StepIntent, StepOutcome, Wait,
 };
 

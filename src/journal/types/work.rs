@@ -92,8 +92,13 @@ pub struct LaneWork {
 /// A call that is about to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepIntent {
+    /// The resource whose lane makes it; `None`: that of the change.
+    pub resource: Option<ResourceId>,
     /// The change it is made for.
     pub change: ChangeId,
+    /// That change has ended and its state stays: a membership that became possible later, or
+    /// what a late call may have undone.
+    pub after_end: bool,
     /// Further changes of the same resource that it carries.
     pub also: Vec<ChangeId>,
     /// The digest of the mapping that it is made by.
@@ -311,6 +316,18 @@ pub enum LaneNext {
     },
 }
 
+/// What becomes of doubts whose changes have all ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubts {
+    /// Nobody needs them any more.
+    Closed,
+    /// They stay.
+    Kept,
+    /// Those of these steps stay: the calls may still land, and the lane comes back
+    /// ([`Settlement::look`]) to see what they did.
+    KeptOf(Vec<StepId>),
+}
+
 /// A second look for an account that was made twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
@@ -350,12 +367,12 @@ pub struct Settlement {
     /// The user was made anew, taken over or switched on again: what it is to be a member of is
     /// looked at once more.
     pub rejoins: bool,
-    /// Doubts of changes that have ended stay open. Say so in every settlement while one of
-    /// [`LaneWork::open_steps`] may still land, and come back by [`LaneNext::Wait`]; otherwise
-    /// such doubts are closed here.
-    pub keep_doubts: bool,
+    /// What becomes of the doubts of changes that have ended.
+    pub doubts: Doubts,
     /// What becomes of the lane.
     pub next: LaneNext,
+    /// The folded name that the app's record has now.
+    pub known_as: Option<String>,
     /// A second look for two accounts: to be made, or made. `None`: as it was.
     pub look: Option<Look>,
     /// The time.
@@ -378,8 +395,9 @@ impl Settlement {
             history: None,
             edges: Vec::new(),
             rejoins: false,
-            keep_doubts: false,
+            doubts: Doubts::Closed,
             next: LaneNext::Idle,
+            known_as: None,
             look: None,
             now,
         }

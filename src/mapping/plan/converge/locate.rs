@@ -16,7 +16,7 @@ use crate::scim::Slot;
 impl Converge {
     pub(super) fn locate(&mut self, mapping: &Mapping) {
         if let (Some(_), Some(reading)) = (&self.goal.link, self.goal.reading.take()) {
-            return self.begin(mapping, Some(reading));
+            return self.begin_linked(mapping, reading);
         }
         let is_wanted = matches!(self.goal.want, Want::Present { .. });
         if let (None, true, Some(call)) = (&self.goal.link, is_wanted, self.goal.awaited)
@@ -97,6 +97,34 @@ impl Converge {
         asserted.contains(&active).then(|| active.get(desired)?.as_bool()).flatten()
     }
 
+    /// The linked record was read. One of another name is nobody's who is meant here: the app may
+    /// have given the id of one who was deleted to somebody else.
+    pub(super) fn begin_linked(&mut self, mapping: &Mapping, current: Value) {
+        match self.name_of_stranger(mapping, &current) {
+            None => self.begin(mapping, Some(current)),
+            Some(name) => {
+                self.stranger = Some(name);
+                let plan = FindPlan::for_resource(mapping, self.goal.kind, &self.goal.known);
+                self.stage = Stage::Find { plan: Box::new(plan), after_missing: true };
+            }
+        }
+    }
+
+    fn name_of_stranger(&self, mapping: &Mapping, current: &Value) -> Option<String> {
+        let (link, side) = (self.goal.link.as_ref()?, mapping.side(self.goal.kind)?);
+        if self.goal.names.is_empty() || self.id.as_ref() != Some(link) {
+            return None;
+        }
+        let shown = side.read_back(current, link);
+        let name = match self.goal.kind {
+            Kind::User => shown.get("userName"),
+            Kind::Group => shown.get("displayName"),
+        };
+        let name = name?.as_str()?;
+        let known = self.goal.names.contains(&name.to_lowercase());
+        (!known).then(|| name.to_owned())
+    }
+
     pub(super) fn linked_record_is_missing(&mut self, mapping: &Mapping) {
         self.stage = match &self.goal.want {
             Want::Gone => Stage::End(Box::new(Reached::Gone { keeps_account: false })),
@@ -117,7 +145,11 @@ impl Converge {
             Found::One { id, .. } if Some(id_text(&id)) == not_meant => Found::Nobody,
             found => found,
         };
+        let stranger = self.stranger.take();
         let end = match found {
+            Found::Nobody if stranger.is_some() => {
+                Reached::Stranger { name: stranger.unwrap_or_default() }
+            }
             Found::Nobody => match self.nobody(mapping, after_missing) {
                 Some(end) => end,
                 None => return self.begin(mapping, None),

@@ -92,6 +92,9 @@ pub struct Goal {
     pub in_doubt: bool,
     /// An account that is not meant, whoever is looked for.
     pub other_than: Option<Value>,
+    /// Folded names (`userName`, `displayName`) by which the linked record is known to be the one
+    /// that is meant; empty: it cannot be told.
+    pub names: Vec<String>,
     /// What the resource was wanted or seen to be before, by which a record that may exist is
     /// looked for when it must go.
     pub known: Value,
@@ -138,6 +141,11 @@ pub enum Reached {
     },
     /// The account is protected by the mapping's `never_touch`.
     Protected,
+    /// The link leads to a record of another name, and nobody has the old one.
+    Stranger {
+        /// What the record is called.
+        name: String,
+    },
 }
 
 /// The record as it is in the end.
@@ -248,6 +256,8 @@ pub struct Converge {
     groups_now: Option<Value>,
     renewed: bool,
     refused_groups: Vec<RefusedGroup>,
+    /// What the record is called that the link leads to, if that is not who is meant.
+    stranger: Option<String>,
 }
 
 impl Converge {
@@ -265,6 +275,7 @@ impl Converge {
             groups_now: None,
             renewed: false,
             refused_groups: Vec::new(),
+            stranger: None,
             stage: Stage::Locate,
             id: goal.link.clone(),
             current: None,
@@ -342,7 +353,7 @@ impl Converge {
                     Ask::Done(Some(current)) => {
                         self.tags = Some(plan.take_tags());
                         self.stale = false;
-                        self.begin(mapping, Some(current));
+                        self.begin_linked(mapping, current);
                     }
                     Ask::Done(None) => self.linked_record_is_missing(mapping),
                 },

@@ -1,0 +1,131 @@
+//! What a call that was thought lost may still do: it is waited for, and what it undid or doubled is
+//! seen.
+//!
+//! A leaver is switched off at once, whatever is in doubt; when the doubtful call can no longer
+//! land, the record is read again and what it undid is done again. Two accounts are told, never
+//! mended from here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::clock::later;
+use super::engine::{App, Engine};
+use super::rest::rest_of;
+use super::round::Round;
+use super::view::Asserted;
+use crate::change::{StepId, may_land};
+use crate::journal::{
+    Doubts, JournalError, LaneNext, LaneWork, Look, OpenStep, Settled, Settlement,
+};
+use crate::mapping::{Applied, FindPlan, Found, id_text};
+use crate::observe::alarm;
+
+/// How long a second look may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Settles a round. Doubts about calls that may still land stay, and the lane comes back when
+    /// they no longer can.
+    pub(super) async fn settle(
+        &self,
+        round: &Round<'_>,
+        mut settlement: Settlement,
+    ) -> Result<Settled, JournalError> {
+        let now = self.clock.now();
+        let landing: Vec<_> = round
+            .work
+            .open_steps
+            .iter()
+            .filter_map(|step| Some((step.step, lands_until(round.app, step, now)?)))
+            .collect();
+        let last = landing.iter().map(|(_, until)| *until).max();
+        if let (Doubts::Closed, Some(last)) = (&settlement.doubts, last) {
+            let steps: Vec<StepId> = landing.iter().map(|(step, _)| *step).collect();
+            settlement.doubts = Doubts::KeptOf(steps);
+            settlement.look = Some(match settlement.look {
+                Some(Look::At(at)) => Look::At(at.max(last)),
+                _ => Look::At(last),
+            });
+        }
+        self.journal.settle(settlement).await
+    }
+
+    /// What a round is about that has no change of its own and only verifies what a late call may
+    /// have done: what the changes since then spoke about.
+    pub(super) async fn verified(&self, round: &Round<'_>) -> Result<Vec<Asserted>, JournalError> {
+        let oldest = round.work.open_steps.iter().map(|step| step.change).min();
+        let (true, Some(oldest)) = (round.changes.is_empty(), oldest) else {
+            return Ok(Vec::new());
+        };
+        let stored = self.journal.asserted_since(&round.work.resource.id, oldest).await?;
+        Ok(stored.iter().map(Asserted::read).collect())
+    }
+
+    /// Whether a second look is due for what was just applied, and when: a create was sent again
+    /// after the time in which the app can carry out a lost one, as the mapping says.
+    pub(super) fn look_again(&self, round: &Round<'_>, applied: &Applied) -> Option<Look> {
+        let resource = &round.work.resource;
+        let doubtful = rest_of(round).is_some();
+        let made_again = doubtful && resource.link.is_none() && !applied.adopted;
+        let sync = round.app.mapping.sync();
+        let unique = !sync.unique.is_empty() || sync.settle.is_zero();
+        let at = later(self.clock.now(), sync.settle);
+        (made_again && !unique).then_some(Look::At(at))
+    }
+
+    /// Makes the second look of a lane, if it is due.
+    ///
+    /// # Errors
+    /// When the journal does not take what came of it.
+    pub(super) async fn verify_lane(
+        &self,
+        app: &Arc<App>,
+        work: &LaneWork,
+    ) -> Result<(), JournalError> {
+        let now = self.clock.now();
+        if work.lane.look_at.is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        let mut settlement = Settlement::of(work.resource.id.clone(), now);
+        settlement.doubts = Doubts::Kept;
+        settlement.next = LaneNext::Busy;
+        settlement.look = Some(self.look_for_others(app, work, now).await);
+        self.journal.settle(settlement).await.map(drop)
+    }
+
+    async fn look_for_others(&self, app: &Arc<App>, work: &LaneWork, now: Timestamp) -> Look {
+        let resource = &work.resource;
+        let known = resource.actual.as_ref().or(resource.desired.as_ref());
+        let (Some(link), Some(known)) = (&resource.link, known) else { return Look::Done };
+        let plan = FindPlan::for_resource(&app.mapping, resource.kind, known);
+        let Ok(found) = self.carry_read(app, plan, Instant::now() + LIMIT).await else {
+            return Look::At(later(now, app.mapping.sync().settle.max(LIMIT)));
+        };
+        let mut ids = match found {
+            Found::Nobody => Vec::new(),
+            Found::One { id, .. } => vec![id_text(&id)],
+            Found::Several { ids, .. } => ids,
+        };
+        ids.retain(|id| *id != link.app_key);
+        if !ids.is_empty() {
+            let line = format!(
+                "{}: '{}' has several accounts: {}, which is linked, and {}; a call that was thought \
+                 lost took effect after `settle`. Remove the others by hand and raise `sync.settle`",
+                app.name(),
+                resource.id,
+                link.app_key,
+                ids.join(", ")
+            );
+            alarm("duplicate-found", &self.metrics, &line);
+        }
+        Look::Done
+    }
+}
+
+/// Until when a doubtful call may still take effect.
+fn lands_until(app: &App, step: &OpenStep, now: Timestamp) -> Option<Timestamp> {
+    may_land(step.class, step.doubtful_since, app.mapping.settle_of(&step.call), now)
+}

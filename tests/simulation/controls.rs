@@ -1,10 +1,8 @@
 //! The test of the tests: something is broken on purpose, and the same checks must say so.
 
-use super::fault::{Fate, Fault};
 use super::line::Lie;
 use super::okta::Lies;
 use super::run::{Plant, live, world_of};
-use super::systematic;
 
 /// A thing that is broken, and the invariants by which it may be found.
 pub struct Control {
@@ -36,22 +34,14 @@ pub fn all() -> Vec<Control> {
     ]
 }
 
-/// Updates land late, after the deactivation that came next; today nobody looks again, so that the
-/// leaver is active. When the engine does, this belongs to what every run must stand.
-pub fn late_call_undoes_a_deactivation() -> Option<String> {
-    let late = |fault: &Fault| matches!(fault, Fault::Hang(Fate::Late(_)));
-    let cases = systematic::singles(true, true).into_iter();
-    cases.filter(|case| case.faults.values().any(late)).find_map(|case| {
-        let report = systematic::judge(&case, true);
-        report.wrongs.into_iter().find(|wrong| wrong.starts_with("I7"))
-    })
-}
-
 /// The seed that caught it, among the first so many.
 pub fn caught(control: &Control, seeds: u64) -> Option<(u64, String)> {
     (1..=seeds).find_map(|seed| {
         let report = live(world_of(seed, control.plant));
-        let found = report.wrongs.into_iter().find(|wrong| control.found_by.iter().any(|id| wrong.starts_with(id)));
+        let found = report
+            .wrongs
+            .into_iter()
+            .find(|wrong| control.found_by.iter().any(|id| wrong.starts_with(id)));
         found.map(|wrong| (seed, wrong))
     })
 }

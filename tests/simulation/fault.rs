@@ -108,7 +108,7 @@ pub struct Menu {
 impl Menu {
     /// What may become of a call whose answer says nothing.
     pub fn fate(&self, kind: Kind, rng: &mut Random) -> Fate {
-        let late = kind == Kind::Create || (kind != Kind::Read && !self.without_known);
+        let late = kind != Kind::Member || !self.without_known;
         match rng.below(if late { 3 } else { 2 }) {
             _ if kind == Kind::Read => Fate::Lost,
             0 => Fate::Lost,
@@ -155,7 +155,7 @@ impl Menu {
         ];
         let fates: &[Fate] = match kind {
             Kind::Read => &[Fate::Lost],
-            Kind::Change | Kind::Member if self.without_known => &[Fate::Lost, Fate::Done],
+            Kind::Member if self.without_known => &[Fate::Lost, Fate::Done],
             _ => &[Fate::Lost, Fate::Done, Fate::Late(self.latest)],
         };
         for fate in fates.iter().copied() {

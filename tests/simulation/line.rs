@@ -298,6 +298,8 @@ impl Line {
         let query =
             ChangeQuery { state: Some("sending".into()), limit: 200, ..ChangeQuery::default() };
         let Ok(changes) = journal.changes(query).await else { return };
+        // Known: what a look after a late call puts right has no intent of its own.
+        let repairs = changes.is_empty() && matches!(op, Op::ChangeUser(..));
         for row in changes {
             let Ok(Some(detail)) = journal.change(row.change).await else { return };
             let here = |step: &scim_bridge::journal::StepRow| {
@@ -308,8 +310,8 @@ impl Line {
                 return;
             }
         }
-        if self.state().menu.without_known && makes_membership(op) {
-            self.history.count("known: membership without intent", 1);
+        if self.state().menu.without_known && (repairs || makes_membership(op)) {
+            self.history.count("known: sent without intent", 1);
             return;
         }
         self.history.check("I9", false, || format!("#{exchange} {op:?} has no intent on disk"));

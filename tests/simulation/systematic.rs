@@ -95,7 +95,7 @@ pub fn singles(known: bool, shortly: bool) -> Vec<Case> {
         }
         let late = Fate::Late(SETTLE - Duration::from_secs(1));
         for fate in [Fate::Lost, Fate::Done, late] {
-            if known || fate == Fate::Done || (fate == Fate::Lost && !shortly) {
+            if fate == Fate::Done || !shortly {
                 let transactions = (0..report.transactions).map(|n| Some((n, fate)));
                 cases.extend(transactions.map(|kill| Case {
                     shape,

@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 use super::options::{BaseUrlArguments, JournalArguments, LogChoice};
 use super::{CliError, control, runtime};
 use crate::journal::{Journal, KeySource, Keys};
-use crate::observe::{Feed, Metrics, init_log};
+use crate::observe::{Feed, Metrics, crash_point, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
     Bridge, BridgeConfig, Clock, Environment, Ids, LoadError, Loaded, Sources, new_control_key,
@@ -242,6 +242,7 @@ impl Service {
     pub async fn stop(self) {
         let Self { bridge, server, .. } = self;
         server.shutdown().await;
+        crash_point("shutdown-begun");
         bridge.shutdown().await;
     }
 }

@@ -14,6 +14,7 @@ use super::types::{
 use super::writer::Tx;
 use super::{Journal, edges, next_modified, whole_millis};
 use crate::change::{ChangeId, ResourceId, Verb, Woken};
+use crate::observe::crash_point;
 
 impl Journal {
     /// Puts a change on disk: the resource, the change itself, its memberships, its sealed
@@ -22,7 +23,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: nothing may be acknowledged.
     pub async fn accept(&self, accept: Accept) -> Result<Accepted, JournalError> {
-        self.write("accepting a change", move |tx| run(tx, &accept)).await
+        let accepted = self.write("accepting a change", move |tx| run(tx, &accept)).await;
+        crash_point("accept-after-commit");
+        accepted
     }
 }
 
@@ -66,6 +69,7 @@ fn run(tx: &Tx<'_>, accept: &Accept) -> Result<Accepted, JournalError> {
         return Ok(Accepted::NoSuchMember { id });
     }
     let committed = write(tx, accept, head.as_ref())?;
+    crash_point("accept-before-commit");
     Ok(Accepted::New(committed))
 }
 

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::lock::beside;
 use super::types::JournalError;
 use super::{Backend, Journal};
+use crate::observe::crash_point;
 
 impl Journal {
     /// Writes a copy to `to` while work goes on, checks it, and puts it in place. An older copy
@@ -43,6 +44,7 @@ impl Journal {
 pub(super) fn copy(from: &Connection, to: &Path) -> Result<(), JournalError> {
     let partial = beside(to, ".partial");
     let copied = write_copy(from, &partial).and_then(|()| {
+        crash_point("backup-before-rename");
         std::fs::rename(&partial, to)
             .and_then(|()| sync_directory(to))
             .map_err(|e| JournalError::Refused(format!("{}: {e}", to.display())))
@@ -66,6 +68,7 @@ fn write_copy(from: &Connection, partial: &Path) -> Result<(), JournalError> {
     let mut copy = Connection::open(partial)?;
     // In one go: a copy in slices begins again whenever the writer commits.
     Backup::new(from, &mut copy)?.run_to_completion(i32::MAX, Duration::from_millis(50), None)?;
+    crash_point("backup-copied");
     // One file, without a log beside it.
     copy.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
     let verdict: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;

@@ -15,6 +15,7 @@ use super::{Journal, former, links};
 use crate::change::{
     AnswerClass, ChangeEvent, ChangeId, ChangeState, ResourceId, StepClass, StepId,
 };
+use crate::observe::crash_point;
 
 impl Journal {
     /// Puts the intent of a call on disk; not a byte of it may leave before this returns. Its
@@ -23,7 +24,14 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: nothing may be sent. `Refused` if a change has ended or is parked.
     pub async fn begin_step(&self, intent: StepIntent) -> Result<StepId, JournalError> {
-        self.write("recording the intent of a call", move |tx| begin(tx, &intent)).await
+        let work = move |tx: &Tx<'_>| {
+            let step = begin(tx, &intent)?;
+            crash_point("intent-before-commit");
+            Ok(step)
+        };
+        let step = self.write("recording the intent of a call", work).await;
+        crash_point("intent-after-commit");
+        step
     }
 
     /// Records how a call ended, with the link that it gave.
@@ -31,7 +39,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]; `Refused` if the step is not under way.
     pub async fn end_step(&self, step: StepId, end: StepEnd) -> Result<StepEnded, JournalError> {
-        self.write("recording the outcome of a call", move |tx| {
+        let ended = self.write("recording the outcome of a call", move |tx| {
             let (resource, state) = step_head(tx.conn, step)?;
             if state != StepState::Sending {
                 return Err(JournalError::Refused(format!("step {} is not under way", step.0)));
@@ -54,9 +62,13 @@ impl Journal {
                 ])?;
             move_changes(tx.conn, step, &resource)?;
             let replaced_by = end.replaces.then_some(change_of(tx.conn, step)?);
-            record_link(tx, &resource, end.link.as_ref(), replaced_by, end.now)
-        })
-        .await
+            let ended = record_link(tx, &resource, end.link.as_ref(), replaced_by, end.now);
+            crash_point("outcome-before-commit");
+            ended
+        });
+        let ended = ended.await;
+        crash_point("outcome-after-commit");
+        ended
     }
 
     /// Ends the doubt about a step: what it did is known now.

@@ -39,6 +39,7 @@ impl World {
         let folder = TempDir::new().unwrap();
         let open = Open {
             path: folder.path().join("bridge.db"),
+            keys: Keys::from_bytes(&[7; 32]).unwrap(),
             allow_network_filesystem: true,
             now: Timestamp::UNIX_EPOCH,
         };

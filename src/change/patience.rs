@@ -37,7 +37,7 @@ pub fn patience(lane: &Lane, ends_access: bool, can_park: bool, now: Timestamp) 
         (false, _) => Patience::Left,
         (true, false) => Patience::Over,
         // Once, not at every further try.
-        (true, true) if lane.charged % TRIES == 0 => Patience::LeftButTell,
+        (true, true) if lane.charged.is_multiple_of(TRIES) => Patience::LeftButTell,
         (true, true) => Patience::Left,
     }
 }

@@ -117,7 +117,10 @@ pub(super) async fn switch_without_server(
         Err(error) if on => return Err(error),
         Err(error) => {
             // Closed in any case; only the calls could not be made.
-            journal.set_app_enabled(app, false).await.map_err(CliError::environment)?;
+            journal
+                .set_app_enabled(app, false, Clock::System.now())
+                .await
+                .map_err(CliError::environment)?;
             return Err(CliError {
                 message: format!(
                     "'{app}' is disabled, but the calls of on_disable were not made: {}\nrepeat \

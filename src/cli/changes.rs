@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::options::{JournalArguments, OutputFormat};
 use super::output::{out, outln};
 use super::table::Table;
-use super::{CliError, control};
+use super::{CliError, control, export};
 use crate::observe::escape_control;
 use crate::sync::Command;
 
@@ -19,6 +19,8 @@ pub enum ChangesCommand {
     List(ListArguments),
     /// One change with every call it caused
     Show(ShowArguments),
+    /// Every change, oldest first, one line each: for archives and spreadsheets
+    Export(export::ExportArguments),
     /// Let the removals of an app go that wait because they are more than `max_removals`
     Release(ReleaseArguments),
 }
@@ -73,6 +75,7 @@ pub fn run(command: ChangesCommand) -> Result<ExitCode, CliError> {
     match command {
         ChangesCommand::List(arguments) => list(arguments),
         ChangesCommand::Show(arguments) => show(&arguments),
+        ChangesCommand::Export(arguments) => export::run(arguments),
         ChangesCommand::Release(ReleaseArguments { app, journal }) => {
             control::carry(&journal, Command::ChangesRelease { app: app.clone() })?;
             eprintln!("{app}: everything that was accepted until now goes on");
@@ -89,7 +92,7 @@ fn list(arguments: ListArguments) -> Result<ExitCode, CliError> {
         OutputFormat::Text => {
             let columns = [
                 "change", "accepted", "app", "type", "subject", "verb", "state", "reason",
-                "internal",
+                "attempts", "next_try", "internal",
             ];
             out!("{}", Table::of(&rows, &columns));
         }

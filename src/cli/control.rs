@@ -10,15 +10,26 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::options::JournalArguments;
-use super::{CliError, app, runtime};
-use crate::journal::{Holder, Journal, Open, read_lock};
+use super::{CliError, app, runtime, serve};
+use crate::journal::{Holder, Journal, Keys, Open, read_lock};
 use crate::sync::{Clock, Command, CommandError};
+
+/// Carries a command out, and gives its result.
+pub type Carry<'a> = dyn FnMut(Command) -> Result<Value, CliError> + 'a;
 
 /// Carries the command out and gives its result.
 pub fn carry(journal: &JournalArguments, command: Command) -> Result<Value, CliError> {
+    carry_on(journal, |carry| carry(command))
+}
+
+/// Does some work that takes several commands; without a server the journal is opened once.
+pub fn carry_on<T>(
+    journal: &JournalArguments,
+    work: impl FnOnce(&mut Carry<'_>) -> Result<T, CliError>,
+) -> Result<T, CliError> {
     match read_lock(&journal.db) {
         Some(Holder { control: Some(control), key: Some(key), .. }) => {
-            by_server(&control, &key, &command)
+            work(&mut |command| by_server(&control, &key, &command))
         }
         Some(Holder { pid, .. }) => {
             let pid = pid.map_or("unknown".to_owned(), |pid| pid.to_string());
@@ -28,30 +39,35 @@ pub fn carry(journal: &JournalArguments, command: Command) -> Result<Value, CliE
                 journal.db.display()
             )))
         }
-        None => by_ourselves(journal, command),
+        None => by_ourselves(journal, work),
     }
 }
 
-fn by_ourselves(arguments: &JournalArguments, command: Command) -> Result<Value, CliError> {
+fn by_ourselves<T>(
+    arguments: &JournalArguments,
+    work: impl FnOnce(&mut Carry<'_>) -> Result<T, CliError>,
+) -> Result<T, CliError> {
     if !arguments.db.exists() {
         return Err(CliError::environment(format!(
             "there is no journal {}; name it with --db, or start `scim-bridge serve` first",
             arguments.db.display()
         )));
     }
-    runtime()?.block_on(async {
-        let (journal, _) =
-            Journal::open(open(arguments)).map_err(|e| CliError::environment(e.to_string()))?;
-        let result = app::switch_without_server(&journal, arguments, command).await;
-        journal.close().await.map_err(CliError::environment)?;
-        result
-    })
+    let runtime = runtime()?;
+    let keys = serve::open_keys(arguments)?;
+    let (journal, _) = Journal::open(open(arguments, keys)).map_err(CliError::environment)?;
+    let result = work(&mut |command| {
+        runtime.block_on(app::switch_without_server(&journal, arguments, command))
+    });
+    runtime.block_on(journal.close()).map_err(CliError::environment)?;
+    result
 }
 
 /// How the arguments open the journal.
-pub fn open(arguments: &JournalArguments) -> Open {
+pub fn open(arguments: &JournalArguments, keys: Keys) -> Open {
     Open {
         path: arguments.db.clone(),
+        keys,
         allow_network_filesystem: arguments.allow_network_filesystem,
         now: Clock::System.now(),
     }

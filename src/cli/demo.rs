@@ -12,9 +12,10 @@ use tokio::sync::broadcast::error::RecvError;
 use super::options::{JournalArguments, LogChoice};
 use super::serve::{ListenerArguments, Service, ServicePlan, write_ready_file};
 use super::{CliError, runtime, traffic};
+use crate::journal::{Gauge, Reserve, Room};
 use crate::mapping::Source;
 use crate::observe::{Feed, init_log};
-use crate::sync::{BaseUrls, Command, load};
+use crate::sync::{BaseUrls, Command, Retention, load};
 
 #[path = "../../mappings/embedded.rs"]
 mod embedded;
@@ -122,6 +123,7 @@ async fn start(
         load(&[source], &environment, &BaseUrls::default()).map_err(CliError::finding)?;
     Service::start(ServicePlan {
         sources: None,
+        retention: Retention::default(),
         journal: JournalArguments {
             db: folder.join("demo.db"),
             key_file: None,
@@ -140,6 +142,7 @@ async fn start(
         },
         mappings,
         wait_for_lock: Duration::ZERO,
+        room: Room { reserve: Reserve::Bytes(0), gauge: Gauge::Volume },
     })
     .await
 }

@@ -6,12 +6,14 @@
 #![expect(clippy::disallowed_methods, reason = "the environment is read here, and only here")]
 
 mod app;
+mod audit;
 mod changes;
 mod check;
 mod control;
 mod demo;
 mod diff;
 mod explain;
+mod export;
 mod health;
 mod new;
 pub mod options;
@@ -65,6 +67,9 @@ enum Command {
     /// The journal: what was asked, what was called, what became of it
     #[command(subcommand)]
     Changes(changes::ChangesCommand),
+    /// The audit chain: what shows that nobody altered the journal
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Life cycle of an app
     #[command(subcommand)]
     App(app::AppCommand),
@@ -120,6 +125,7 @@ pub fn run() -> ExitCode {
         Command::Try(arguments) => trial::run(&arguments),
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
+        Command::Audit(command) => audit::run(command),
         Command::App(command) => app::run(command),
         Command::Health(arguments) => health::run(&arguments),
     };

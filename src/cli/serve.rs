@@ -14,11 +14,12 @@ use tokio::time::MissedTickBehavior;
 
 use super::options::{BaseUrlArguments, JournalArguments, LogChoice};
 use super::{CliError, control, runtime};
-use crate::journal::{Journal, KeySource, Keys};
+use crate::journal::{Gauge, Journal, KeySource, Keys, Reserve, Room};
 use crate::observe::{Feed, Metrics, crash_point, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
-    Bridge, BridgeConfig, Clock, Environment, Ids, LoadError, Loaded, Sources, new_control_key,
+    Bridge, BridgeConfig, Clock, Environment, Ids, LoadError, Loaded, Retention, Sources,
+    new_control_key, span,
 };
 
 /// How often mapping files are looked at.
@@ -41,6 +42,8 @@ pub struct ServeArguments {
     listeners: ListenerArguments,
     #[command(flatten)]
     base_urls: BaseUrlArguments,
+    #[command(flatten)]
+    retention: RetentionArguments,
     /// How logs are written; RUST_LOG chooses what
     #[arg(long, value_enum, default_value = "text", env = "SCIM_BRIDGE_LOG")]
     log: LogChoice,
@@ -50,9 +53,37 @@ pub struct ServeArguments {
     /// Wait so long (seconds) for another process to let go of the journal
     #[arg(long, value_name = "SECONDS", default_value_t = 0, env = "SCIM_BRIDGE_WAIT_FOR_LOCK")]
     wait_for_lock: u64,
+    /// Keep so much of the journal's volume free (64MiB); below it nothing is taken in. Default:
+    /// 256MiB, or a tenth of a smaller volume
+    #[arg(long, value_name = "SIZE", env = "SCIM_BRIDGE_DISK_RESERVE")]
+    disk_reserve: Option<Reserve>,
     /// Print the effective options and end
     #[arg(long)]
     print_config: bool,
+}
+
+/// How long the journal keeps what: 90d, 12h.
+#[derive(Debug, Clone, Args)]
+pub struct RetentionArguments {
+    /// Keep ended changes with their calls so long
+    #[arg(long, value_name = "TIME", default_value = "90d", env = "SCIM_BRIDGE_KEEP")]
+    keep: String,
+    /// Keep their requests and answers so long
+    #[arg(long, value_name = "TIME", default_value = "7d", env = "SCIM_BRIDGE_KEEP_BODIES")]
+    keep_bodies: String,
+    /// Keep so long who had which account, role and group
+    #[arg(long, value_name = "TIME", default_value = "400d", env = "SCIM_BRIDGE_KEEP_ACCESS")]
+    keep_access: String,
+}
+
+impl RetentionArguments {
+    fn parse(&self) -> Result<Retention, CliError> {
+        Ok(Retention {
+            keep: span(&self.keep)?,
+            keep_bodies: span(&self.keep_bodies)?,
+            keep_access: span(&self.keep_access)?,
+        })
+    }
 }
 
 /// Where it listens, and how.
@@ -101,6 +132,7 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
     init_log(arguments.log.into()).map_err(CliError::environment)?;
     let environment: Arc<Environment> = Arc::new(|name: &str| std::env::var(name).ok());
     let base_urls = arguments.base_urls.parse()?;
+    let retention = arguments.retention.parse()?;
     let sources = Arc::new(Sources::new(arguments.mappings, environment, base_urls));
     let mappings = sources.load().map_err(|error| match error {
         LoadError::Unreadable { .. } | LoadError::NothingThere(_) => CliError::environment(error),
@@ -113,7 +145,12 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
             listeners: arguments.listeners,
             mappings,
             sources: Some(sources),
+            retention,
             wait_for_lock: Duration::from_secs(arguments.wait_for_lock),
+            room: Room {
+                reserve: arguments.disk_reserve.unwrap_or_default(),
+                gauge: Gauge::Volume,
+            },
         };
         let service = Service::start(plan).await?;
         service.say_where();
@@ -139,8 +176,12 @@ pub struct ServicePlan {
     pub mappings: Vec<Loaded>,
     /// Where they are read again.
     pub sources: Option<Arc<Sources>>,
+    /// How long the journal keeps what.
+    pub retention: Retention,
     /// How long another process may keep the journal.
     pub wait_for_lock: Duration,
+    /// What must stay free on the journal's volume.
+    pub room: Room,
 }
 
 /// A bridge that serves: the whole program in one process.
@@ -160,7 +201,8 @@ impl Service {
     /// What stands in the way, with what to do.
     pub async fn start(plan: ServicePlan) -> Result<Self, CliError> {
         let keys = open_keys(&plan.journal)?;
-        let journal = open_journal(&plan.journal, plan.wait_for_lock).await?;
+        let journal = open_journal(&plan.journal, &keys, plan.wait_for_lock).await?;
+        journal.keep_room(plan.room);
         let metrics = Arc::new(Metrics::new());
         let feed = Feed::new();
         let bridge = Bridge::start(BridgeConfig {
@@ -176,7 +218,10 @@ impl Service {
             drain: Duration::from_secs(plan.listeners.drain),
         })
         .await
-        .map_err(CliError::finding)?;
+        .map_err(|error| match journal.failure() {
+            Some(why) => journal_lost(&format!("{}: {why}", plan.journal.db.display())),
+            None => CliError::finding(error),
+        })?;
         let key = new_control_key()?;
         let config = server_config(&plan.listeners, key.to_string())?;
         let started = server::start(config, bridge.clone(), metrics, feed.clone()).await;
@@ -189,6 +234,7 @@ impl Service {
         };
         let control = format!("http://{}", server.control_addr());
         journal.announce(Some(&control), Some(&key)).map_err(CliError::environment)?;
+        bridge.retain(plan.retention);
         let mut scim = BTreeMap::new();
         for door in bridge.doors() {
             let url = server.base_url(&door.app).unwrap_or_default();
@@ -283,10 +329,14 @@ pub(super) fn open_keys(arguments: &JournalArguments) -> Result<Keys, CliError> 
     Ok(keys)
 }
 
-async fn open_journal(arguments: &JournalArguments, wait: Duration) -> Result<Journal, CliError> {
+async fn open_journal(
+    arguments: &JournalArguments,
+    keys: &Keys,
+    wait: Duration,
+) -> Result<Journal, CliError> {
     let give_up = tokio::time::Instant::now() + wait;
     loop {
-        match Journal::open(control::open(arguments)) {
+        match Journal::open(control::open(arguments, keys.clone())) {
             Ok((journal, recovery)) => {
                 if recovery.doubtful_steps > 0 {
                     let count = recovery.doubtful_steps;
@@ -302,6 +352,15 @@ async fn open_journal(arguments: &JournalArguments, wait: Duration) -> Result<Jo
             Err(error) => return Err(CliError::environment(error)),
         }
     }
+}
+
+/// The journal cannot be trusted any more: the process ends, the next start recovers.
+fn journal_lost(why: &str) -> CliError {
+    CliError::environment(format!(
+        "{why}. Nothing more was answered as accepted. Start again: what was accepted is \
+         recovered and the file is checked. If that says it is damaged, keep the file and put a \
+         backup in its place (docs/operating.md, \"A damaged journal\")"
+    ))
 }
 
 /// Written whole and then renamed, so that who waits for it never reads a part.
@@ -329,8 +388,7 @@ async fn until_told_to_end(service: &Service) -> Result<(), CliError> {
             _ = interrupt.recv() => break,
             // What is on disk is no longer sure. Crash only: the next start recovers it.
             why = service.bridge.failed() => {
-                let message = format!("the journal failed ({why}); start again to recover");
-                return Err(CliError::environment(message));
+                return Err(journal_lost(&why));
             }
             _ = hangup.recv() => service.reload().await,
             _ = looks.tick() => service.look(false).await,

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
+use super::audit::{About, What};
 use super::lanes::{self, Of};
 use super::sql::{AsJson, Time, Word, maybe_time_at, resource_at, state_at, status_at, time_at};
 use super::types::{
@@ -23,6 +24,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: nothing may be acknowledged.
     pub async fn accept(&self, accept: Accept) -> Result<Accepted, JournalError> {
+        self.with_room()?;
         let accepted = self.write("accepting a change", move |tx| run(tx, &accept)).await;
         crash_point("accept-after-commit");
         accepted
@@ -183,6 +185,7 @@ fn write(tx: &Tx<'_>, accept: &Accept, head: Option<&Head>) -> Result<Committed,
         _ => insert_resource(tx, accept)?,
     }
     let change = insert_change(tx, accept)?;
+    tx.tell(accept.now, What::Accepted, &About::Change(change))?;
     if let Some(secret) = &accept.secret {
         tx.conn
             .prepare_cached(

@@ -1,12 +1,14 @@
 //! What the journal keeps per app: where its links belong, and the mappings it was served by.
 
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 use serde_json::Value;
 
-use super::Journal;
+use super::audit::{About, What};
 use super::sql::{AsJson, maybe_json_at};
 use super::types::JournalError;
 use super::writer::Tx;
+use super::{Journal, claim};
 
 impl Journal {
     /// What the app's links belong to (scheme, host, port, base path, id field), if anything was
@@ -82,9 +84,14 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`]; `Refused` while a call is under way.
-    pub async fn retarget(&self, app: &str) -> Result<u64, JournalError> {
+    pub async fn retarget(&self, app: &str, now: Timestamp) -> Result<u64, JournalError> {
         let app = app.to_owned();
-        self.write("forgetting an app's links", move |tx| retarget(tx, &app)).await
+        self.write("forgetting an app's links", move |tx| {
+            let forgotten = retarget(tx, &app)?;
+            tx.tell(now, What::AppRetargeted, &About::App(app))?;
+            Ok(forgotten)
+        })
+        .await
     }
 
     /// The names of the apps that were ever served, in their order.
@@ -116,11 +123,16 @@ impl Journal {
         .await
     }
 
-    /// Enables or disables an app.
+    /// Enables or disables an app, as an operator said.
     ///
     /// # Errors
     /// [`JournalError`].
-    pub async fn set_app_enabled(&self, app: &str, enabled: bool) -> Result<(), JournalError> {
+    pub async fn set_app_enabled(
+        &self,
+        app: &str,
+        enabled: bool,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
         let app = app.to_owned();
         self.write("recording an app's state", move |tx| {
             tx.conn.execute(
@@ -128,9 +140,40 @@ impl Journal {
                  ON CONFLICT (app) DO UPDATE SET enabled = excluded.enabled",
                 params![app, enabled],
             )?;
-            Ok(())
+            let what = if enabled { What::AppEnabled } else { What::AppDisabled };
+            tx.tell(now, what, &About::App(app))
         })
         .await
+    }
+
+    /// An operator lets removals go: the app's card says until when, and lanes that wait for it may
+    /// be tried now.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn release(
+        &self,
+        app: &str,
+        card: Value,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        let app = app.to_owned();
+        self.write("letting removals go", move |tx| {
+            tx.conn
+                .execute("UPDATE apps SET card = ?2 WHERE app = ?1", params![app, AsJson(&card)])?;
+            claim::try_now(tx, &app, now)?;
+            tx.tell(now, What::RemovalsReleased, &About::App(app))
+        })
+        .await
+    }
+
+    /// The journal was put back from a copy; the audit chain tells when.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn tell_restored(&self, now: Timestamp) -> Result<(), JournalError> {
+        self.write("telling of a restore", move |tx| tx.tell(now, What::Restored, &About::Journal))
+            .await
     }
 
     /// Keeps the text of a mapping, so that an old change can still be read with the mapping it

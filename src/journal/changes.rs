@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::Journal;
+use super::audit::{About, What};
 use super::lanes::{self, Of};
 use super::links;
 use super::settle::drop_secrets;
@@ -15,8 +16,13 @@ use super::sql::{
 use super::types::{ChangeDetail, ChangeQuery, ChangeRow, Counts, Event, JournalError, StepRow};
 use crate::change::{ChangeEvent, ChangeId, ResourceId, StepId};
 
+/// When the lane of an open change is due.
+const NEXT_TRY: &str = "CASE WHEN c.ended_at IS NULL AND c.state <> 'parked' THEN
+    (SELECT due_at FROM lanes l WHERE l.resource_id = c.resource_id
+       AND l.state IN ('ready', 'waiting')) END AS next_try";
+
 impl Journal {
-    /// Changes, newest first.
+    /// Changes, newest first; oldest first after a given one.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -32,11 +38,15 @@ impl Journal {
                 ),
                 (query.since.is_some(), " AND accepted_at >= ?4"),
                 (query.before.is_some(), " AND seq < ?5"),
+                (query.until.is_some(), " AND accepted_at < ?6"),
+                (query.after.is_some(), " AND seq > ?7"),
             ];
             let tests: String =
                 tests.iter().filter(|(asked, _)| *asked).map(|(_, test)| *test).collect();
+            let order = if query.after.is_some() { "ASC" } else { "DESC" };
             let mut rows = conn.prepare_cached(&format!(
-                "SELECT * FROM changes WHERE 1{tests} ORDER BY seq DESC LIMIT ?6"
+                "SELECT c.*, {NEXT_TRY} FROM changes c
+                 WHERE 1{tests} ORDER BY seq {order} LIMIT ?8"
             ))?;
             let changes = rows.query_map(
                 params![
@@ -45,6 +55,8 @@ impl Journal {
                     query.subject,
                     query.since.map(Time),
                     query.before.map(|change| change.0),
+                    query.until.map(Time),
+                    query.after.map(|change| change.0),
                     query.limit,
                 ],
                 change_row,
@@ -61,7 +73,7 @@ impl Journal {
     pub async fn change(&self, change: ChangeId) -> Result<Option<ChangeDetail>, JournalError> {
         self.read("reading a change", move |conn| {
             let detail = conn
-                .prepare_cached("SELECT * FROM changes WHERE seq = ?1")?
+                .prepare_cached(&format!("SELECT c.*, {NEXT_TRY} FROM changes c WHERE seq = ?1"))?
                 .query_row([change.0], |row| {
                     Ok(ChangeDetail {
                         row: change_row(row)?,
@@ -162,16 +174,22 @@ impl Journal {
         self.write("retrying a change", move |tx| {
             let state = change_state(tx.conn, change)?;
             move_change(tx.conn, change, &state, ChangeEvent::Retry)?;
+            tx.tell(now, What::Retried, &About::Change(change))?;
             tx.conn
                 .prepare_cached("UPDATE changes SET attempts = 0 WHERE seq = ?1")?
                 .execute([change.0])?;
             // A person has looked at what no rule could decide.
-            tx.conn
+            let looked_at = tx
+                .conn
                 .prepare_cached(
                     "UPDATE steps SET resolved_at = ?2 WHERE change = ?1 AND state = 'in_doubt'
-                       AND in_doubt_rule = 'stop' AND resolved_at IS NULL",
+                       AND in_doubt_rule = 'stop' AND resolved_at IS NULL RETURNING change, id",
                 )?
-                .execute(params![change.0, Time(now)])?;
+                .query_map(params![change.0, Time(now)], About::call_at)?
+                .collect::<Result<Vec<_>, _>>()?;
+            for call in looked_at {
+                tx.tell(now, What::CallResolved, &call)?;
+            }
             let id = owner(tx.conn, change)?;
             let (app, kind) = links::head(tx, &id)?;
             let of = Of { id: &id, app: &app, kind };
@@ -215,6 +233,7 @@ impl Journal {
             tx.conn
                 .prepare_cached("UPDATE changes SET ended_at = ?2 WHERE seq = ?1")?
                 .execute(params![change.0, Time(now)])?;
+            tx.tell(now, What::Discarded, &About::Change(change))?;
             drop_secrets(tx.conn, change)?;
             tx.notify(Event::ChangeEnded { change, state: next });
             let id = owner(tx.conn, change)?;
@@ -251,6 +270,8 @@ fn change_row(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {
         actor: row.get("actor")?,
         ends_access: row.get("ends_access")?,
         attempts: row.get("attempts")?,
+        next_try: maybe_time_at(row, "next_try")?,
+        erased_at: maybe_time_at(row, "erased_at")?,
     })
 }
 

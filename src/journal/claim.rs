@@ -28,6 +28,7 @@ impl Journal {
         now: Timestamp,
     ) -> Result<Vec<LaneWork>, JournalError> {
         let app = app.to_owned();
+        self.with_room()?;
         self.write("claiming work", move |tx| {
             let mut work = Vec::new();
             for id in pick(tx.conn, &app, limit, now)? {
@@ -122,15 +123,16 @@ impl Journal {
     /// [`JournalError`].
     pub async fn clamp_due(&self, app: &str, latest: Timestamp) -> Result<(), JournalError> {
         let app = app.to_owned();
-        self.write("shortening waits", move |tx| {
-            tx.conn.execute(
-                "UPDATE lanes SET due_at = ?2
-                 WHERE app = ?1 AND state IN ('ready', 'waiting') AND due_at > ?2",
-                params![app, Time(latest)],
-            )?;
-            Ok(())
-        })
-        .await
+        self.write("shortening waits", move |tx| clamp(tx, &app, latest)).await
+    }
+
+    /// The same, handed over and not waited for: what is written later comes after it.
+    ///
+    /// # Errors
+    /// [`JournalError::Closed`] or [`JournalError::Unknown`].
+    pub async fn clamp_due_soon(&self, app: &str, latest: Timestamp) -> Result<(), JournalError> {
+        let app = app.to_owned();
+        self.post(move |tx| clamp(tx, &app, latest)).await
     }
 
     /// The app works again: lanes that wait for it to recover may be tried now.
@@ -157,16 +159,27 @@ impl Journal {
     /// [`JournalError`].
     pub async fn try_now(&self, app: &str, now: Timestamp) -> Result<(), JournalError> {
         let app = app.to_owned();
-        self.write("trying again", move |tx| {
-            tx.conn.execute(
-                "UPDATE lanes SET due_at = ?2 WHERE app = ?1 AND state IN ('ready', 'waiting')
-                   AND due_at > ?2 AND coalesce(reason, '') NOT IN ('settle', 'look')",
-                params![app, Time(now)],
-            )?;
-            Ok(())
-        })
-        .await
+        self.write("trying again", move |tx| try_now(tx, &app, now)).await
     }
+}
+
+fn clamp(tx: &Tx<'_>, app: &str, latest: Timestamp) -> Result<(), JournalError> {
+    tx.conn.execute(
+        "UPDATE lanes SET due_at = ?2
+         WHERE app = ?1 AND state IN ('ready', 'waiting') AND due_at > ?2",
+        params![app, Time(latest)],
+    )?;
+    Ok(())
+}
+
+/// See [`Journal::try_now`].
+pub(super) fn try_now(tx: &Tx<'_>, app: &str, now: Timestamp) -> Result<(), JournalError> {
+    tx.conn.execute(
+        "UPDATE lanes SET due_at = ?2 WHERE app = ?1 AND state IN ('ready', 'waiting')
+           AND due_at > ?2 AND coalesce(reason, '') NOT IN ('settle', 'look')",
+        params![app, Time(now)],
+    )?;
+    Ok(())
 }
 
 /// The SQL that picks; its test reads the query plan.

@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::Journal;
 use super::lanes;
 use super::sql::Time;
 use super::types::{EdgeEnd, EdgeOutcome, JournalError, MemberOps};
-use crate::change::{ChangeId, ResourceId};
+use crate::change::{ChangeId, Kind, ResourceId};
 
 /// `applied`: the app does not have the member.
 const NOT_THERE: i64 = 0;
@@ -19,6 +20,40 @@ const NOT_THERE: i64 = 0;
 const THERE: i64 = 1;
 /// `applied`: a call about it was under way when the wish changed.
 const UNKNOWN: i64 = 3;
+
+impl Journal {
+    /// What changes from that one on asked of the memberships of a group (or a user) may have been
+    /// undone by a call that landed late: each is looked at once more.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn doubt_memberships(
+        &self,
+        id: &ResourceId,
+        kind: Kind,
+        since: ChangeId,
+    ) -> Result<(), JournalError> {
+        let id = id.clone();
+        let of = match kind {
+            Kind::Group => "group_id",
+            Kind::User => "user_id",
+        };
+        self.write("doubting memberships", move |tx| {
+            // The newest row of each pair says what is wished by now.
+            tx.conn
+                .prepare_cached(&format!(
+                    "UPDATE members SET applied = {UNKNOWN}
+                     WHERE {of} = ?1 AND (since_change >= ?2 OR until_change >= ?2)
+                       AND applied <> {NOT_THERE}
+                       AND period = (SELECT max(period) FROM members m
+                         WHERE m.group_id = members.group_id AND m.user_id = members.user_id)",
+                ))?
+                .execute(params![id.0, since.0])?;
+            Ok(())
+        })
+        .await
+    }
+}
 
 /// The first member asked for that the journal does not have (alive).
 pub(super) fn missing(

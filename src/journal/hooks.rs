@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::params;
 
 use super::Journal;
+use super::audit::{About, What};
 use super::sql::{AsJson, Time, Word, maybe_json_at, maybe_time_at, status_at, time_at};
 use super::steps::Known;
 use super::types::{HookCall, HookIntent, HookStep, JournalError, StepOutcome, StepState};
@@ -30,7 +31,9 @@ impl Journal {
                     Time(intent.now),
                 ],
             )?;
-            Ok(HookStep(tx.conn.last_insert_rowid()))
+            let hook = tx.conn.last_insert_rowid();
+            tx.tell(intent.now, What::HookCall, &About::Hook(hook))?;
+            Ok(HookStep(hook))
         })
         .await
     }
@@ -60,7 +63,7 @@ impl Journal {
                     Time(now),
                 ],
             )?;
-            Ok(())
+            tx.tell(now, What::HookEnded, &About::Hook(step.0))
         })
         .await
     }

@@ -1,4 +1,5 @@
-//! The operator's key and what is made from it: fingerprints, hashes of given tokens, sealing.
+//! The operator's key and what is made from it: fingerprints, hashes of given tokens, sealing, the
+//! key of the audit chain.
 //!
 //! The key itself is never stored by the journal and never shown. Sub-keys come from it by HKDF,
 //! so that none of them says anything about another.
@@ -12,6 +13,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use ring::{aead, hkdf, hmac};
 use zeroize::Zeroizing;
 
+use super::audit::Chain;
 use super::lock::beside;
 
 const KEY_LEN: usize = 32;
@@ -48,6 +50,16 @@ pub enum KeyError {
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Random,
+    /// The journal is older than the key would be.
+    #[error(
+        "there is a journal, but no key file {}: name the journal's key with --key-file, or put it \
+         back from where its copy is kept",
+        path.display()
+    )]
+    Missing {
+        /// Where the key would be.
+        path: PathBuf,
+    },
     /// Sealed with another key, or damaged.
     #[error(
         "a sealed value cannot be opened: it was sealed with another key, or it is damaged; \
@@ -61,7 +73,7 @@ pub enum KeyError {
 pub enum KeySource {
     /// In this file.
     File(PathBuf),
-    /// In `FILE.key` beside the journal `FILE`; made there if it is missing.
+    /// In `FILE.key` beside the journal `FILE`; made there if neither is there.
     Beside(PathBuf),
 }
 
@@ -86,6 +98,7 @@ struct SubKeys {
     tokens: Zeroizing<[u8; KEY_LEN]>,
     secrets: Zeroizing<[u8; KEY_LEN]>,
     randoms: Zeroizing<[u8; KEY_LEN]>,
+    audit: Zeroizing<[u8; KEY_LEN]>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -114,6 +127,9 @@ impl Keys {
             KeySource::Beside(journal) => {
                 let path = beside(journal, ".key");
                 if !path.exists() {
+                    if journal.metadata().is_ok_and(|file| file.len() > 0) {
+                        return Err(KeyError::Missing { path });
+                    }
                     make(&path)?;
                 }
                 let warning = format!(
@@ -127,6 +143,9 @@ impl Keys {
     }
 
     /// Keys from 32 bytes, for rehearsals and tests.
+    ///
+    /// # Errors
+    /// [`KeyError::Random`] if sub-keys cannot be derived.
     pub fn from_bytes(key: &[u8; KEY_LEN]) -> Result<Self, KeyError> {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"scim-bridge");
         let root = salt.extract(key);
@@ -143,6 +162,7 @@ impl Keys {
                 tokens: derive(b"tokens")?,
                 secrets: derive(b"secrets")?,
                 randoms: derive(b"random values")?,
+                audit: derive(b"audit chain")?,
             }),
         })
     }
@@ -175,6 +195,11 @@ impl Keys {
         let made = Zeroizing::new(mac(&self.inner.randoms, words));
         seed.iter_mut().zip(made.iter()).for_each(|(to, from)| *to = *from);
         seed
+    }
+
+    /// The key of the audit chain.
+    pub(super) fn chain(&self) -> Chain {
+        Chain::new(self.inner.audit.as_slice())
     }
 
     /// HMAC-SHA-256 of a token that was given to the bridge (one that it made itself is random

@@ -119,6 +119,7 @@ impl Journal {
         let Backend::Memory(memory) = &self.inner.backend else {
             return Err(JournalError::Closed);
         };
-        open::reopen(memory.take().ok_or(JournalError::Closed)?, now)
+        let conn = memory.take().ok_or(JournalError::Closed)?;
+        open::reopen(conn, self.inner.shared.chain.clone(), now)
     }
 }

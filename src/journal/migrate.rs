@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_unread.sql"),
     include_str!("migrations/0003_life.sql"),
+    include_str!("migrations/0004_audit.sql"),
     include_str!("migrations/0006_lanes.sql"),
 ];
 

@@ -7,11 +7,13 @@
 
 mod accept;
 mod apps;
+mod audit;
 mod away;
 mod backup;
 mod belongings;
 mod changes;
 mod claim;
+mod disk;
 mod edges;
 mod former;
 mod fs_kind;
@@ -27,12 +29,14 @@ mod open;
 mod reader;
 mod removals;
 mod resources;
+mod retention;
 mod settle;
 mod snapshots;
 mod sql;
 mod steps;
 mod tokens;
 pub mod types;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -44,13 +48,16 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+pub use disk::{DiskLook, Gauge, Reserve, Room};
 pub use keys::{KeyError, KeySource, Keys, Sealed};
 pub use lock::{Holder, Lock, LockError, read_lock};
 pub use open::{Open, OpenError};
 pub use removals::Removals;
+pub use retention::PRUNE_ROWS;
 pub use snapshots::SNAPSHOT_ROWS;
 pub use types::*;
 
+use audit::Chain;
 use memory::Memory;
 use reader::Readers;
 use writer::{Command, Tx, Work};
@@ -92,15 +99,20 @@ struct Shared {
     /// Set once, by the first error that leaves open what is on disk.
     poison: OnceLock<String>,
     events: broadcast::Sender<Event>,
+    /// With what the audit chain is written and checked.
+    chain: Chain,
     touched: tokens::LastTouch,
+    disk: disk::Disk,
 }
 
 impl Shared {
-    fn new() -> Arc<Self> {
+    fn new(chain: Chain) -> Arc<Self> {
         Arc::new(Self {
             poison: OnceLock::new(),
             events: broadcast::Sender::new(EVENT_QUEUE),
+            chain,
             touched: tokens::LastTouch::default(),
+            disk: disk::Disk::default(),
         })
     }
 
@@ -111,11 +123,13 @@ impl Shared {
         }
     }
 
-    /// Remembers an error after which nothing may be written.
+    /// Remembers an error after which nothing may be written, or nothing new for now.
     fn watch(&self, error: &JournalError) {
-        if let JournalError::Unknown(words) = error {
+        match error {
             // A second such error says nothing new.
-            let _ = self.poison.set(words.clone());
+            JournalError::Unknown(words) => drop(self.poison.set(words.clone())),
+            JournalError::Full => self.disk.refused(),
+            JournalError::Refused(_) | JournalError::Closed => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::mpsc;
 
+use super::audit::{About, Chain, What};
+use super::keys::Keys;
 use super::lock::{Lock, LockError, lock_path};
 use super::memory::Memory;
 use super::reader::Readers;
@@ -27,10 +30,12 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const READERS: usize = 2;
 
 /// Which journal to open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Open {
     /// The file; made if it is missing (its directory is not).
     pub path: PathBuf,
+    /// The operator's keys; the audit chain is written with one of them.
+    pub keys: Keys,
     /// Open it although it lies on a network file system.
     pub allow_network_filesystem: bool,
     /// The time.
@@ -69,6 +74,16 @@ pub enum OpenError {
         path: PathBuf,
         /// The kind of file system.
         kind: String,
+    },
+    /// Its audit chain was begun with another key.
+    #[error(
+        "the key does not belong to {}: its audit chain was written with another one; name that \
+         with --key-file, or put it back from where its copy is kept",
+        path.display()
+    )]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
     },
     /// It was written by a later version.
     #[error(
@@ -109,6 +124,18 @@ pub enum OpenError {
         /// Why.
         words: String,
     },
+    /// It is damaged; nothing was written to it.
+    #[error(
+        "{} is damaged ({words}); it is left as it is. Keep it with its -wal file, and put a \
+         backup in its place: docs/operating.md, \"A damaged journal\"",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        words: String,
+    },
     /// Anything else.
     #[error("{doing} {}: {words}", path.display())]
     Failed {
@@ -126,6 +153,9 @@ impl OpenError {
         // SQLite tells so of any file that does not begin like one of its own.
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
             return Self::NotAJournal { path: path.to_owned() };
+        }
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
+            return Self::Damaged { path: path.to_owned(), words: error.to_string() };
         }
         Self::failed(doing, path, error)
     }
@@ -150,15 +180,26 @@ pub(super) fn open(open: Open) -> Result<(Journal, Recovery), OpenError> {
         // Otherwise a power cut can bring back the log of the file's making and empty it.
         backup::sync_directory(&path).map_err(|e| OpenError::failed("flushing", &path, &e))?;
     }
-    let mut recovery =
-        recover(&mut conn, open.now).map_err(|e| OpenError::failed("recovering", &path, &e))?;
+    let damaged = |e| match e {
+        JournalError::Unknown(words) => OpenError::Damaged { path: path.clone(), words },
+        e => OpenError::failed("recovering", &path, &e),
+    };
+    let chain = open.keys.chain();
+    if !chain.take_up(&conn, open.now).map_err(damaged)? {
+        return Err(OpenError::OtherKey { path });
+    }
+    let mut recovery = recover(&mut conn, &chain, open.now).map_err(damaged)?;
     recovery.created = created;
     recovery.backup = backup;
     let readers = (0..READERS)
         .map(|_| read_only(&path))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| OpenError::sqlite("opening for reads", &path, &e))?;
-    let journal = start(path, conn, readers, lock, &recovery, open.now)?;
+    let shared = Shared::new(chain);
+    shared.disk.settle_in(&path);
+    shared.disk.checking.store(!recovery.clean, Ordering::SeqCst);
+    let writer = Writer::new(conn, recovery.boot, open.now, Arc::clone(&shared));
+    let journal = start(path, writer, readers, lock, shared)?;
     Ok((journal, recovery))
 }
 
@@ -169,18 +210,22 @@ pub(super) fn in_memory() -> Result<Journal, OpenError> {
     settings(&conn).map_err(sqlite)?;
     migrate::bring_up(&conn, path, migrate::MIGRATIONS)?;
     let opened = Timestamp::UNIX_EPOCH;
+    // Nobody else ever sees it: any key will do.
+    let chain = Chain::new(&[0; 32]);
     let (journal, _) =
-        reopen(conn, opened).map_err(|e| OpenError::failed("recovering", path, &e))?;
+        reopen(conn, chain, opened).map_err(|e| OpenError::failed("recovering", path, &e))?;
     Ok(journal)
 }
 
 /// A journal in memory over a connection that may have served one before.
 pub(super) fn reopen(
     mut conn: Connection,
+    chain: Chain,
     now: Timestamp,
 ) -> Result<(Journal, Recovery), JournalError> {
-    let recovery = recover(&mut conn, now)?;
-    let shared = Shared::new();
+    chain.take_up(&conn, now)?;
+    let recovery = recover(&mut conn, &chain, now)?;
+    let shared = Shared::new(chain);
     let writer = Writer::new(conn, recovery.boot, now, Arc::clone(&shared));
     let inner = Inner {
         backend: Backend::Memory(Memory::new(writer)),
@@ -258,7 +303,7 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// What a crash left: calls that may have been made, lanes nobody works on.
-fn recover(conn: &mut Connection, now: Timestamp) -> Result<Recovery, JournalError> {
+fn recover(conn: &mut Connection, chain: &Chain, now: Timestamp) -> Result<Recovery, JournalError> {
     let tx = conn.transaction()?;
     let meta = |key: &str| -> rusqlite::Result<Option<String>> {
         tx.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
@@ -283,18 +328,13 @@ fn recover(conn: &mut Connection, now: Timestamp) -> Result<Recovery, JournalErr
             move_change(&tx, change, &state, ChangeEvent::StepInDoubt)?;
         }
     }
-    let doubtful = tx.execute(
-        "UPDATE steps SET state = 'in_doubt', ended_at = ?1,
-           words = 'the bridge ended while the call may have been under way'
-         WHERE state = 'sending'",
-        [Time(now)],
-    )?;
-    tx.execute(
-        "UPDATE hook_calls SET state = 'in_doubt', ended_at = ?1,
-           words = 'the bridge ended while the call may have been under way'
-         WHERE state = 'sending'",
-        [Time(now)],
-    )?;
+    let doubtful = cut_off(&tx, "steps", "change, id", now, About::call_at)?;
+    for about in &doubtful {
+        chain.tell(&tx, now, What::CallEnded, about)?;
+    }
+    for about in cut_off(&tx, "hook_calls", "id", now, |row| Ok(About::Hook(row.get(0)?)))? {
+        chain.tell(&tx, now, What::HookEnded, &about)?;
+    }
     let freed = tx.execute(
         "UPDATE lanes SET state = 'ready', due_at = ?1, woken = 0 WHERE state = 'busy'",
         [Time(now)],
@@ -305,24 +345,37 @@ fn recover(conn: &mut Connection, now: Timestamp) -> Result<Recovery, JournalErr
     Ok(Recovery {
         boot,
         clean,
-        doubtful_steps: doubtful as u64,
+        doubtful_steps: doubtful.len() as u64,
         freed_lanes: freed as u64,
         created: false,
         backup: None,
     })
 }
 
+/// Calls of a table that were under way are in doubt now; gives which.
+fn cut_off(
+    conn: &Connection,
+    table: &str,
+    id: &str,
+    now: Timestamp,
+    about: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<About>,
+) -> Result<Vec<About>, JournalError> {
+    let mut cut = conn.prepare(&format!(
+        "UPDATE {table} SET state = 'in_doubt', ended_at = ?1,
+           words = 'the bridge ended while the call may have been under way'
+         WHERE state = 'sending' RETURNING {id}"
+    ))?;
+    Ok(cut.query_map([Time(now)], about)?.collect::<Result<_, _>>()?)
+}
+
 fn start(
     path: PathBuf,
-    conn: Connection,
+    writer: Writer,
     readers: Vec<Connection>,
     lock: Lock,
-    recovery: &Recovery,
-    opened: Timestamp,
+    shared: Arc<Shared>,
 ) -> Result<Journal, OpenError> {
-    let shared = Shared::new();
     let (writes, commands) = mpsc::channel(WRITE_QUEUE);
-    let writer = Writer::new(conn, recovery.boot, opened, Arc::clone(&shared));
     let threads = |e: std::io::Error| OpenError::failed("starting the threads of", &path, &e);
     let (reads, mut handles) = Readers::start(readers).map_err(threads)?;
     let handle = std::thread::Builder::new()

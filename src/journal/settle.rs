@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
+use super::audit::{About, What};
 use super::lanes::{self, Of};
 use super::sql::{AsJson, Time, change_state, maybe_json_at, maybe_time_at, move_change, time_at};
 use super::types::{
@@ -72,8 +73,8 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     }
     match &s.doubts {
         Doubts::Kept => {}
-        Doubts::Closed => close_doubts(tx.conn, &s.resource, &[], s.now)?,
-        Doubts::KeptOf(steps) => close_doubts(tx.conn, &s.resource, steps, s.now)?,
+        Doubts::Closed => close_doubts(tx, &s.resource, &[], s.now)?,
+        Doubts::KeptOf(steps) => close_doubts(tx, &s.resource, steps, s.now)?,
     }
     if s.remove_resource {
         remove(tx, &s.resource, s.now)?;
@@ -164,6 +165,9 @@ fn end_change(
     if next.is_end() {
         drop_secrets(tx.conn, change)?;
     }
+    if let Some(what) = What::of_state(&next) {
+        tx.tell(now, what, &About::Change(change))?;
+    }
     tx.notify(Event::ChangeEnded { change, state: next });
     Ok(())
 }
@@ -175,13 +179,13 @@ pub(super) fn drop_secrets(conn: &Connection, change: ChangeId) -> Result<(), Jo
 
 /// Doubts about steps whose changes have all ended are of no use to anybody any more.
 fn close_doubts(
-    conn: &Connection,
+    tx: &Tx<'_>,
     id: &ResourceId,
     but: &[StepId],
     now: Timestamp,
 ) -> Result<(), JournalError> {
     let but = Value::from(but.iter().map(|step| step.0).collect::<Vec<_>>());
-    conn.prepare_cached(
+    let mut close = tx.conn.prepare_cached(
         "UPDATE steps SET resolved_at = ?2,
            words = coalesce(words || '; ', '') || 'closed with its change'
          WHERE resource_id = ?1 AND state = 'in_doubt' AND resolved_at IS NULL
@@ -189,9 +193,13 @@ fn close_doubts(
            AND NOT EXISTS (
              SELECT 1 FROM changes c WHERE c.ended_at IS NULL
                AND (c.seq = steps.change
-                 OR c.seq IN (SELECT a.change FROM step_changes a WHERE a.step = steps.id)))",
-    )?
-    .execute(params![id.0, Time(now), AsJson(&but)])?;
+                 OR c.seq IN (SELECT a.change FROM step_changes a WHERE a.step = steps.id)))
+         RETURNING change, id",
+    )?;
+    let closed = close.query_map(params![id.0, Time(now), AsJson(&but)], About::call_at)?;
+    for call in closed.collect::<Result<Vec<_>, _>>()? {
+        tx.tell(now, What::CallResolved, &call)?;
+    }
     Ok(())
 }
 

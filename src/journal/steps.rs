@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
+use super::audit::{About, What};
 use super::lanes::Of;
 use super::sql::{AsJson, Time, Word, change_state, move_change, resource_at};
 use super::types::{
@@ -24,6 +25,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]: nothing may be sent. `Refused` if a change has ended or is parked.
     pub async fn begin_step(&self, intent: StepIntent) -> Result<StepId, JournalError> {
+        self.with_room()?;
         let work = move |tx: &Tx<'_>| {
             let step = begin(tx, &intent)?;
             crash_point("intent-before-commit");
@@ -60,14 +62,20 @@ impl Journal {
                     end.saved.as_ref().map(AsJson),
                     Time(end.now),
                 ])?;
+            let change = change_of(tx.conn, step)?;
+            tx.tell(end.now, What::CallEnded, &About::Call(change, step))?;
             move_changes(tx.conn, step, &resource)?;
-            let replaced_by = end.replaces.then_some(change_of(tx.conn, step)?);
+            let replaced_by = end.replaces.then_some(change);
             let ended = record_link(tx, &resource, end.link.as_ref(), replaced_by, end.now);
             crash_point("outcome-before-commit");
             ended
         });
         let ended = ended.await;
         crash_point("outcome-after-commit");
+        if ended == Err(JournalError::Full) {
+            // When there is room again, nobody knows any more: it is in doubt then.
+            self.inner.shared.disk.unwritten(step);
+        }
         ended
     }
 
@@ -96,8 +104,10 @@ impl Journal {
                     found.saved.as_ref().map(AsJson),
                     found.words,
                 ])?;
+            let change = change_of(tx.conn, step)?;
+            tx.tell(found.now, What::CallResolved, &About::Call(change, step))?;
             move_changes(tx.conn, step, &resource)?;
-            let replaced_by = found.replaces.then_some(change_of(tx.conn, step)?);
+            let replaced_by = found.replaces.then_some(change);
             record_link(tx, &resource, found.link.as_ref(), replaced_by, found.now)
         })
         .await
@@ -138,7 +148,8 @@ impl Journal {
                     Time(read.ended_at),
                     tx.boot,
                 ])?;
-            Ok(())
+            let step = StepId(tx.conn.last_insert_rowid());
+            tx.tell(read.ended_at, What::Read, &About::Call(read.change, step))
         })
         .await
     }
@@ -207,6 +218,7 @@ fn begin(tx: &Tx<'_>, intent: &StepIntent) -> Result<StepId, JournalError> {
             tx.boot,
         ])?;
     let step = StepId(tx.conn.last_insert_rowid());
+    tx.tell(intent.now, What::Call, &About::Call(intent.change, step))?;
     for &also in intent.also.iter().filter(|also| **also != intent.change) {
         tx.conn
             .prepare_cached(

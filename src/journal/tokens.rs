@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::Journal;
+use super::audit::{About, What};
 use super::sql::{Time, Word, maybe_time_at, time_at, word_at};
 use super::types::{Credential, CredentialHash, JournalError, Token};
 use super::writer::Tx;
@@ -119,6 +120,9 @@ impl Journal {
                     "UPDATE tokens SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
                 )?
                 .execute(params![id, Time(now)])?;
+            if revoked == 1 {
+                tx.tell(now, What::TokenRevoked, &About::Token(id))?;
+            }
             Ok(revoked == 1)
         })
         .await
@@ -148,6 +152,11 @@ impl Journal {
                 .execute(params![old, new.id, overlap_until.map(Time), Time(now), new.app])?;
             if replaced == 1 {
                 insert(tx, &new)?;
+                let old = About::Token(old);
+                tx.tell(now, What::TokenRotated, &old)?;
+                if overlap_until.is_none() {
+                    tx.tell(now, What::TokenRevoked, &old)?;
+                }
             }
             Ok(replaced == 1)
         })
@@ -172,7 +181,7 @@ fn insert(tx: &Tx<'_>, credential: &Credential) -> Result<(), JournalError> {
             Time(credential.created_at),
             credential.expires_at.map(Time),
         ])?;
-    Ok(())
+    tx.tell(credential.created_at, What::TokenCreated, &About::Token(credential.id.clone()))
 }
 
 fn token_row(row: &Row<'_>) -> rusqlite::Result<Token> {

@@ -6,13 +6,15 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Shared;
+use super::audit::Chain;
 use super::types::{Event, JournalError};
+use super::{Shared, disk};
 use crate::observe::crash_point;
 
 /// The most transactions that share one commit.
@@ -27,6 +29,8 @@ pub(super) enum Command {
 /// What a piece of work sees.
 pub(super) struct Tx<'c> {
     pub conn: &'c Connection,
+    /// Every fact is told into it.
+    pub chain: &'c Chain,
     /// This opening of the journal.
     pub boot: i64,
     /// When that was.
@@ -125,8 +129,12 @@ impl Writer {
         &mut self.conn
     }
 
-    /// Works until told to stop or until every handle is gone.
+    /// Works until told to stop or until every handle is gone; after an unclean end the file is
+    /// checked first.
     pub fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        if self.shared.disk.checking.load(Ordering::SeqCst) {
+            disk::check(&self.conn, &self.shared);
+        }
         while let Some(command) = commands.blocking_recv() {
             let mut stop = None;
             match command {
@@ -181,10 +189,12 @@ impl Writer {
         more: &mut dyn FnMut() -> Option<Box<dyn Job>>,
     ) -> Result<Vec<Event>, JournalError> {
         self.shared.healthy()?;
+        self.shared.disk.measure();
         let exec = |sql: &str| self.conn.prepare_cached(sql)?.execute([]).map(drop);
         exec("BEGIN IMMEDIATE")?;
         let tx = Tx {
             conn: &self.conn,
+            chain: &self.shared.chain,
             boot: self.boot,
             opened: self.opened,
             events: RefCell::default(),
@@ -199,7 +209,8 @@ impl Writer {
                 // SQLite undoes the whole transaction by itself on some errors (a full disk):
                 // then nothing of this batch is written.
                 Some(error) if self.conn.is_autocommit() => return Err(error),
-                Some(_) => {
+                Some(error) => {
+                    self.shared.watch(&error);
                     exec("ROLLBACK TO work")?;
                     tx.events.borrow_mut().truncate(told);
                 }
@@ -220,6 +231,11 @@ impl Writer {
             other => JournalError::Unknown(format!("commit: {other}")),
         })?;
         crash_point("batch-after-commit");
+        // What went into a file that was taken away would be acknowledged and gone.
+        if let Err(taken) = self.shared.disk.in_place() {
+            self.shared.disk.rescue(&self.conn);
+            return Err(taken);
+        }
         Ok(tx.events.into_inner())
     }
 

@@ -38,8 +38,26 @@ pub struct ErrorRow {
     pub(crate) is: AnswerClass,
     pub(crate) say: Option<Template>,
     pub(crate) wait: Option<Duration>,
+    /// Where the app says how long to wait.
+    pub(crate) asked: Option<Asked>,
     /// With `is: ok`: the member ids that were refused.
     pub(crate) members: Option<JsonPath>,
+}
+
+/// A rest that an answer asks for in a field.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub(crate) path: JsonPath,
+    /// What the number counts.
+    pub(crate) unit: Duration,
+}
+
+impl Asked {
+    fn rest(&self, roots: &Roots) -> Option<Duration> {
+        let value = self.path.all(roots).into_iter().next()?;
+        let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+        Duration::try_from_secs_f64(number * self.unit.as_secs_f64()).ok()
+    }
 }
 
 /// What a call was made for; decides what a refusal of the bridge itself means.
@@ -98,7 +116,10 @@ impl AnswerRules {
         };
         let row = found.map(|(_, row)| row);
         let (class, wait) = match row {
-            Some(row) => (row.is, row.wait),
+            Some(row) => {
+                let asked = row.asked.as_ref().and_then(|asked| asked.rest(&roots));
+                (row.is, asked.or(row.wait))
+            }
             None => (built_in(answer, used), None),
         };
         let refused_members = row.and_then(|row| row.members.as_ref()).map(|path| path.all(&roots));

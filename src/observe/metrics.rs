@@ -66,6 +66,11 @@ struct LoadLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhatLabels {
+    what: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
     code: &'static str,
 }
@@ -96,6 +101,9 @@ pub struct Metrics {
     certificate_expires: Family<NoLabels, Seconds>,
     token_expires: Family<TokenLabels, Seconds>,
     app_enabled: Family<AppLabels, Gauge>,
+    disk_free: Family<NoLabels, Gauge>,
+    disk_full: Family<NoLabels, Gauge>,
+    pruned: Family<WhatLabels, Counter>,
     app_paused: Family<PauseLabels, Gauge>,
 }
 
@@ -116,6 +124,9 @@ impl Metrics {
             certificate_expires: Family::default(),
             token_expires: Family::default(),
             app_enabled: Family::default(),
+            disk_free: Family::default(),
+            disk_full: Family::default(),
+            pruned: Family::default(),
             app_paused: Family::default(),
         };
         metrics.register();
@@ -170,6 +181,17 @@ impl Metrics {
             "1 for an app that is served, 0 for one that an operator switched off",
             self.app_enabled.clone(),
         );
+        registry.register("pruned", "Old rows of the journal that went", self.pruned.clone());
+        registry.register(
+            "disk_free_bytes",
+            "Free bytes on the journal's volume",
+            self.disk_free.clone(),
+        );
+        registry.register(
+            "disk_full",
+            "1 while nothing is taken in because the journal's volume has no room, else 0",
+            self.disk_full.clone(),
+        );
         registry.register(
             "app_paused",
             "1 while nothing but a probe is sent to an app: it fails (outage), asked for a rest \
@@ -178,10 +200,23 @@ impl Metrics {
         );
     }
 
+    /// How much is free beside the journal, if that is known, and whether it is too little.
+    pub fn set_disk(&self, free: Option<u64>, full: bool) {
+        if let Some(free) = free {
+            self.disk_free.get_or_create(&[]).set(gauge(free));
+        }
+        self.disk_full.get_or_create(&[]).set(i64::from(full));
+    }
+
     /// Whether an app is served.
     pub fn set_app_enabled(&self, app: &str, enabled: bool) {
         let labels = AppLabels { app: app.to_owned() };
         self.app_enabled.get_or_create(&labels).set(i64::from(enabled));
+    }
+
+    /// So many old rows of the journal went.
+    pub fn pruned(&self, what: &'static str, count: u64) {
+        self.pruned.get_or_create(&WhatLabels { what }).inc_by(count);
     }
 
     /// Whether an app is left alone, and why: `outage`, `rate` or `auth`.
@@ -299,6 +334,7 @@ mod tests {
         metrics.mapping_loaded("altr", false);
         metrics.set_certificate_expires(-1.0);
         metrics.set_token_expires("altr", "okta", 60.0);
+        metrics.pruned("changes", 4);
         let text = metrics.encode();
         for line in [
             r#"scim_bridge_requests_total{app="altr",method="GET",resource="Users",status="200"} 1"#,
@@ -313,6 +349,7 @@ mod tests {
             r#"scim_bridge_mapping_refused{app="altr"} 1"#,
             "scim_bridge_certificate_expires_seconds{} -1.0",
             r#"scim_bridge_token_expires_seconds{app="altr",label="okta"} 60.0"#,
+            r#"scim_bridge_pruned_total{what="changes"} 4"#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -5,12 +5,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::audit;
 use super::clock::Clock;
+use super::export::{self, call_json, row_json};
 use super::removals::release;
 use super::switch::Switch;
 use super::tokens::{mint, moment_in};
 use crate::change::{ChangeId, ChangeState, Kind, ResourceId};
-use crate::journal::{ChangeQuery, ChangeRow, CredentialKind, Journal, JournalError, Token};
+use crate::journal::{
+    AuditCursor, AuditHead, ChangeQuery, CredentialKind, Journal, JournalError, Token,
+};
 use crate::mapping::lay_over;
 
 /// A command of the operator.
@@ -59,6 +63,22 @@ pub enum Command {
         since: Option<String>,
         /// At most so many.
         limit: u32,
+    },
+    /// A page of the changes, oldest first.
+    ChangesExport {
+        /// Which.
+        wanted: export::Wanted,
+        /// The `next` of the page before.
+        after: Option<i64>,
+    },
+    /// Where the audit chain ends.
+    AuditHead,
+    /// Checks the next part of the audit chain, and of the rows it speaks of.
+    AuditVerify {
+        /// The `next` of the part before.
+        cursor: Option<AuditCursor>,
+        /// A head from before, which the chain must still contain.
+        against: Option<AuditHead>,
     },
     /// One change with its calls.
     ChangesShow {
@@ -159,12 +179,15 @@ pub async fn carry_out(
                 state: known_state(state)?,
                 subject: user,
                 since: since.as_deref().map(|text| moment_since(text, now)).transpose()?,
-                before: None,
                 limit,
+                ..ChangeQuery::default()
             };
             let rows = journal.changes(query).await.map_err(CommandError::journal)?;
             Ok(rows.iter().map(row_json).collect())
         }
+        Command::ChangesExport { wanted, after } => export::page(journal, wanted, after, now).await,
+        Command::AuditHead => audit::head(journal).await,
+        Command::AuditVerify { cursor, against } => audit::verify(journal, cursor, against).await,
         Command::ChangesShow { id } => changes_show(journal, id).await,
         Command::AppEnable { app } => switch_alone(journal, clock, &app, Switch::On).await,
         Command::AppDisable { app } => switch_alone(journal, clock, &app, Switch::Off).await,
@@ -173,7 +196,7 @@ pub async fn carry_out(
         Command::ChangesRelease { app } => release(journal, &app, now).await,
         Command::AppRetarget { app } => {
             card(journal, &app).await?;
-            let forgotten = journal.retarget(&app).await.map_err(CommandError::journal)?;
+            let forgotten = journal.retarget(&app, now).await.map_err(CommandError::journal)?;
             Ok(json!({ "app": app, "forgotten_links": forgotten }))
         }
     }
@@ -237,19 +260,20 @@ async fn switch_alone(
         Switch::On => mapping.has_on_enable,
         Switch::Off => mapping.has_on_disable,
     };
+    let now = clock.now();
     if to == Switch::Off {
-        journal.set_app_enabled(app, false).await.map_err(CommandError::journal)?;
+        journal.set_app_enabled(app, false, now).await.map_err(CommandError::journal)?;
     }
     if mapping.is_none_or(|mapping| has_calls(&mapping)) {
         let hook = if enabled { "on_enable" } else { "on_disable" };
-        let now = if enabled { "stays as it was" } else { "is disabled" };
+        let is = if enabled { "stays as it was" } else { "is disabled" };
         return Err(CommandError::finding(&format!(
-            "'{app}' {now}, but the calls of {hook} were not made; start the server and repeat"
+            "'{app}' {is}, but the calls of {hook} were not made; start the server and repeat"
         )));
     }
     if enabled {
-        journal.set_app_enabled(app, true).await.map_err(CommandError::journal)?;
-        journal.clamp_due(app, clock.now()).await.map_err(CommandError::journal)?;
+        journal.set_app_enabled(app, true, now).await.map_err(CommandError::journal)?;
+        journal.clamp_due(app, now).await.map_err(CommandError::journal)?;
     }
     Ok(json!({ "app": app, "enabled": enabled, "calls": 0 }))
 }
@@ -437,26 +461,7 @@ async fn changes_show(journal: &Journal, id: i64) -> Result<Value, CommandError>
     let mut shown = row_json(&detail.row);
     shown["request"] = detail.request.unwrap_or_default();
     shown["mapping"] = detail.mapping_digest.into();
-    shown["calls"] = detail
-        .steps
-        .iter()
-        .map(|step| {
-            json!({
-                "call": step.call,
-                "attempt": step.attempt,
-                "method": step.method,
-                "target": step.target,
-                "request": step.request,
-                "state": step.state,
-                "status": step.status,
-                "outcome": step.outcome,
-                "words": step.words,
-                "answer": step.answer,
-                "started": step.started_at.to_string(),
-                "ended": step.ended_at.map(|at| at.to_string()),
-            })
-        })
-        .collect();
+    shown["calls"] = detail.steps.iter().map(call_json).collect();
     Ok(shown)
 }
 
@@ -488,35 +493,6 @@ async fn people(
     Ok(json!({ "people": people, "next": next }))
 }
 
-fn row_json(row: &ChangeRow) -> Value {
-    let (reason, superseded_by, late) = match &row.state {
-        ChangeState::Waiting { reason } => (json!(reason), Value::Null, Value::Null),
-        ChangeState::Superseded { by } => (Value::Null, json!(by), Value::Null),
-        ChangeState::Rejected { late } => (Value::Null, Value::Null, json!(late)),
-        _ => (Value::Null, Value::Null, Value::Null),
-    };
-    json!({
-        "change": row.change,
-        "app": row.app,
-        "type": row.kind.resource_type(),
-        "resource": row.resource,
-        "subject": row.subject,
-        "verb": row.verb,
-        "state": row.state.word(),
-        "reason": reason,
-        "superseded_by": superseded_by,
-        "late": late,
-        "accepted": row.accepted_at.to_string(),
-        "ended": row.ended_at.map(|at| at.to_string()),
-        "answered": row.answered,
-        "error": row.error,
-        "internal": row.internal,
-        "warning": row.warning,
-        "token": row.actor,
-        "attempts": row.attempts,
-    })
-}
-
 fn known_state(state: Option<String>) -> Result<Option<String>, CommandError> {
     match state {
         Some(state) if !ChangeState::WORDS.contains(&state.as_str()) => {
@@ -530,7 +506,7 @@ fn known_state(state: Option<String>) -> Result<Option<String>, CommandError> {
 }
 
 /// A time stamp, or a duration back from now.
-fn moment_since(text: &str, now: Timestamp) -> Result<Timestamp, CommandError> {
+pub(super) fn moment_since(text: &str, now: Timestamp) -> Result<Timestamp, CommandError> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }

@@ -167,6 +167,8 @@ pub struct Engine {
     pub tables: super::tables::Ages,
     /// Lists that are being read.
     pub walks: super::snapshot::Walks,
+    /// What disk and clock left to be done.
+    pub watched: super::disk::Watched,
     /// Requests that wait for a change to end.
     pub waiters: Waiters,
     /// Read while a change is accepted, written while work is claimed.
@@ -206,6 +208,7 @@ impl Engine {
             readings: super::readings::Readings::default(),
             tables: super::tables::Ages::default(),
             walks: super::snapshot::Walks::default(),
+            watched: super::disk::Watched::default(),
             waiters: Waiters::default(),
             accepting: tokio::sync::RwLock::default(),
             ending: watch::Sender::new(false),

@@ -145,6 +145,9 @@ impl Bridge {
     pub async fn announce_base_url(&self, app: &str, url: &str) -> Result<(), CommandError> {
         let journal = &self.engine.journal;
         let mut known = card(journal, app).await?;
+        if known.base_url.as_deref() == Some(url) {
+            return Ok(());
+        }
         known.base_url = Some(url.to_owned());
         let known = serde_json::to_value(known).unwrap_or_default();
         journal.set_app_card(app, known).await.map_err(CommandError::journal)
@@ -152,8 +155,16 @@ impl Bridge {
 
     /// Whether the process can do its work.
     pub fn readiness(&self) -> Readiness {
-        match self.engine.journal.failure() {
-            Some(why) => Readiness::NotReady(format!("the journal failed: {why}")),
+        let journal = &self.engine.journal;
+        if let Some(why) = journal.failure() {
+            return Readiness::NotReady(format!("the journal failed: {why}"));
+        }
+        if journal.is_checking() {
+            let words = "the journal is being checked after an unclean end; reads are served";
+            return Readiness::NotReady(words.to_owned());
+        }
+        match journal.short_of_room() {
+            Some(why) => Readiness::NotReady(format!("{why}; reads are served")),
             None => Readiness::Ready,
         }
     }
@@ -168,7 +179,8 @@ impl Bridge {
     pub async fn failed(&self) -> String {
         loop {
             if let Some(why) = self.engine.journal.failure() {
-                return why;
+                let file = self.engine.journal.path().map(|path| path.display().to_string());
+                return format!("the journal {} failed: {why}", file.unwrap_or_default());
             }
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::clock::until;
 use super::engine::{App, Engine, Pause, lock};
 use crate::change::Width;
+use crate::journal::JournalError;
 
 /// While the app refuses the bridge's credential, its secret files are looked at that often.
 const LOOK_AT_SECRETS: Duration = Duration::from_secs(2);
@@ -27,6 +28,8 @@ impl Engine {
             let width = usize::try_from(app.mapping.connect().at_once).unwrap_or(usize::MAX);
             let nap = match self.claim_some(&app, &mut lanes, width).await {
                 Ok(nap) => nap,
+                // Who watches the disk wakes us when there is room.
+                Err(JournalError::Full) => LONGEST_NAP,
                 Err(error) => {
                     tracing::error!(app = app.name(), code = "journal-failed", "claim: {error}");
                     Duration::from_secs(1)
@@ -55,13 +58,14 @@ impl Engine {
         app: &Arc<App>,
         lanes: &mut JoinSet<()>,
         width: usize,
-    ) -> Result<Duration, crate::journal::JournalError> {
+    ) -> Result<Duration, JournalError> {
         // Whoever switches the app off waits for those who hold the gate, and lets nobody in.
         let Ok(gate) = app.gate.clone().try_read_owned() else { return Ok(LONGEST_NAP) };
         let gate = Arc::new(gate);
         if !app.is_enabled() {
             return Ok(LONGEST_NAP);
         }
+        self.heed_clock().await?;
         let now = self.clock.now();
         if let Pause::Auth { until: then } = app.pause() {
             // A credential that was put right in its file ends the pause at once.

@@ -8,6 +8,7 @@
 
 mod accept;
 mod api;
+mod audit;
 mod away;
 mod belongings;
 mod calls;
@@ -16,9 +17,11 @@ mod command;
 mod conclude;
 mod converge;
 mod cursor;
+mod disk;
 mod draft;
 mod engine;
 mod exchange;
+mod export;
 mod facade;
 mod filter;
 mod follow;
@@ -39,6 +42,7 @@ mod rehearsal;
 mod reload;
 mod removals;
 mod rest;
+mod retention;
 mod round;
 mod secrets;
 mod snapshot;
@@ -59,6 +63,7 @@ pub use api::{
 };
 pub use clock::Clock;
 pub use command::{Command, CommandError, MappingCard, carry_out, last_mapping};
+pub use export::Wanted;
 pub use facade::{Bridge, Readiness};
 pub use ids::Ids;
 pub use mappings::{BaseUrls, LoadError, Loaded, find_files, load, read_source, var_value};
@@ -66,10 +71,11 @@ pub use rehearsal::{
     CaseReport, ExplainError, Explained, Explanation, Failure, MadeCall, Rehearsal, RehearsalError,
     Said, SuiteReport, Unlike, explain, find_suites, run_suite, tests_for, virtual_runtime,
 };
+pub use retention::{Pruned, Retention};
 pub use secrets::{Environment, MissingSecret};
 pub use sources::Sources;
 pub use start::{BridgeConfig, StartError};
-pub use tokens::new_control_key;
+pub use tokens::{new_control_key, span};
 pub use trial::{
     PageAttribute, Recording, TrialOrder, Tried, TriedCall, TriedFind, TriedOne, TriedPage,
     TriedSide, Trouble, Weight, try_app,

@@ -197,6 +197,12 @@ pub(super) fn taken(app: &App, kind: Kind, natural: &str, by: &Resource) -> Scim
 
 /// The journal did not take or give it: nothing is promised, Okta comes back by itself.
 pub(super) fn journal_failed(error: JournalError) -> ScimError {
+    if error == JournalError::Full {
+        // The alarm was raised when the room ended, not once for each request.
+        tracing::debug!("refused: {error}");
+        let words = "The bridge has no room on its disk right now; nothing was changed.";
+        return ScimError::new(429, words).retry_after(ASK_AGAIN);
+    }
     tracing::error!(code = "journal-failed", "the journal failed: {error}");
     ScimError::new(429, "The bridge cannot write its journal right now; nothing was changed.")
         .retry_after(ASK_AGAIN)

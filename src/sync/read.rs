@@ -14,7 +14,7 @@ use super::view;
 use super::{Caller, Certainty, Deadline, Members, Shown};
 use crate::app::{Exchange, Phase};
 use crate::change::Kind;
-use crate::journal::{By, Resource};
+use crate::journal::{By, JournalError, Resource};
 use crate::mapping::{Answer, Ask, Classified, GetPlan, PlanError, PlannedRequest, Taken};
 use crate::observe::alarm;
 use crate::scim::ScimError;
@@ -164,6 +164,8 @@ impl Engine {
             let keys = keys_of(kind, &view::attributes(app, resource));
             resource.keys = keys.clone();
             let read = self.journal.touch_actual(&resource.id, shown, Some(keys), now).await;
+            // On a full disk it is told all the same, and not remembered.
+            let read = if read == Err(JournalError::Full) { Ok(None) } else { read };
             if let Some(other) = read.map_err(journal_failed)? {
                 tracing::warn!(app = app.name(), resource = %resource.id, %other,
                     "the app shows a name that another resource has here");

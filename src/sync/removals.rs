@@ -80,7 +80,6 @@ pub(super) async fn release(
 ) -> Result<Value, CommandError> {
     let known = AppCard { released: Some(now), ..card(journal, app).await? };
     let known = serde_json::to_value(known).unwrap_or_default();
-    journal.set_app_card(app, known).await.map_err(CommandError::journal)?;
-    journal.try_now(app, now).await.map_err(CommandError::journal)?;
+    journal.release(app, known, now).await.map_err(CommandError::journal)?;
     Ok(json!({ "app": app, "released_until": now.to_string() }))
 }

@@ -89,6 +89,9 @@ impl Engine {
         };
         self.readings.write(&work.resource.id);
         if let Err(error) = self.conclude(&round, end).await {
+            if error == JournalError::Full {
+                return self.watched.strand(work.resource.id.clone());
+            }
             // The lane stays claimed; the next start of the process frees it.
             tracing::error!(app = app.name(), code = "journal-failed", "settling: {error}");
         }

@@ -97,6 +97,9 @@ impl Bridge {
             }
             schedulers.spawn(engine.clone().schedule(app, drain));
         }
+        if engine.journal.path().is_some() {
+            schedulers.spawn(engine.clone().watch_disk());
+        }
         let schedulers = Arc::new(Mutex::new(Some(schedulers)));
         Ok(Self { engine, schedulers, drain })
     }
@@ -121,7 +124,7 @@ async fn engine_of(config: BridgeConfig) -> Result<(Arc<Engine>, Vec<Arc<App>>),
         app.set_enabled(config.journal.app_enabled(app.name()).await?);
         // Stored times are hints: a restart may be what was waited for (a credential, a
         // network). A create in doubt still rests, counted from this start.
-        config.journal.clamp_due(app.name(), config.clock.now()).await?;
+        config.journal.clamp_due_soon(app.name(), config.clock.now()).await?;
         let waiting = counts.apps.get(app.name()).map_or(0, |counts| counts.queued);
         app.backlog.store(waiting, Ordering::Relaxed);
         apps.push(Arc::new(app));
@@ -182,8 +185,14 @@ pub(super) async fn introduce(journal: &Journal, loaded: &Loaded) -> Result<(), 
     let (base_url, released) = known.map(|card| (card.base_url, card.released)).unwrap_or_default();
     let card = AppCard { base_url, released, ..card_of(mapping) };
     let card = serde_json::to_value(card).unwrap_or_default();
-    journal.set_app_card(mapping.app(), card).await?;
-    journal.mapping_text_put(mapping.digest(), mapping.app(), &loaded.text).await?;
+    // Writes wait while the file is checked after a crash; what is known needs none, so that reads
+    // are served at once.
+    if journal.app_card(mapping.app()).await?.as_ref() != Some(&card) {
+        journal.set_app_card(mapping.app(), card).await?;
+    }
+    if journal.mapping_text(mapping.digest()).await?.is_none() {
+        journal.mapping_text_put(mapping.digest(), mapping.app(), &loaded.text).await?;
+    }
     Ok(())
 }
 

@@ -78,9 +78,9 @@ impl Engine {
             let stays = if was_on { "it stays enabled" } else { "it stays disabled" };
             CommandError::finding(&format!("'{name}' was not enabled, {stays}: {why}"))
         })?;
-        self.journal.set_app_enabled(name, true).await.map_err(CommandError::journal)?;
-        // What was held goes on at once.
         let now = self.clock.now();
+        self.journal.set_app_enabled(name, true, now).await.map_err(CommandError::journal)?;
+        // What was held goes on at once.
         self.journal.clamp_due(name, now).await.map_err(CommandError::journal)?;
         app.set_enabled(true);
         tracing::info!(app = name, "enabled");
@@ -90,7 +90,8 @@ impl Engine {
     /// SCIM first, and before the hooks every call under way ends.
     async fn switch_off(&self, app: &Arc<App>) -> Result<Value, CommandError> {
         let name = app.name();
-        self.journal.set_app_enabled(name, false).await.map_err(CommandError::journal)?;
+        let now = self.clock.now();
+        self.journal.set_app_enabled(name, false, now).await.map_err(CommandError::journal)?;
         app.set_enabled(false);
         tracing::info!(app = name, "disabled");
         let again = format!("repeat `scim-bridge app disable {name}`");

@@ -4,7 +4,9 @@
 //! the secret (256 random bits) proves it, compared in constant time.
 
 use base64::Engine as _;
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+use jiff::Timestamp;
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
@@ -252,15 +254,27 @@ pub(super) fn random_hex<const N: usize>() -> Result<Zeroizing<String>, CommandE
 /// # Errors
 /// What to write instead.
 pub(super) fn moment_in(text: &str, now: Timestamp) -> Result<Timestamp, CommandError> {
-    let wrong =
-        || CommandError::usage(&format!("'{text}' is no duration; write it like 90d, 12h or 30m"));
-    let (number, unit) = text.split_at(text.len().saturating_sub(1));
-    let number: i64 = number.parse().map_err(|_| wrong())?;
+    now.checked_add(span(text)?).map_err(|_| no_span(text))
+}
+
+/// `90d`, `12h`, `30m`, `45s`.
+///
+/// # Errors
+/// What to write instead.
+pub fn span(text: &str) -> Result<Duration, CommandError> {
+    let unit = text.char_indices().last().map_or(0, |(at, _)| at);
+    let (number, unit) = text.split_at(unit);
+    let number: u64 = number.parse().map_err(|_| no_span(text))?;
     let seconds = match unit {
         "d" => number.checked_mul(86_400),
         "h" => number.checked_mul(3_600),
         "m" => number.checked_mul(60),
+        "s" => Some(number),
         _ => None,
     };
-    seconds.map(SignedDuration::from_secs).and_then(|by| now.checked_add(by).ok()).ok_or_else(wrong)
+    seconds.map(Duration::from_secs).ok_or_else(|| no_span(text))
+}
+
+fn no_span(text: &str) -> CommandError {
+    CommandError::usage(&format!("'{text}' is no duration; write it like 90d, 12h or 30m"))
 }

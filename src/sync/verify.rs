@@ -89,6 +89,10 @@ impl Engine {
         if work.lane.look_at.is_none_or(|at| at > now) {
             return Ok(());
         }
+        if let Some(oldest) = work.open_steps.iter().map(|step| step.change).min() {
+            let (id, kind) = (&work.resource.id, work.resource.kind);
+            self.journal.doubt_memberships(id, kind, oldest).await?;
+        }
         let mut settlement = Settlement::of(work.resource.id.clone(), now);
         settlement.doubts = Doubts::Kept;
         settlement.next = LaneNext::Busy;

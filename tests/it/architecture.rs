@@ -26,7 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const LOOKS_ACROSS: &[(&str, &str)] = &[("mapping/tests/leaving.rs", "app")];
 
 /// What the CLI may use of the journal: opening it for the engine, and the lock.
-const CLI_OF_JOURNAL: &[&str] = &["Holder", "Journal", "KeySource", "Keys", "Open", "read_lock"];
+const CLI_OF_JOURNAL: &[&str] =
+    &["Gauge", "Holder", "Journal", "KeySource", "Keys", "Open", "Reserve", "Room", "read_lock"];
 
 /// Crate, and the rooms that may name it.
 const CRATES: &[(&str, &[&str])] = &[

@@ -184,6 +184,9 @@ fn every_option_of_serve_is_an_environment_variable_too() {
         ("SCIM_BRIDGE_PUBLIC_URL", "https://scim.corp.example"),
         ("SCIM_BRIDGE_TRUST_PROXY", "10.1.0.0/16"),
         ("SCIM_BRIDGE_READY_FILE", "/some/ready"),
+        ("SCIM_BRIDGE_KEEP", "31d"),
+        ("SCIM_BRIDGE_KEEP_BODIES", "32d"),
+        ("SCIM_BRIDGE_KEEP_ACCESS", "33d"),
     ];
     let printed = run_with(&["serve", "--print-config"], &given).exits(0).out;
     for (name, value) in given {

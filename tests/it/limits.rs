@@ -6,8 +6,9 @@ use standin::{Fault, When};
 
 use super::support::World;
 use super::support::http::guarded;
-use super::support::people::{patch_active, user};
+use super::support::people::{group, members_of, patch, patch_active, user};
 use super::support::text::{impatient, with_key};
+use super::support::world::id_of;
 
 const ADA: &str = "ada@corp.example";
 const BOB: &str = "bob@corp.example";
@@ -124,6 +125,28 @@ async fn an_id_that_the_app_gave_to_somebody_else_is_not_written_to() {
     renamed["externalId"] = Value::Null;
     world.put(&paths[1], &renamed).await.expect(200);
     assert_eq!(world.record("users", "login", "bobby@corp.example")["active"], true);
+}
+
+#[tokio::test]
+async fn a_lost_membership_that_lands_late_does_not_stay() {
+    let settling = |text: &str| with_key(&impatient(text), "sync", "settle", "1s");
+    let world = World::with("directory", settling).await;
+    let ada = world.create(&user(ADA, "Ada", "Byron")).await;
+    let made = world.post("/Groups", &group("Approvers", &[])).await.expect(201);
+    let path = format!("/Groups/{}", id_of(&made));
+    world.app().order(When::Write, Fault::Drop { applied: false });
+    let joins = json!([{ "op": "add", "path": "members", "value": members_of(&[&ada]) }]);
+    world.patch(&path, &patch(joins)).await;
+    let leaves = format!("members[value eq \"{ada}\"]");
+    world.patch(&path, &patch(json!([{ "op": "remove", "path": leaves }]))).await;
+    let is_empty =
+        |world: &World| world.record("groups", "name", "Approvers")["members"] == json!([]);
+    world.app_becomes(is_empty).await;
+    // What the lost call does when it lands after all.
+    let record = world.record("groups", "name", "Approvers");
+    let member = world.record("users", "login", ADA)["id"].clone();
+    world.seed("groups", json!({ "id": record["id"], "members": [member] }));
+    world.app_becomes(is_empty).await;
 }
 
 #[tokio::test]

@@ -260,7 +260,7 @@ impl World {
                 let lost = self.people.iter().flatten().any(|person| person.open.is_some());
                 // A lost answer means that it is ending; else it may never come to the point.
                 let ends = lost || matches!(kill, Kill::Ending(_));
-                let (aborted, said) = tokio::task::block_in_place(|| server.ended(!ends));
+                let (aborted, said) = tokio::task::block_in_place(|| server.aborted(!ends));
                 if aborted {
                     self.ended_itself(kill, &said);
                 } else {

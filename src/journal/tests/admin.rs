@@ -66,7 +66,7 @@ async fn a_use_is_noted_once_a_minute() {
         // The writer works in order: what follows a touch comes after it.
         let touch = async |now| {
             journal.token_touch("t1", at(now));
-            journal.set_app_enabled("demo", true).await.unwrap();
+            journal.set_app_enabled("demo", true, at(1)).await.unwrap();
             token(&journal, "t1").await.last_used_at
         };
         assert_eq!(touch(100).await, Some(at(100)));
@@ -115,7 +115,7 @@ async fn apps_and_mappings_are_kept() {
     on_both(async |journal| {
         assert_eq!(journal.app_origin("demo").await.unwrap(), None);
         assert!(journal.app_enabled("demo").await.unwrap());
-        journal.set_app_enabled("demo", false).await.unwrap();
+        journal.set_app_enabled("demo", false, at(1)).await.unwrap();
         journal.set_app_origin("demo", "https://a:1/x#id").await.unwrap();
         assert_eq!(journal.app_origin("demo").await.unwrap().as_deref(), Some("https://a:1/x#id"));
         assert!(!journal.app_enabled("demo").await.unwrap());

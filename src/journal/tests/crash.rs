@@ -262,6 +262,8 @@ async fn a_full_disk_refuses_and_loses_nothing() {
         }
         assert_eq!(user(&journal, &format!("u{n}")).await, None);
         pages(100_000).await;
+        // Until somebody looks again, nothing is taken in on disk.
+        assert_eq!(journal.look_at_disk().await.unwrap().short, None);
         accept(&journal, create("after", 20)).await;
     })
     .await;

@@ -160,7 +160,7 @@ async fn a_list_lasts_half_an_hour_after_its_last_page() {
         let page = async |now| {
             let page = journal.snapshot_page(key("t1"), None, 1, 1, at(now)).await;
             // The writer works in order: this comes after the note of the page's use.
-            journal.set_app_enabled("demo", true).await.unwrap();
+            journal.set_app_enabled("demo", true, at(1)).await.unwrap();
             page
         };
         assert!(page(1_700).await.unwrap().is_some());

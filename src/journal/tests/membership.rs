@@ -362,7 +362,7 @@ async fn another_app_has_nobody_until_they_are_found_again() {
         end_all(&journal, 22).await;
         journal.set_app_origin("demo", "https://old").await.unwrap();
 
-        assert_eq!(journal.retarget("demo").await.unwrap(), 3);
+        assert_eq!(journal.retarget("demo", at(1)).await.unwrap(), 3);
         assert_eq!(journal.app_origin("demo").await.unwrap(), None);
         assert_eq!(user(&journal, "a").await.unwrap().link, None);
         assert_eq!(shown(&journal).await, ["id-a"]);
@@ -379,9 +379,9 @@ async fn an_app_is_not_changed_under_a_call() {
     on_both(async |journal| {
         let ann = accept(&journal, create("ann", 10)).await;
         let step = journal.begin_step(intent(ann.change, StepClass::Create, 11)).await.unwrap();
-        assert!(journal.retarget("demo").await.is_err());
+        assert!(journal.retarget("demo", at(1)).await.is_err());
         journal.end_step(step, answered(201, 13)).await.unwrap();
-        assert_eq!(journal.retarget("demo").await.unwrap(), 0);
+        assert_eq!(journal.retarget("demo", at(1)).await.unwrap(), 0);
     })
     .await;
 }

@@ -155,7 +155,7 @@ pub enum Accepted {
     },
 }
 
-/// Which changes to list, newest first. All conditions must hold.
+/// Which changes to list. All conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChangeQuery {
     /// Of this app.
@@ -166,8 +166,12 @@ pub struct ChangeQuery {
     pub subject: Option<String>,
     /// Accepted at this time or later.
     pub since: Option<Timestamp>,
+    /// Accepted before this time.
+    pub until: Option<Timestamp>,
     /// Older than this change (for the next page).
     pub before: Option<ChangeId>,
+    /// Newer than this change, and then oldest first.
+    pub after: Option<ChangeId>,
     /// At most so many.
     pub limit: u32,
 }
@@ -207,6 +211,10 @@ pub struct ChangeRow {
     pub ends_access: bool,
     /// Tries that were charged to it.
     pub attempts: i64,
+    /// When it is tried next, if it waits.
+    pub next_try: Option<Timestamp>,
+    /// When its bodies and those of its calls were emptied.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// Where a step stands.

@@ -3,6 +3,7 @@
 //! JSON documents are opaque here; sync knows what they mean.
 
 mod admin;
+mod audit;
 mod change;
 mod resource;
 mod work;
@@ -11,6 +12,7 @@ pub use admin::{
     Credential, CredentialHash, CredentialKind, HashKind, HookCall, HookIntent, HookStep,
     SnapshotId, SnapshotKey, SnapshotPage, Token,
 };
+pub use audit::{AuditCursor, AuditHead, AuditPart, AuditSlice, Forgotten, Outdated};
 pub use change::{
     Accept, Accepted, AppCounts, ChangeDetail, ChangeQuery, ChangeRow, Committed, Counts,
     MemberEdge, MemberOps, StepRow, StepState, Target, Twin,

@@ -1,8 +1,10 @@
 //! What a call reads: record, records, pages, values to save, error rows.
 
+use std::time::Duration;
+
 use super::Cx;
 use super::scope::Scope;
-use crate::mapping::answer::{ErrorRow, Save};
+use crate::mapping::answer::{Asked, ErrorRow, Save};
 use crate::mapping::call::Records;
 use crate::mapping::paging::{NextFrom, PagingBy, PagingRule};
 use crate::mapping::path::JsonPath;
@@ -223,7 +225,32 @@ pub(super) fn error_row(
         is: answer_class(raw.is.as_ref()?.value),
         say,
         wait: raw.wait.as_ref().map(|wait| wait.value),
+        asked: match asked(cx, raw, scope) {
+            Ok(asked) => asked,
+            Err(()) => return None,
+        },
     })
+}
+
+/// `wait_seconds` or `wait_milliseconds` of a row. `Err`: a mistake, which was told.
+fn asked(cx: &mut Cx<'_, '_>, raw: &RawErrorRow, scope: &Scope) -> Result<Option<Asked>, ()> {
+    let (path, unit, name) = match (&raw.wait_seconds, &raw.wait_milliseconds) {
+        (None, None) => return Ok(None),
+        (Some(path), None) => (path, Duration::from_secs(1), "`wait_seconds`"),
+        (None, Some(path)) => (path, Duration::from_millis(1), "`wait_milliseconds`"),
+        (Some(_), Some(path)) => {
+            let help = "leave one of the two out";
+            let message = "the app's rest is said in seconds or in milliseconds";
+            cx.report.error_help("M0518", path.span.clone(), message, help);
+            return Err(());
+        }
+    };
+    if raw.is.as_ref().is_some_and(|is| is.value != RawIs::Retry) {
+        let message = format!("{name} needs `is: retry`: nothing else is waited for");
+        cx.report.error_help("M0518", path.span.clone(), message, "write is: retry");
+    }
+    let path = cx.path(path, &path.span, &scope.named(name)).ok_or(())?;
+    Ok(Some(Asked { path, unit }))
 }
 
 /// `members:` of a row.

@@ -277,6 +277,13 @@ block! {
         /// pauses.
         /// Example: 30s
         "wait" => wait: Spanned<Duration>,
+        /// With `retry`: a path to the number of seconds that the app asks for. Without a number there:
+        /// as without this key.
+        /// Example: $.body.retry_after
+        "wait_seconds" => wait_seconds: Spanned<String>,
+        /// The same in milliseconds.
+        /// Example: $.body.retry_after_ms
+        "wait_milliseconds" => wait_milliseconds: Spanned<String>,
         /// With `is: ok`, in calls that add or remove members: a path to the member ids that were
         /// refused; the rest is applied.
         /// Example: "$.body.refused[*]"

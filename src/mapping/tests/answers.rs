@@ -218,6 +218,26 @@ fn rows_of_the_call_come_before_those_of_the_table() {
 }
 
 #[test]
+fn a_rest_stands_in_a_field_of_the_answer() {
+    let yaml = small_with("update: [ change ]", "update: [ change ]")
+        + "errors:\n\
+           \x20 - { status: 423, is: retry, wait_milliseconds: $.body.retry_in, wait: 9s }\n\
+           \x20 - { status: 420, is: retry, wait_seconds: $.body.calm }\n";
+    let mapping = mapping(&text(&yaml));
+    let call = mapping.call(mapping.call_named("change").unwrap());
+    let wait = |status, body| {
+        mapping.classify(call, &answer(status, body), Use::Write, &Roots::new()).wait
+    };
+    let millis = |millis| Some(std::time::Duration::from_millis(millis));
+    assert_eq!(wait(423, json!({ "retry_in": 250 })), millis(250));
+    assert_eq!(wait(423, json!({ "retry_in": "250" })), millis(250));
+    for unreadable in [json!({}), json!({ "retry_in": -1 }), json!({ "retry_in": "soon" })] {
+        assert_eq!(wait(423, unreadable), millis(9_000));
+    }
+    assert_eq!(wait(420, json!({ "calm": 1.5 })), millis(1_500));
+}
+
+#[test]
 fn say_is_one_clean_line() {
     with_call("body: { a: 1 }", |mapping, call| {
         let say = |body: Body| {

@@ -150,10 +150,17 @@ impl Server {
         self.end()
     }
 
+    /// Waits until it ends by itself; gives its exit code and what it wrote.
+    #[allow(dead_code)] // the crash test has a binary of its own
+    pub fn ended(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().expect("it ends");
+        (status.code(), self.end())
+    }
+
     /// Waits for its end, which may have to be made; whether it ended itself by SIGABRT, and what
     /// it wrote.
     #[allow(dead_code)] // the tests that kill have binaries of their own
-    pub fn ended(mut self, kill: bool) -> (bool, String) {
+    pub fn aborted(mut self, kill: bool) -> (bool, String) {
         if kill {
             // An error means that it has ended already.
             let _ = self.child.kill();

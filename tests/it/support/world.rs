@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use scim_bridge::cli::options::JournalArguments;
 use scim_bridge::cli::serve::{ListenerArguments, Service, ServicePlan};
-use scim_bridge::sync::{BaseUrls, Command, Sources};
+use scim_bridge::journal::{Gauge, Reserve, Room};
+use scim_bridge::sync::{BaseUrls, Command, Retention, Sources};
 use serde_json::{Value, json};
 use standin::Running;
 use tempfile::TempDir;
@@ -29,6 +31,8 @@ pub struct World {
     environment: Vec<(String, String)>,
     service: Option<Service>,
     folder: TempDir,
+    /// Free bytes on the journal's volume.
+    pub free: Arc<AtomicU64>,
 }
 
 impl World {
@@ -99,6 +103,7 @@ impl World {
             stopped: None,
             service: None,
             folder: TempDir::new().expect("a temporary folder"),
+            free: Arc::new(AtomicU64::new(1 << 40)),
         }
     }
 
@@ -158,7 +163,9 @@ impl World {
             },
             mappings: sources.load().unwrap_or_else(|e| panic!("{e}")),
             sources: Some(Arc::new(sources)),
+            retention: Retention::default(),
             wait_for_lock: Duration::ZERO,
+            room: Room { reserve: Reserve::Usual, gauge: Gauge::Played(self.free.clone()) },
         }
     }
 
@@ -177,6 +184,18 @@ impl World {
         match Service::start(self.plan()).await {
             Ok(_) => panic!("two bridges serve one journal"),
             Err(error) => error.to_string(),
+        }
+    }
+
+    /// Starts a bridge that is to fail by itself: why it does not start, or ends.
+    pub async fn fails(&self) -> String {
+        match Service::start(self.plan()).await {
+            Err(error) => error.to_string(),
+            Ok(service) => {
+                let why = guarded("it fails", service.bridge.failed()).await;
+                service.stop().await;
+                why
+            }
         }
     }
 

@@ -59,6 +59,7 @@ fn row(name: &str, pair: Pair) {
 fn journal(folder: &TempDir) -> Journal {
     let open = Open {
         path: folder.path().join("bridge.db"),
+        keys: Keys::from_bytes(&[7; 32]).unwrap(),
         allow_network_filesystem: true,
         now: Timestamp::UNIX_EPOCH,
     };

@@ -46,6 +46,7 @@ pub struct Tally {
     pub random: u64,
     pub missed: BTreeMap<&'static str, u64>,
     pub looks: u64,
+    pub audits: u64,
     pub changes: u64,
     pub parked: u64,
     pub restarts: u64,
@@ -72,6 +73,7 @@ impl Tally {
         self.repeated += other.repeated;
         self.random += other.random;
         self.looks += other.looks;
+        self.audits += other.audits;
         self.changes += other.changes;
         self.parked += other.parked;
         self.restarts += other.restarts;
@@ -164,12 +166,14 @@ impl World {
             Kill::After(_) | Kill::Starting(_) => None,
         };
         match self.start(armed.as_deref()) {
+            Err(said) if !is_abort(&said) => panic!("it does not start: {said}"),
             Err(said) => self.ended_itself(kill, &said),
             Ok(server) => self.work_until_killed(server, kill).await,
         }
         self.app.clear_faults();
         if let Kill::Starting(point) = kill {
             match self.start(Some(point)) {
+                Err(said) if !is_abort(&said) => panic!("it does not start: {said}"),
                 Err(said) => self.ended_itself(kill, &said),
                 Ok(server) => {
                     *self.tally.missed.entry(point).or_default() += 1;
@@ -188,6 +192,9 @@ impl World {
         self.rest(&server).await;
         let touched = self.look(Some(&base)).await;
         self.tally.wrongs.extend(touched);
+        if !self.audit_holds() {
+            self.tally.wrongs.push(Wrong::Lost(format!("{kill:?}: the audit chain")));
+        }
         let said = tokio::task::block_in_place(|| server.kill());
         self.search_secrets(&said);
     }
@@ -458,6 +465,22 @@ impl World {
         (parked, wrongs)
     }
 
+    /// Whether the audit chain holds and goes on from where it was after the round before.
+    fn audit_holds(&mut self) -> bool {
+        let (db, head) = (self.db(), self.folder.path().join("head.json"));
+        let (db, file) = (db.to_str().unwrap(), head.to_str().unwrap());
+        let mut verify = vec!["audit", "verify", "--db", db];
+        if head.exists() {
+            verify.extend(["--against", file]);
+        }
+        let holds = tokio::task::block_in_place(|| run(&verify)).code == 0;
+        let print = ["audit", "head", "--format", "json", "--db", db];
+        let now = tokio::task::block_in_place(|| run(&print)).exits(0);
+        std::fs::write(&head, now.out).unwrap();
+        self.tally.audits += 1;
+        holds
+    }
+
     /// Passwords in clear text in any file of the folder, or in what the program wrote.
     fn search_secrets(&mut self, said: &str) {
         let found = self.secrets(said);
@@ -533,6 +556,13 @@ impl World {
         std::fs::remove_file(&file).unwrap();
         self.caught(matches!(self.secrets(CANARY)[..], [Wrong::Secret(_)]));
 
+        let head = self.folder.path().join("head.json");
+        let mut other: Value = serde_json::from_slice(&std::fs::read(&head).unwrap()).unwrap();
+        other["head"] = "0".repeat(64).into();
+        std::fs::write(&head, other.to_string()).unwrap();
+        let holds = self.audit_holds();
+        self.caught(!holds);
+
         let mut lied = rows.to_vec();
         if let Some(row) = lied.first_mut() {
             row["state"] = "rejected".into();
@@ -550,6 +580,11 @@ impl World {
         self.tally.planted += 1;
         self.tally.caught += u64::from(caught);
     }
+}
+
+/// Whether these are the words about a start that ended itself at a point.
+pub fn is_abort(said: &str) -> bool {
+    said.starts_with("(signal: 6")
 }
 
 /// One client at work.

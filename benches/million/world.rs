@@ -41,6 +41,7 @@ impl World {
             path: folder.path().join("bridge.db"),
             keys: Keys::from_bytes(&[7; 32]).unwrap(),
             allow_network_filesystem: true,
+            restored: false,
             now: Timestamp::UNIX_EPOCH,
         };
         let (journal, _) = Journal::open(open).unwrap();

@@ -128,7 +128,9 @@ impl Lane {
             LaneState::Busy(woken) => lane.state = LaneState::Busy(woken.and(why)),
             LaneState::Parked
             | LaneState::SecondLook
-            | LaneState::Waiting(WaitReason::Dependency) => lane.make_ready(now),
+            | LaneState::Waiting(WaitReason::Dependency | WaitReason::Restored) => {
+                lane.make_ready(now);
+            }
             LaneState::Waiting(_) if why.ends_access => lane.make_ready(now),
             LaneState::Waiting(_) | LaneState::Ready => {}
         }
@@ -163,8 +165,9 @@ impl Lane {
     /// The worker lets it wait, unless something came in meanwhile that it must not wait past.
     pub fn waits(&mut self, reason: WaitReason, until: Timestamp, urgent: bool, now: Timestamp) {
         let woken = self.noted();
-        let past = woken.ends_access
-            || (reason == WaitReason::Dependency && (woken.change || woken.dependency));
+        // A change that comes in after a restore is no part of what is held.
+        let ends_with_news = matches!(reason, WaitReason::Dependency | WaitReason::Restored);
+        let past = woken.ends_access || (ends_with_news && (woken.change || woken.dependency));
         self.urgent = urgent;
         if past {
             self.make_ready(now);

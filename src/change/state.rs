@@ -51,6 +51,9 @@ pub enum WaitReason {
     Held,
     /// More is taken away at once than the mapping allows: an operator lets it go.
     Removals,
+    /// The journal was restored from an older state: an operator accepts what that one had not
+    /// carried out yet.
+    Restored,
 }
 
 /// Where a change stands. Metrics, CLI and console use exactly these words.

@@ -87,11 +87,12 @@ fn list(arguments: &ListArguments) -> Result<(), CliError> {
             "state": if app["enabled"] == true { "enabled" } else { "disabled" },
             "last_hook": last["hook"],
             "call": last["call"],
+            "held": if app["held"] == 0 { &Value::Null } else { &app["held"] },
             "outcome": if last["status"].is_null() { &last["state"] } else { &last["status"] },
         })
     };
     let rows: Value = apps.as_array().into_iter().flatten().map(row).collect();
-    out!("{}", Table::of(&rows, &["app", "state", "last_hook", "call", "outcome"]));
+    out!("{}", Table::of(&rows, &["app", "state", "held", "last_hook", "call", "outcome"]));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `changes`: the journal, for people and programs.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -23,6 +24,46 @@ pub enum ChangesCommand {
     Export(export::ExportArguments),
     /// Let the removals of an app go that wait because they are more than `max_removals`
     Release(ReleaseArguments),
+    /// Try changes again that are parked or wait: the bridge looks first, then sends
+    Retry(RetryArguments),
+    /// Give changes up: what they asked for is not wanted any more, and nothing is sent for them
+    Discard(DiscardArguments),
+}
+
+/// Arguments of `changes retry`.
+#[derive(Debug, Args)]
+pub struct RetryArguments {
+    /// Their numbers
+    #[arg(required_unless_present = "app")]
+    ids: Vec<i64>,
+    /// All of this app that are in the state of --state
+    #[arg(long, conflicts_with = "ids")]
+    app: Option<String>,
+    /// parked or waiting
+    #[arg(long, requires = "app", default_value = "parked")]
+    state: String,
+    #[arg(long, value_enum, default_value = "text")]
+    format: OutputFormat,
+    #[command(flatten)]
+    journal: JournalArguments,
+}
+
+/// Arguments of `changes discard`.
+#[derive(Debug, Args)]
+pub struct DiscardArguments {
+    /// Their numbers
+    #[arg(required = true)]
+    ids: Vec<i64>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Also a change that takes access away: whoever was to leave stays in
+    #[arg(long)]
+    even_if_it_ends_access: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    format: OutputFormat,
+    #[command(flatten)]
+    journal: JournalArguments,
 }
 
 /// Arguments of `changes release`.
@@ -81,7 +122,60 @@ pub fn run(command: ChangesCommand) -> Result<ExitCode, CliError> {
             eprintln!("{app}: everything that was accepted until now goes on");
             Ok(ExitCode::SUCCESS)
         }
+        ChangesCommand::Retry(RetryArguments { ids, app, state, format, journal }) => {
+            let state = app.is_some().then_some(state);
+            let done = control::carry(&journal, Command::ChangesRetry { ids, app, state })?;
+            Ok(decided(&done, "retried", "tried again", format))
+        }
+        ChangesCommand::Discard(arguments) => discard(arguments),
     }
+}
+
+fn discard(arguments: DiscardArguments) -> Result<ExitCode, CliError> {
+    let DiscardArguments { ids, yes, even_if_it_ends_access, format, journal } = arguments;
+    if !yes && !agreed(ids.len())? {
+        eprintln!("nothing was discarded");
+        return Ok(ExitCode::from(1));
+    }
+    let command = Command::ChangesDiscard { ids, even_if_it_ends_access };
+    let done = control::carry(&journal, command)?;
+    Ok(decided(&done, "discarded", "discarded", format))
+}
+
+/// Asks on the terminal.
+fn agreed(count: usize) -> Result<bool, CliError> {
+    if !std::io::stdin().is_terminal() {
+        return Err(CliError::usage("nobody can be asked here; say --yes"));
+    }
+    eprint!("Discard {count} changes? What they ask for is not carried out. [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(CliError::environment)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Says what became of each; 1 if one could not be, or there was none.
+fn decided(done: &Value, key: &str, word: &str, format: OutputFormat) -> ExitCode {
+    let count = |key: &str| done[key].as_array().map_or(0, Vec::len);
+    if format == OutputFormat::Json {
+        outln!("{done}");
+    } else {
+        for one in done[key].as_array().into_iter().flatten() {
+            let id = if one.is_object() { &one["change"] } else { one };
+            let gone = if one["removed_resource"] == true {
+                "; nothing remains of what it was to make"
+            } else {
+                ""
+            };
+            outln!("change {id}: {word}{gone}");
+        }
+        for one in done["refused"].as_array().into_iter().flatten() {
+            eprintln!("scim-bridge: {}", plain(&one["why"]));
+        }
+        if count(key) + count("refused") == 0 {
+            eprintln!("scim-bridge: there is no such change");
+        }
+    }
+    ExitCode::from(u8::from(count("refused") > 0 || count(key) == 0))
 }
 
 fn list(arguments: ListArguments) -> Result<ExitCode, CliError> {

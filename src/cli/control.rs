@@ -69,6 +69,7 @@ pub fn open(arguments: &JournalArguments, keys: Keys) -> Open {
         path: arguments.db.clone(),
         keys,
         allow_network_filesystem: arguments.allow_network_filesystem,
+        restored: false,
         now: Clock::System.now(),
     }
 }
@@ -82,7 +83,12 @@ fn by_server(control: &str, key: &str, command: &Command) -> Result<Value, CliEr
     let body = serde_json::to_vec(command).map_err(CliError::environment)?;
     let name = command_name(command);
     let mut stream = TcpStream::connect(address).map_err(failed)?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(failed)?;
+    let patience = match command {
+        // A journal of some gigabytes.
+        Command::Backup { .. } => Duration::from_secs(3_600),
+        _ => Duration::from_secs(60),
+    };
+    stream.set_read_timeout(Some(patience)).map_err(failed)?;
     write!(
         stream,
         "POST /control/{name} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n\

@@ -122,6 +122,7 @@ async fn start(
     let mappings =
         load(&[source], &environment, &BaseUrls::default()).map_err(CliError::finding)?;
     Service::start(ServicePlan {
+        restored: false,
         sources: None,
         retention: Retention::default(),
         journal: JournalArguments {

@@ -7,6 +7,7 @@
 
 mod app;
 mod audit;
+mod backup;
 mod changes;
 mod check;
 mod control;
@@ -18,6 +19,7 @@ mod health;
 mod new;
 pub mod options;
 mod output;
+mod restore;
 mod schema;
 pub mod serve;
 mod table;
@@ -73,6 +75,10 @@ enum Command {
     /// Life cycle of an app
     #[command(subcommand)]
     App(app::AppCommand),
+    /// A checked copy of the journal, while it is in use
+    Backup(backup::BackupArguments),
+    /// Put a backup in the journal's place; accept what is held since
+    Restore(restore::RestoreArguments),
     /// Ask a running server whether it is healthy (for container health checks)
     Health(health::HealthArguments),
 }
@@ -127,6 +133,8 @@ pub fn run() -> ExitCode {
         Command::Changes(command) => changes::run(command),
         Command::Audit(command) => audit::run(command),
         Command::App(command) => app::run(command),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
     };
     match outcome {

@@ -11,7 +11,13 @@ use crate::sync::BaseUrls;
 #[derive(Debug, Clone, Args)]
 pub struct JournalArguments {
     /// The journal (SQLite)
-    #[arg(long, value_name = "FILE", default_value = "scim-bridge.db", env = "SCIM_BRIDGE_DB")]
+    #[arg(
+        long,
+        alias = "journal",
+        value_name = "FILE",
+        default_value = "scim-bridge.db",
+        env = "SCIM_BRIDGE_DB"
+    )]
     pub db: PathBuf,
     /// The operator's key, 32 bytes; without it FILE.key is made beside the journal
     #[arg(long, value_name = "FILE", env = "SCIM_BRIDGE_KEY_FILE")]

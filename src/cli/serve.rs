@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::options::{BaseUrlArguments, JournalArguments, LogChoice};
 use super::{CliError, control, runtime};
-use crate::journal::{Gauge, Journal, KeySource, Keys, Reserve, Room};
+use crate::journal::{Gauge, Journal, KeySource, Keys, Open, Reserve, Room};
 use crate::observe::{Feed, Metrics, crash_point, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
@@ -47,6 +47,10 @@ pub struct ServeArguments {
     /// How logs are written; RUST_LOG chooses what
     #[arg(long, value_enum, default_value = "text", env = "SCIM_BRIDGE_LOG")]
     log: LogChoice,
+    /// Once: the journal is known to be older than it was (copied back, a disk that was reset). What
+    /// it had not carried out is held until `restore --accept`
+    #[arg(long)]
+    restored: bool,
     /// A JSON file that is written when listening
     #[arg(long, value_name = "FILE", env = "SCIM_BRIDGE_READY_FILE")]
     ready_file: Option<PathBuf>,
@@ -142,6 +146,7 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
     let ended = runtime.block_on(async {
         let plan = ServicePlan {
             journal: arguments.journal,
+            restored: arguments.restored,
             listeners: arguments.listeners,
             mappings,
             sources: Some(sources),
@@ -170,6 +175,8 @@ pub fn run(arguments: ServeArguments) -> Result<ExitCode, CliError> {
 pub struct ServicePlan {
     /// Where the journal is.
     pub journal: JournalArguments,
+    /// The journal is older than it was.
+    pub restored: bool,
     /// Where it listens.
     pub listeners: ListenerArguments,
     /// The mappings, with their secrets.
@@ -201,7 +208,7 @@ impl Service {
     /// What stands in the way, with what to do.
     pub async fn start(plan: ServicePlan) -> Result<Self, CliError> {
         let keys = open_keys(&plan.journal)?;
-        let journal = open_journal(&plan.journal, &keys, plan.wait_for_lock).await?;
+        let journal = open_journal(&plan, &keys).await?;
         journal.keep_room(plan.room);
         let metrics = Arc::new(Metrics::new());
         let feed = Feed::new();
@@ -329,14 +336,11 @@ pub(super) fn open_keys(arguments: &JournalArguments) -> Result<Keys, CliError> 
     Ok(keys)
 }
 
-async fn open_journal(
-    arguments: &JournalArguments,
-    keys: &Keys,
-    wait: Duration,
-) -> Result<Journal, CliError> {
-    let give_up = tokio::time::Instant::now() + wait;
+async fn open_journal(plan: &ServicePlan, keys: &Keys) -> Result<Journal, CliError> {
+    let give_up = tokio::time::Instant::now() + plan.wait_for_lock;
     loop {
-        match Journal::open(control::open(arguments, keys.clone())) {
+        let open = Open { restored: plan.restored, ..control::open(&plan.journal, keys.clone()) };
+        match Journal::open(open) {
             Ok((journal, recovery)) => {
                 if recovery.doubtful_steps > 0 {
                     let count = recovery.doubtful_steps;

@@ -22,6 +22,8 @@ pub enum TokenCommand {
     Rotate(RotateArguments),
     /// End a token
     Revoke(RevokeArguments),
+    /// After a restore: this token was not revoked meanwhile, it works again
+    Confirm(RevokeArguments),
 }
 
 /// Arguments of `token create`.
@@ -78,7 +80,7 @@ pub struct RotateArguments {
     journal: JournalArguments,
 }
 
-/// Arguments of `token revoke`.
+/// Arguments of `token revoke` and `token confirm`.
 #[derive(Debug, Args)]
 pub struct RevokeArguments {
     /// The token's id (see `token list`)
@@ -106,9 +108,7 @@ pub fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
             match format {
                 OutputFormat::Json => outln!("{tokens}"),
                 OutputFormat::Text => {
-                    let columns =
-                        ["id", "app", "label", "kind", "state", "created", "expires", "last_used"];
-                    out!("{}", Table::of(&tokens, &columns));
+                    out!("{}", Table::of(&marked(tokens), &COLUMNS));
                 }
             }
         }
@@ -116,8 +116,25 @@ pub fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
             control::carry(&journal, Command::TokenRevoke { app, id: id.clone() })?;
             eprintln!("token {id} is revoked");
         }
+        TokenCommand::Confirm(RevokeArguments { id, app, journal }) => {
+            control::carry(&journal, Command::TokenConfirm { app, id: id.clone() })?;
+            eprintln!("token {id} works again");
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+const COLUMNS: [&str; 9] =
+    ["id", "app", "label", "kind", "state", "created", "expires", "last_used", "restore"];
+
+/// Which tokens are older than the restore: what became of them meanwhile is not known.
+fn marked(mut tokens: Value) -> Value {
+    for token in tokens.as_array_mut().into_iter().flatten() {
+        if token["before_restore"] == true {
+            token["restore"] = "made before it".into();
+        }
+    }
+    tokens
 }
 
 fn print_token(made: &Value, quiet: bool, format: OutputFormat) {

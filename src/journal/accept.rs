@@ -13,7 +13,7 @@ use super::types::{
     Accept, Accepted, Committed, JournalError, MemberOps, ResourceKeys, Target, Twin,
 };
 use super::writer::Tx;
-use super::{Journal, edges, next_modified, whole_millis};
+use super::{Journal, edges, epoch, next_modified, whole_millis};
 use crate::change::{ChangeId, ResourceId, Verb, Woken};
 use crate::observe::crash_point;
 
@@ -41,6 +41,10 @@ struct Head {
 fn run(tx: &Tx<'_>, accept: &Accept) -> Result<Accepted, JournalError> {
     let head = head(tx, accept)?;
     if let Some((change, id)) = joined(tx, accept)? {
+        if epoch::said_again(tx.conn, change)? {
+            let of = Of { id: &id, app: &accept.app, kind: accept.kind };
+            lanes::wake(tx, &of, Woken::CHANGE, accept.now)?;
+        }
         return Ok(Accepted::Joined { change, id });
     }
     match (&accept.target, &head) {

@@ -151,7 +151,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`].
-    pub async fn release(
+    pub async fn release_removals(
         &self,
         app: &str,
         card: Value,
@@ -165,15 +165,6 @@ impl Journal {
             tx.tell(now, What::RemovalsReleased, &About::App(app))
         })
         .await
-    }
-
-    /// The journal was put back from a copy; the audit chain tells when.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn tell_restored(&self, now: Timestamp) -> Result<(), JournalError> {
-        self.write("telling of a restore", move |tx| tx.tell(now, What::Restored, &About::Journal))
-            .await
     }
 
     /// Keeps the text of a mapping, so that an old change can still be read with the mapping it

@@ -127,8 +127,9 @@ impl What {
                 "SELECT seq, state, reason, superseded_by, late, ended_at, error, internal,
                    warning, mapping_digest, attempts FROM changes WHERE seq = ?1"
             }
+            // `in_doubt_rule` is not among them: an operator's retry changes it.
             Self::Call => {
-                "SELECT id, change, resource_id, call, attempt, class, in_doubt_rule, method,
+                "SELECT id, change, resource_id, call, attempt, class, method,
                    target, request_digest, started_at, boot FROM steps WHERE id = ?1"
             }
             // What is said about a doubt grows until it is resolved.

@@ -30,6 +30,7 @@ impl Journal {
                  FROM members m JOIN resources r ON r.id = m.group_id
                  LEFT JOIN links l ON l.resource_id = m.group_id
                  WHERE m.user_id = ?1 AND m.current = 1 AND r.deleted_at IS NULL
+                   AND m.refused <> 2
                  ORDER BY m.since_change, m.group_id",
             )?;
             let belongings = rows.query_map([user.0], |row| {

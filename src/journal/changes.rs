@@ -1,20 +1,15 @@
-//! Looking at changes: lists, details, figures; and what a person decides about one.
+//! Looking at changes: lists, details, figures.
 
-use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::Journal;
-use super::audit::{About, What};
-use super::lanes::{self, Of};
-use super::links;
-use super::settle::drop_secrets;
 use super::sql::{
-    Time, change_state, json_at, maybe_json_at, maybe_time_at, maybe_word_at, move_change,
-    resource_at, state_at, status_at, time_at, word_at,
+    Time, json_at, maybe_json_at, maybe_time_at, maybe_word_at, resource_at, state_at, status_at,
+    time_at, word_at,
 };
-use super::types::{ChangeDetail, ChangeQuery, ChangeRow, Counts, Event, JournalError, StepRow};
-use crate::change::{ChangeEvent, ChangeId, ResourceId, StepId};
+use super::types::{ChangeDetail, ChangeQuery, ChangeRow, Counts, JournalError, StepRow};
+use crate::change::{ChangeId, ResourceId, StepId};
 
 /// When the lane of an open change is due.
 const NEXT_TRY: &str = "CASE WHEN c.ended_at IS NULL AND c.state <> 'parked' THEN
@@ -166,38 +161,6 @@ impl Journal {
         .await
     }
 
-    /// A person wants a change tried again: it is queued, and its lane is ready.
-    ///
-    /// # Errors
-    /// [`JournalError`]; `Refused` if it has ended or is under way.
-    pub async fn retry(&self, change: ChangeId, now: Timestamp) -> Result<(), JournalError> {
-        self.write("retrying a change", move |tx| {
-            let state = change_state(tx.conn, change)?;
-            move_change(tx.conn, change, &state, ChangeEvent::Retry)?;
-            tx.tell(now, What::Retried, &About::Change(change))?;
-            tx.conn
-                .prepare_cached("UPDATE changes SET attempts = 0 WHERE seq = ?1")?
-                .execute([change.0])?;
-            // A person has looked at what no rule could decide.
-            let looked_at = tx
-                .conn
-                .prepare_cached(
-                    "UPDATE steps SET resolved_at = ?2 WHERE change = ?1 AND state = 'in_doubt'
-                       AND in_doubt_rule = 'stop' AND resolved_at IS NULL RETURNING change, id",
-                )?
-                .query_map(params![change.0, Time(now)], About::call_at)?
-                .collect::<Result<Vec<_>, _>>()?;
-            for call in looked_at {
-                tx.tell(now, What::CallResolved, &call)?;
-            }
-            let id = owner(tx.conn, change)?;
-            let (app, kind) = links::head(tx, &id)?;
-            let of = Of { id: &id, app: &app, kind };
-            lanes::force(tx, &of, now)
-        })
-        .await
-    }
-
     /// What the changes of a resource from that one on spoke about, as they stored it; ended ones
     /// too.
     ///
@@ -220,36 +183,6 @@ impl Journal {
         })
         .await
     }
-
-    /// A person gives a change up. What the resource should be stays as it is: the next change
-    /// or a reconcile carries it.
-    ///
-    /// # Errors
-    /// [`JournalError`]; `Refused` if it has ended or a call of it is under way.
-    pub async fn discard(&self, change: ChangeId, now: Timestamp) -> Result<(), JournalError> {
-        self.write("discarding a change", move |tx| {
-            let state = change_state(tx.conn, change)?;
-            let next = move_change(tx.conn, change, &state, ChangeEvent::Discard)?;
-            tx.conn
-                .prepare_cached("UPDATE changes SET ended_at = ?2 WHERE seq = ?1")?
-                .execute(params![change.0, Time(now)])?;
-            tx.tell(now, What::Discarded, &About::Change(change))?;
-            drop_secrets(tx.conn, change)?;
-            tx.notify(Event::ChangeEnded { change, state: next });
-            let id = owner(tx.conn, change)?;
-            let (app, kind) = links::head(tx, &id)?;
-            let of = Of { id: &id, app: &app, kind };
-            // The worker that has the lane, or the next one, sees that nothing is left.
-            lanes::force(tx, &of, now)
-        })
-        .await
-    }
-}
-
-fn owner(conn: &rusqlite::Connection, change: ChangeId) -> Result<ResourceId, JournalError> {
-    Ok(conn
-        .prepare_cached("SELECT resource_id FROM changes WHERE seq = ?1")?
-        .query_row([change.0], |row| resource_at(row, "resource_id"))?)
 }
 
 fn change_row(row: &Row<'_>) -> rusqlite::Result<ChangeRow> {

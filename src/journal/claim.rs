@@ -232,13 +232,17 @@ fn unread(conn: &Connection, id: &ResourceId) -> Result<Option<Value>, JournalEr
     Ok(rows.query_row([&id.0], |row| json_at(row, "hashes")).optional()?)
 }
 
-fn open_changes(conn: &Connection, id: &ResourceId) -> Result<Vec<OpenChange>, JournalError> {
+pub(super) fn open_changes(
+    conn: &Connection,
+    id: &ResourceId,
+) -> Result<Vec<OpenChange>, JournalError> {
     let mut rows = conn.prepare_cached(
         "SELECT c.*, s.sealed,
            EXISTS (SELECT 1 FROM steps w WHERE w.in_doubt_rule IS NOT NULL
                      AND w.state <> 'not_sent' AND w.id IN
                        (SELECT id FROM steps WHERE change = c.seq
-                        UNION SELECT step FROM step_changes WHERE change = c.seq)) AS began
+                        UNION SELECT step FROM step_changes WHERE change = c.seq)) AS began,
+           EXISTS (SELECT 1 FROM held h WHERE h.change = c.seq) AS held
          FROM changes c
          LEFT JOIN secrets s ON s.change = c.seq AND s.name = 'password'
          WHERE c.resource_id = ?1 AND c.ended_at IS NULL ORDER BY c.seq",
@@ -259,6 +263,7 @@ fn open_changes(conn: &Connection, id: &ResourceId) -> Result<Vec<OpenChange>, J
                 accepted_at: time_at(row, "accepted_at")?,
                 mapping_digest: row.get("mapping_digest")?,
                 began: row.get("began")?,
+                held: row.get("held")?,
                 attempts: row.get("attempts")?,
                 saved: Value::Null,
             })

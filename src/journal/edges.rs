@@ -126,9 +126,10 @@ pub(super) fn wish(
     ops: &MemberOps,
     change: ChangeId,
 ) -> Result<(), JournalError> {
+    let said_again = say_again(conn, group, ops, change)?;
     let changed = match ops {
         MemberOps::Edges(edges) => {
-            let mut changed = false;
+            let mut changed = said_again;
             for edge in edges {
                 changed |= if edge.wanted {
                     want(conn, group, &edge.user, change)?
@@ -138,7 +139,7 @@ pub(super) fn wish(
             }
             changed
         }
-        MemberOps::Replace(users) => replace(conn, group, users, change)?,
+        MemberOps::Replace(users) => replace(conn, group, users, change)? || said_again,
     };
     if changed {
         // What the app refused is worth another try once the members differ. Without being told
@@ -149,6 +150,40 @@ pub(super) fn wish(
         .execute([&group.0])?;
     }
     Ok(())
+}
+
+/// Members whose addition is held since a restore and who are asked for again: that is a wish of
+/// its own.
+fn say_again(
+    conn: &Connection,
+    group: &ResourceId,
+    ops: &MemberOps,
+    change: ChangeId,
+) -> Result<bool, JournalError> {
+    let held: Vec<String> = conn
+        .prepare_cached(
+            "SELECT user_id FROM members INDEXED BY members_held
+             WHERE group_id = ?1 AND refused = 2",
+        )?
+        .query_map([&group.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let asked: HashSet<&str> = match ops {
+        _ if held.is_empty() => return Ok(false),
+        MemberOps::Edges(edges) => {
+            edges.iter().filter(|edge| edge.wanted).map(|edge| edge.user.0.as_str()).collect()
+        }
+        MemberOps::Replace(users) => users.iter().map(|user| user.0.as_str()).collect(),
+    };
+    let mut again = false;
+    for user in held.iter().filter(|user| asked.contains(user.as_str())) {
+        conn.prepare_cached(
+            "UPDATE members SET refused = 0, note = NULL, since_change = ?3
+             WHERE group_id = ?1 AND user_id = ?2 AND refused = 2",
+        )?
+        .execute(params![group.0, user, change.0])?;
+        again = true;
+    }
+    Ok(again)
 }
 
 fn replace(
@@ -281,6 +316,27 @@ pub(super) fn end(conn: &Connection, edge: &EdgeEnd, now: Timestamp) -> Result<(
             .execute(params![group.0, user.0, Time(now)])?;
         }
     }
+    Ok(())
+}
+
+/// A change is given up: who it wanted in is not wanted any more, and who it wanted out is again.
+pub(super) fn take_back(
+    conn: &Connection,
+    group: &ResourceId,
+    change: ChangeId,
+) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "UPDATE members SET until_change = ?2, refused = 0, note = NULL
+         WHERE group_id = ?1 AND since_change = ?2 AND until_change IS NULL
+           AND applied IN (0, 3)",
+    )?
+    .execute(params![group.0, change.0])?;
+    conn.prepare_cached(
+        "UPDATE members SET until_change = NULL, refused = 0, note = NULL
+         WHERE group_id = ?1 AND until_change = ?2 AND since_change <> ?2
+           AND applied IN (1, 3)",
+    )?
+    .execute(params![group.0, change.0])?;
     Ok(())
 }
 

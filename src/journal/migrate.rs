@@ -18,8 +18,15 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_unread.sql"),
     include_str!("migrations/0003_life.sql"),
     include_str!("migrations/0004_audit.sql"),
+    include_str!("migrations/0005_restore.sql"),
     include_str!("migrations/0006_lanes.sql"),
 ];
+
+/// Whether it is a journal of this program that has content.
+pub(super) fn is_journal(conn: &Connection) -> rusqlite::Result<bool> {
+    let number = |pragma: &str| conn.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    Ok(number("PRAGMA application_id")? == APPLICATION_ID && number("PRAGMA user_version")? > 0)
+}
 
 /// Checks whose file this is and migrates it. Gives the path of the copy that was made before,
 /// if one was needed.

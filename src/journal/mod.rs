@@ -15,6 +15,7 @@ mod changes;
 mod claim;
 mod disk;
 mod edges;
+mod epoch;
 mod former;
 mod fs_kind;
 mod hooks;
@@ -22,13 +23,16 @@ pub mod keys;
 mod lanes;
 mod links;
 pub mod lock;
+mod mark;
 mod members;
 mod memory;
 mod migrate;
 mod open;
+mod operator;
 mod reader;
 mod removals;
 mod resources;
+mod restore;
 mod retention;
 mod settle;
 mod snapshots;
@@ -42,17 +46,21 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+pub use backup::Manifest;
 pub use disk::{DiskLook, Gauge, Reserve, Room};
 pub use keys::{KeyError, KeySource, Keys, Sealed};
 pub use lock::{Holder, Lock, LockError, read_lock};
+pub use mark::Mark;
 pub use open::{Open, OpenError};
 pub use removals::Removals;
+pub use restore::{Replaced, RestoreError, RestoreOrder, Step, check, restore};
 pub use retention::PRUNE_ROWS;
 pub use snapshots::SNAPSHOT_ROWS;
 pub use types::*;
@@ -90,7 +98,13 @@ struct Inner {
 }
 
 enum Backend {
-    File { path: std::path::PathBuf, writes: mpsc::Sender<Command>, reads: Readers },
+    File {
+        path: std::path::PathBuf,
+        // The last look at the mark comes before the writer ends.
+        mark: Mutex<Option<mark::Keeper>>,
+        writes: mpsc::Sender<Command>,
+        reads: Readers,
+    },
     Memory(Memory),
 }
 
@@ -103,6 +117,8 @@ struct Shared {
     chain: Chain,
     touched: tokens::LastTouch,
     disk: disk::Disk,
+    /// How often something was committed.
+    commits: AtomicU64,
 }
 
 impl Shared {
@@ -113,6 +129,7 @@ impl Shared {
             chain,
             touched: tokens::LastTouch::default(),
             disk: disk::Disk::default(),
+            commits: AtomicU64::new(0),
         })
     }
 
@@ -199,7 +216,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] if the last writes failed; the file is as after a crash then.
     pub async fn close(&self) -> Result<(), JournalError> {
-        if let Backend::File { writes, reads, .. } = &self.inner.backend {
+        if let Backend::File { mark, writes, reads, .. } = &self.inner.backend {
+            drop(mark.lock().unwrap_or_else(PoisonError::into_inner).take());
             reads.stop().await;
             let (reply, done) = oneshot::channel();
             let sent = writes.send(Command::Stop(reply)).await;

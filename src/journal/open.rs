@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use tokio::sync::mpsc;
@@ -15,12 +16,15 @@ use tokio::sync::mpsc;
 use super::audit::{About, Chain, What};
 use super::keys::Keys;
 use super::lock::{Lock, LockError, lock_path};
+use super::mark::{self, Mark};
 use super::memory::Memory;
 use super::reader::Readers;
 use super::sql::{Time, change_state, move_change};
 use super::types::{JournalError, Recovery};
 use super::writer::Writer;
-use super::{Backend, Inner, Journal, Shared, Threads, WRITE_QUEUE, backup, fs_kind, migrate};
+use super::{
+    Backend, Inner, Journal, Shared, Threads, WRITE_QUEUE, backup, epoch, fs_kind, migrate,
+};
 use crate::change::{ChangeEvent, ChangeId, ChangeState};
 use crate::observe::crash_point;
 
@@ -38,6 +42,8 @@ pub struct Open {
     pub keys: Keys,
     /// Open it although it lies on a network file system.
     pub allow_network_filesystem: bool,
+    /// Open it although it is older than its mark: what it may misremember is held.
+    pub restored: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -136,6 +142,72 @@ pub enum OpenError {
         /// What SQLite says.
         words: String,
     },
+    /// An older file stands in the journal's place.
+    #[error(
+        "{} is older than the journal that was here: its newest change is {}, and {} was \
+         acknowledged (token events {} of {}, epoch {} of {}). It was copied back, or the disk was \
+         reset. Put the right file in place; or, if there is none, start once with `serve \
+         --restored`: what this one had not carried out is held until `restore --accept`",
+        path.display(), own.change, mark.change, own.token_event, mark.token_event, own.epoch,
+        mark.epoch
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// How far it has come.
+        own: Box<Mark>,
+        /// How far its predecessor had come.
+        mark: Box<Mark>,
+    },
+    /// A backup was copied into the journal's place.
+    #[error(
+        "{} is a backup that was copied here by hand; put it in place by `scim-bridge restore`, or \
+         start once with `serve --restored`: what it had not carried out is held until `restore \
+         --accept`",
+        path.display()
+    )]
+    RawBackup {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The mark belongs to another journal.
+    #[error(
+        "{} is the mark of another journal than {}: a file was exchanged. Put the right journal in \
+         place; if this one is meant, remove the mark",
+        mark.display(), path.display()
+    )]
+    OtherMark {
+        /// The journal.
+        path: PathBuf,
+        /// The mark's file.
+        mark: PathBuf,
+    },
+    /// There is a mark and no journal.
+    #[error(
+        "{} is gone, but {} says that there was one, with changes up to {change}. Put it back, or a \
+         backup by `scim-bridge restore`; to begin anew, remove the mark",
+        path.display(), mark.display()
+    )]
+    Gone {
+        /// The journal.
+        path: PathBuf,
+        /// The mark's file.
+        mark: PathBuf,
+        /// The newest change that was acknowledged.
+        change: i64,
+    },
+    /// The mark cannot be read.
+    #[error(
+        "the mark {} cannot be read: {words}; if the journal beside it is surely the newest, remove \
+         the mark",
+        path.display()
+    )]
+    MarkUnreadable {
+        /// The mark's file.
+        path: PathBuf,
+        /// Why.
+        words: String,
+    },
     /// Anything else.
     #[error("{doing} {}: {words}", path.display())]
     Failed {
@@ -160,7 +232,7 @@ impl OpenError {
         Self::failed(doing, path, error)
     }
 
-    fn failed(doing: &'static str, path: &Path, error: &dyn std::fmt::Display) -> Self {
+    pub(super) fn failed(doing: &'static str, path: &Path, error: &dyn std::fmt::Display) -> Self {
         Self::Failed { doing, path: path.to_owned(), words: error.to_string() }
     }
 }
@@ -172,9 +244,16 @@ pub(super) fn open(open: Open) -> Result<(Journal, Recovery), OpenError> {
     let path = open.path;
     check_place(&path, open.allow_network_filesystem)?;
     let lock = Lock::take(&path)?;
+    let known = mark::read(&path)?;
+    let is_there = std::fs::metadata(&path).is_ok_and(|file| file.len() > 0);
+    if let (Some(known), false) = (&known, is_there) {
+        let mark = mark::path_of(&path);
+        return Err(OpenError::Gone { path, mark, change: known.change });
+    }
     let created = make_file(&path).map_err(|e| OpenError::failed("making", &path, &e))?;
     let mut conn = Connection::open(&path).map_err(|e| OpenError::sqlite("opening", &path, &e))?;
     settings(&conn).map_err(|e| OpenError::sqlite("setting up", &path, &e))?;
+    let is_old = agree(&conn, &path, known.as_ref(), open.restored)?;
     let backup = migrate::bring_up(&conn, &path, migrate::MIGRATIONS)?;
     if created {
         // Otherwise a power cut can bring back the log of the file's making and empty it.
@@ -191,6 +270,14 @@ pub(super) fn open(open: Open) -> Result<(Journal, Recovery), OpenError> {
     let mut recovery = recover(&mut conn, &chain, open.now).map_err(damaged)?;
     recovery.created = created;
     recovery.backup = backup;
+    if (is_old || open.restored) && !created {
+        epoch::begin(&mut conn, &chain, "serve --restored", known.as_ref(), open.now)
+            .map_err(|e| OpenError::failed("holding what is old in", &path, &e))?;
+    }
+    let mark = name(&conn).map_err(|e| OpenError::failed("reading", &path, &e))?;
+    if known.as_ref() != Some(&mark) {
+        mark::write(&path, &mark).map_err(|e| OpenError::failed("marking", &path, &e))?;
+    }
     let readers = (0..READERS)
         .map(|_| read_only(&path))
         .collect::<Result<Vec<_>, _>>()
@@ -199,8 +286,54 @@ pub(super) fn open(open: Open) -> Result<(Journal, Recovery), OpenError> {
     shared.disk.settle_in(&path);
     shared.disk.checking.store(!recovery.clean, Ordering::SeqCst);
     let writer = Writer::new(conn, recovery.boot, open.now, Arc::clone(&shared));
-    let journal = start(path, writer, readers, lock, shared)?;
+    let journal = start(path, writer, readers, lock, shared, mark)?;
     Ok((journal, recovery))
+}
+
+/// Whether an older file stands in the journal's place; refuses it unless that is known.
+fn agree(
+    conn: &Connection,
+    path: &Path,
+    known: Option<&Mark>,
+    restored: bool,
+) -> Result<bool, OpenError> {
+    if !migrate::is_journal(conn).map_err(|e| OpenError::sqlite("reading", path, &e))? {
+        // New, or not ours: that is told next.
+        return Ok(false);
+    }
+    let sqlite = |e| OpenError::sqlite("reading", path, &e);
+    let own = mark::of(conn).map_err(sqlite)?;
+    if let Some(known) = known {
+        if !own.may_be(known) {
+            let mark = mark::path_of(path);
+            return Err(OpenError::OtherMark { path: path.to_owned(), mark });
+        }
+        if own.is_before(known) || own.journal.is_empty() && !known.journal.is_empty() {
+            if restored {
+                return Ok(true);
+            }
+            let (own, mark) = (Box::new(own), Box::new(known.clone()));
+            return Err(OpenError::Older { path: path.to_owned(), own, mark });
+        }
+    }
+    match mark::meta(conn, "backup").map_err(sqlite)? {
+        Some(_) if !restored => Err(OpenError::RawBackup { path: path.to_owned() }),
+        backup => Ok(backup.is_some()),
+    }
+}
+
+/// How far the journal has come; one that has no name yet gets one.
+pub(super) fn name(conn: &Connection) -> Result<Mark, JournalError> {
+    let mut mark = mark::of(conn)?;
+    if mark.journal.is_empty() {
+        let mut bytes = [0_u8; 16];
+        SystemRandom::new()
+            .fill(&mut bytes)
+            .map_err(|_| JournalError::Refused("the system gives no random bytes".into()))?;
+        mark.journal = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        mark::put_meta(conn, "journal", &mark.journal)?;
+    }
+    Ok(mark)
 }
 
 pub(super) fn in_memory() -> Result<Journal, OpenError> {
@@ -236,7 +369,7 @@ pub(super) fn reopen(
     Ok((Journal { inner: Arc::new(inner) }, recovery))
 }
 
-fn check_place(path: &Path, allow_network: bool) -> Result<(), OpenError> {
+pub(super) fn check_place(path: &Path, allow_network: bool) -> Result<(), OpenError> {
     let dir = match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
@@ -274,7 +407,7 @@ fn stable_plans(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 /// FULL in WAL mode is what makes an acknowledged change survive a power cut.
-fn settings(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn settings(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::from_secs(5))?;
     conn.set_prepared_statement_cache_capacity(256);
     stable_plans(conn)?;
@@ -303,7 +436,11 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// What a crash left: calls that may have been made, lanes nobody works on.
-fn recover(conn: &mut Connection, chain: &Chain, now: Timestamp) -> Result<Recovery, JournalError> {
+pub(super) fn recover(
+    conn: &mut Connection,
+    chain: &Chain,
+    now: Timestamp,
+) -> Result<Recovery, JournalError> {
     let tx = conn.transaction()?;
     let meta = |key: &str| -> rusqlite::Result<Option<String>> {
         tx.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
@@ -374,7 +511,9 @@ fn start(
     readers: Vec<Connection>,
     lock: Lock,
     shared: Arc<Shared>,
+    mark: Mark,
 ) -> Result<Journal, OpenError> {
+    let looks = read_only(&path).map_err(|e| OpenError::sqlite("opening for reads", &path, &e))?;
     let (writes, commands) = mpsc::channel(WRITE_QUEUE);
     let threads = |e: std::io::Error| OpenError::failed("starting the threads of", &path, &e);
     let (reads, mut handles) = Readers::start(readers).map_err(threads)?;
@@ -383,9 +522,11 @@ fn start(
         .spawn(move || writer.run(commands))
         .map_err(threads)?;
     handles.push(handle);
+    let keeper = mark::Keeper::start(path.clone(), looks, mark, Arc::clone(&shared));
+    let keeper = Mutex::new(Some(keeper.map_err(threads)?));
     Ok(Journal {
         inner: Arc::new(Inner {
-            backend: Backend::File { path, writes, reads },
+            backend: Backend::File { path: path.clone(), mark: keeper, writes, reads },
             _threads: Threads(Mutex::new(handles)),
             lock: Mutex::new(Some(lock)),
             shared,

@@ -16,8 +16,9 @@ use super::writer::Tx;
 use super::{Journal, away, former, steps};
 use crate::change::{ChangeId, Kind, ResourceId};
 
-const SELECT: &str = "SELECT r.*, l.app_id, l.app_key, l.known_as FROM resources r
-    LEFT JOIN links l ON l.resource_id = r.id";
+const SELECT: &str = "SELECT r.*, l.app_id, l.app_key, l.known_as,
+      EXISTS (SELECT 1 FROM unverified u WHERE u.resource_id = r.id) AS unverified
+    FROM resources r LEFT JOIN links l ON l.resource_id = r.id";
 
 impl Journal {
     /// A resource, also a tombstone ([`Resource::is_live`]). `pending` holds what has not ended
@@ -271,6 +272,7 @@ fn resource_row(row: &Row<'_>) -> rusqlite::Result<Resource> {
         modified_at: time_at(row, "modified_at")?,
         deleted_at: maybe_time_at(row, "deleted_at")?,
         link,
+        unverified: row.get("unverified")?,
         known_as: row.get("known_as")?,
         pending: Vec::new(),
     })
@@ -284,9 +286,13 @@ fn touched(
     const COLUMNS: &str = "seq, verb, asserted, state, reason, superseded_by, late, ended_at";
     let mut rows = conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM changes WHERE resource_id = ?1 AND ended_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM held h WHERE h.change = changes.seq)
          UNION ALL
          SELECT {COLUMNS} FROM changes WHERE resource_id = ?1 AND ended_at > ?2
            AND state IN ('applied', 'superseded')
+           -- What is desired says more than what was applied then.
+           AND NOT EXISTS (SELECT 1 FROM changes o JOIN held h ON h.change = o.seq
+                           WHERE o.resource_id = ?1 AND o.ended_at IS NULL)
          ORDER BY seq"
     ))?;
     let touched = rows.query_map(params![id.0, Time(since)], |row| {
@@ -308,6 +314,12 @@ fn touch(
     keys: Option<&ResourceKeys>,
     at: Timestamp,
 ) -> Result<Option<ResourceId>, JournalError> {
+    let doubtful =
+        conn.prepare_cached("SELECT 1 FROM unverified WHERE resource_id = ?1")?.exists([&id.0])?;
+    if doubtful {
+        // Since a restore nobody has seen whose record this is.
+        return Ok(None);
+    }
     put_actual(conn, id, actual, at)?;
     let open: bool = conn
         .prepare_cached(

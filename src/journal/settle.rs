@@ -178,7 +178,7 @@ pub(super) fn drop_secrets(conn: &Connection, change: ChangeId) -> Result<(), Jo
 }
 
 /// Doubts about steps whose changes have all ended are of no use to anybody any more.
-fn close_doubts(
+pub(super) fn close_doubts(
     tx: &Tx<'_>,
     id: &ResourceId,
     but: &[StepId],
@@ -203,7 +203,7 @@ fn close_doubts(
     Ok(())
 }
 
-fn remove(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
+pub(super) fn remove(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
     let open: bool = tx
         .conn
         .prepare_cached(
@@ -222,7 +222,7 @@ fn remove(tx: &Tx<'_>, id: &ResourceId, now: Timestamp) -> Result<(), JournalErr
     Ok(())
 }
 
-fn put_desired(
+pub(super) fn put_desired(
     conn: &Connection,
     id: &ResourceId,
     desired: &DesiredNow,

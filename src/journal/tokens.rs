@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::Journal;
 use super::audit::{About, What};
 use super::sql::{Time, Word, maybe_time_at, time_at, word_at};
 use super::types::{Credential, CredentialHash, JournalError, Token};
 use super::writer::Tx;
+use super::{Journal, mark};
 
 /// `last_used_at` is exact to this.
 const TOUCH_EVERY: SignedDuration = SignedDuration::from_secs(60);
@@ -123,6 +123,7 @@ impl Journal {
             if revoked == 1 {
                 tx.tell(now, What::TokenRevoked, &About::Token(id))?;
             }
+            mark::token_event(tx.conn)?;
             Ok(revoked == 1)
         })
         .await
@@ -181,6 +182,7 @@ fn insert(tx: &Tx<'_>, credential: &Credential) -> Result<(), JournalError> {
             Time(credential.created_at),
             credential.expires_at.map(Time),
         ])?;
+    mark::token_event(tx.conn)?;
     tx.tell(credential.created_at, What::TokenCreated, &About::Token(credential.id.clone()))
 }
 
@@ -200,5 +202,6 @@ fn token_row(row: &Row<'_>) -> rusqlite::Result<Token> {
         last_used_at: maybe_time_at(row, "last_used_at")?,
         replaced_by: row.get("replaced_by")?,
         overlap_until: maybe_time_at(row, "overlap_until")?,
+        unconfirmed: row.get("unconfirmed")?,
     })
 }

@@ -163,6 +163,7 @@ impl Writer {
         let mut jobs = vec![first];
         let failure = match self.transact(&mut jobs, &mut more) {
             Ok(events) => {
+                self.shared.commits.fetch_add(1, Ordering::Relaxed);
                 for event in events {
                     // Nobody may be listening.
                     let _ = self.shared.events.send(event);

@@ -56,6 +56,7 @@ mod with {
         "migration-after-commit",
         "backup-copied",
         "backup-before-rename",
+        "backup-between-renames",
         "shutdown-begun",
         "checkpoint-before",
         "checkpoint-after",

@@ -97,10 +97,17 @@ fn readiness(site: &Site) -> Reply {
         return text(503, "the bridge is shutting down");
     }
     match site.engine.readiness() {
-        Readiness::Ready => match site.engine.disabled().as_slice() {
-            [] => text(200, "ready"),
-            disabled => text(200, &format!("ready; disabled: {}", disabled.join(", "))),
-        },
+        Readiness::Ready => {
+            let mut words = "ready".to_owned();
+            let disabled = site.engine.disabled();
+            if !disabled.is_empty() {
+                words.push_str(&format!("; disabled: {}", disabled.join(", ")));
+            }
+            if let Some(held) = site.engine.held_since_restore() {
+                words.push_str(&format!("; {held}"));
+            }
+            text(200, &words)
+        }
         Readiness::NotReady(why) => text(503, &why),
     }
 }

@@ -55,6 +55,7 @@ pub(super) trait Engine: Send + Sync + 'static {
     fn command(&self, command: Command) -> Doing<'_, Result<Value, CommandError>>;
     fn readiness(&self) -> Readiness;
     fn disabled(&self) -> Vec<String>;
+    fn held_since_restore(&self) -> Option<String>;
     fn refresh_metrics(&self) -> Doing<'_, ()>;
     fn begin_shutdown(&self);
 }
@@ -112,6 +113,10 @@ impl Engine for Bridge {
 
     fn readiness(&self) -> Readiness {
         Bridge::readiness(self)
+    }
+
+    fn held_since_restore(&self) -> Option<String> {
+        Bridge::held_since_restore(self)
     }
 
     fn disabled(&self) -> Vec<String> {

@@ -1,13 +1,17 @@
 //! The operator's commands: the same code whether a running server carries them out or the CLI
 //! with the journal to itself.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::audit;
+use super::backup;
 use super::clock::Clock;
 use super::export::{self, call_json, row_json};
+use super::operator::{self, Wanted};
 use super::removals::release;
 use super::switch::Switch;
 use super::tokens::{mint, moment_in};
@@ -84,6 +88,45 @@ pub enum Command {
     ChangesShow {
         /// Its number.
         id: i64,
+    },
+    /// Tries changes again that are parked or wait.
+    ChangesRetry {
+        /// These.
+        ids: Vec<i64>,
+        /// And all of this app ...
+        app: Option<String>,
+        /// ... that are in this state; parked if it is not said.
+        state: Option<String>,
+    },
+    /// Gives changes up.
+    ChangesDiscard {
+        /// These.
+        ids: Vec<i64>,
+        /// Also such as take access away.
+        even_if_it_ends_access: bool,
+    },
+    /// Writes a copy of the journal.
+    Backup {
+        /// Where to, as the process that writes names it: absolute.
+        file: PathBuf,
+    },
+    /// Where the journal stands, and what is held since it was restored.
+    RestoreStatus,
+    /// Lets go what is held since a restore.
+    RestoreAccept {
+        /// Of this app only.
+        app: Option<String>,
+        /// Tokens too.
+        tokens: bool,
+        /// Who accepts it.
+        by: String,
+    },
+    /// A token that is doubtful since a restore was not revoked.
+    TokenConfirm {
+        /// The app.
+        app: String,
+        /// The token's id.
+        id: String,
     },
     /// Opens SCIM for an app, after the calls of `on_enable`.
     AppEnable {
@@ -189,6 +232,18 @@ pub async fn carry_out(
         Command::AuditHead => audit::head(journal).await,
         Command::AuditVerify { cursor, against } => audit::verify(journal, cursor, against).await,
         Command::ChangesShow { id } => changes_show(journal, id).await,
+        Command::ChangesRetry { ids, app, state } => {
+            operator::retry(journal, Wanted { ids, app, state }, now).await
+        }
+        Command::ChangesDiscard { ids, even_if_it_ends_access } => {
+            operator::discard(journal, &ids, even_if_it_ends_access, now).await
+        }
+        Command::Backup { file } => backup::back_up(journal, &file, now).await,
+        Command::RestoreStatus => backup::status(journal).await,
+        Command::RestoreAccept { app, tokens, by } => {
+            backup::accept(journal, app, tokens, by, now).await
+        }
+        Command::TokenConfirm { app, id } => backup::confirm(journal, &app, &id).await,
         Command::AppEnable { app } => switch_alone(journal, clock, &app, Switch::On).await,
         Command::AppDisable { app } => switch_alone(journal, clock, &app, Switch::Off).await,
         Command::AppList => app_list(journal).await,
@@ -283,6 +338,7 @@ const SHOWN_HOOKS: u32 = 20;
 
 async fn app_list(journal: &Journal) -> Result<Value, CommandError> {
     let mut apps = Vec::new();
+    let restored = journal.restoration().await.map_err(CommandError::journal)?;
     for app in journal.app_names().await.map_err(CommandError::journal)? {
         let enabled = journal.app_enabled(&app).await.map_err(CommandError::journal)?;
         let calls = journal.hook_calls(&app, SHOWN_HOOKS).await.map_err(CommandError::journal)?;
@@ -305,7 +361,10 @@ async fn app_list(journal: &Journal) -> Result<Value, CommandError> {
                 })
             })
             .collect();
-        apps.push(json!({ "app": app, "enabled": enabled, "hooks": calls }));
+        let of_app = restored.iter().flat_map(|restored| &restored.apps);
+        let held = of_app.filter(|held| held.app == app).map(|held| held.changes + held.members);
+        let held: u64 = held.sum();
+        apps.push(json!({ "app": app, "enabled": enabled, "held": held, "hooks": calls }));
     }
     Ok(Value::Array(apps))
 }
@@ -424,6 +483,8 @@ async fn token_list(
     now: Timestamp,
 ) -> Result<Value, CommandError> {
     let tokens = journal.tokens(app).await.map_err(CommandError::journal)?;
+    let restored = journal.restoration().await.map_err(CommandError::journal)?;
+    let restored = restored.map_or(Timestamp::MIN, |restored| restored.at);
     Ok(tokens
         .iter()
         .map(|token| {
@@ -436,6 +497,7 @@ async fn token_list(
                 (true, _) if token.replaced_by.is_some() => "overlap",
                 (true, _) => "good",
                 (false, Some(_)) => "revoked",
+                (false, None) if token.unconfirmed => "unconfirmed",
                 (false, None) if token.replaced_by.is_some() => "replaced",
                 (false, None) => "expired",
             };
@@ -449,6 +511,7 @@ async fn token_list(
                 "created": credential.created_at.to_string(),
                 "expires": credential.expires_at.map(|at| at.to_string()),
                 "last_used": token.last_used_at.map(|at| at.to_string()),
+                "before_restore": credential.created_at < restored,
             })
         })
         .collect())

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::calls::link_to;
 use super::clock::later;
 use super::engine::{Engine, Pause, lock};
-use super::goal::{taken_back, united};
 use super::keys::{keys_of, natural_key};
 use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge};
 use super::rest::rest_of;
 use super::round::{Round, RoundEnd};
-use super::view::{self, Asserted};
+use super::view;
 use super::wait::Ended;
+use super::withdraw::TakenBack;
 use crate::change::{
-    ChangeId, ChangeState, Kind, Patience, RefusedAs, ResourceId, Verb, WaitReason, patience,
+    ChangeId, ChangeState, Kind, Patience, RefusedAs, ResourceId, WaitReason, patience,
 };
 use crate::journal::{
     DesiredNow, Doubts, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement,
@@ -397,32 +397,17 @@ impl Engine {
     ) -> Settlement {
         let resource = &round.work.resource;
         let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
-        let asserted: Vec<_> = changes.iter().map(|c| Asserted::read(&c.asserted)).collect();
-        let rest = &round.work.changes[round.changes.len()..];
-        let later: Vec<_> = rest.iter().map(|c| Asserted::read(&c.asserted)).collect();
-        let before = asserted.first().and_then(|first| first.before.clone());
-        let told = changes.iter().all(|change| !self.is_late(change));
-        let created = changes.first().is_some_and(|first| first.verb == Verb::Create);
-        settlement.desired = match (&before, &resource.desired) {
-            (Some(before), Some(now)) => {
-                DesiredNow::Put(taken_back(now, before, &united(&asserted), &united(&later)))
-            }
-            (None, _) if rest.is_empty() && told => DesiredNow::Forget,
-            _ => DesiredNow::Keep,
+        let later = &round.work.changes[round.changes.len()..];
+        let taken = TakenBack {
+            changes,
+            later,
+            is_all: later.is_empty(),
+            leaves_nothing: changes.iter().all(|change| !self.is_late(change)),
         };
-        if rest.is_empty() {
-            // A refused rename gives its name back.
-            let mut after = resource.clone();
-            after.pending.clear();
-            after.desired = match &settlement.desired {
-                DesiredNow::Keep => after.desired,
-                DesiredNow::Put(desired) => Some(desired.clone()),
-                DesiredNow::Forget => None,
-            };
-            settlement.keys = Some(keys_of(resource.kind, &view::attributes(round.app, &after)));
-        }
-        settlement.remove_resource =
-            created && told && rest.is_empty() && before.is_none() && resource.link.is_none();
+        let remains = taken.remains(&round.app.mapping, resource);
+        settlement.desired = remains.desired;
+        settlement.keys = remains.keys;
+        settlement.remove_resource = remains.remove_resource;
         settlement.ends = changes
             .iter()
             .map(|c| (c.change, rejected(error, internal.clone(), self.is_late(c))))

@@ -143,6 +143,8 @@ pub struct Engine {
     pub former: Mutex<HashMap<String, Arc<Mapping>>>,
     /// Apps whose removals wait for an operator, who was told.
     pub held: Mutex<BTreeSet<String>>,
+    /// What is held since the journal was restored, in words.
+    pub restored: Mutex<Option<String>>,
     /// One look at the sources at a time.
     pub looking: tokio::sync::Mutex<()>,
     /// Apps whose mapping was taken and nobody heard of it yet.
@@ -196,6 +198,7 @@ impl Engine {
             apps: RwLock::default(),
             former: Mutex::default(),
             held: Mutex::default(),
+            restored: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             taken: Mutex::default(),
             sources,

@@ -134,8 +134,23 @@ impl Bridge {
                 self.engine.released(&app);
                 Ok(done)
             }
+            Command::ChangesRetry { .. } | Command::ChangesDiscard { .. } => {
+                let done = carry_out(&self.engine.journal, &self.engine.clock, command).await?;
+                self.engine.decided(&done);
+                Ok(done)
+            }
+            Command::RestoreAccept { .. } | Command::TokenConfirm { .. } => {
+                let done = carry_out(&self.engine.journal, &self.engine.clock, command).await?;
+                self.engine.accepted().await;
+                Ok(done)
+            }
             _ => carry_out(&self.engine.journal, &self.engine.clock, command).await,
         }
+    }
+
+    /// What is held since the journal was restored, in words; `None`: nothing.
+    pub fn held_since_restore(&self) -> Option<String> {
+        lock(&self.engine.restored).clone()
     }
 
     /// Where identity providers reach an app: what `token create` prints.

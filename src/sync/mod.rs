@@ -10,6 +10,7 @@ mod accept;
 mod api;
 mod audit;
 mod away;
+mod backup;
 mod belongings;
 mod calls;
 mod clock;
@@ -35,6 +36,7 @@ mod list;
 mod mappings;
 mod members;
 mod membership;
+mod operator;
 mod outcome;
 mod read;
 mod readings;
@@ -42,6 +44,7 @@ mod rehearsal;
 mod reload;
 mod removals;
 mod rest;
+mod restore;
 mod retention;
 mod round;
 mod secrets;
@@ -56,11 +59,13 @@ mod trial;
 mod verify;
 mod view;
 mod wait;
+mod withdraw;
 
 pub use api::{
     Caller, Certainty, Deadline, Denied, Door, Hears, ListQuery, Listing, Members, Page, Shown,
     Submission, Unheard, Write, Written,
 };
+pub use backup::{check_backup, put_back};
 pub use clock::Clock;
 pub use command::{Command, CommandError, MappingCard, carry_out, last_mapping};
 pub use export::Wanted;

@@ -10,6 +10,7 @@ use super::engine::{App, Engine, Pause};
 use super::exchange::{Cause, SHOWN_DETAIL};
 use super::keys::keys_of;
 use super::outcome::journal_failed;
+use super::restore::another_name;
 use super::view;
 use super::{Caller, Certainty, Deadline, Members, Shown};
 use crate::app::{Exchange, Phase};
@@ -119,6 +120,13 @@ impl Engine {
                     return Err(ScimError::not_found(kind.resource_type(), &resource.id.0));
                 }
                 let shown = side.read_back(&record, &link.app_id);
+                if resource.unverified {
+                    if another_name(resource, &shown).is_some() {
+                        // Since a restore the link leads to somebody else.
+                        return Ok(Heard::Nothing);
+                    }
+                    self.journal.verified(&resource.id).await.map_err(journal_failed)?;
+                }
                 self.remember_reading(app, kind, resource, shown).await?;
                 let groups = app.mapping.groups_shown(&record).filter(|_| kind == Kind::User);
                 if let Some(groups) = groups {

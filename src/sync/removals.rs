@@ -80,6 +80,6 @@ pub(super) async fn release(
 ) -> Result<Value, CommandError> {
     let known = AppCard { released: Some(now), ..card(journal, app).await? };
     let known = serde_json::to_value(known).unwrap_or_default();
-    journal.release(app, known, now).await.map_err(CommandError::journal)?;
+    journal.release_removals(app, known, now).await.map_err(CommandError::journal)?;
     Ok(json!({ "app": app, "released_until": now.to_string() }))
 }

@@ -11,11 +11,12 @@ use super::belongings::Belongs;
 use super::clock::later;
 use super::engine::{App, Engine};
 use super::members::EDGES_AT_ONCE;
+use super::restore::set_apart;
 use crate::change::{
     ChangeState, InDoubtRule, Kind, RefusedAs, WaitReason, Waiting, by_one_mapping,
 };
 use crate::journal::{Edge, JournalError, LaneWork, OpenChange, OpenStep, Settlement};
-use crate::mapping::{Converge, Goal, PlanError, Reached};
+use crate::mapping::{Goal, PlanError, Reached};
 
 /// Longer than any call may take; each call has its own limit.
 pub(super) const ROUND_LIMIT: Duration = Duration::from_secs(600);
@@ -62,6 +63,10 @@ impl Engine {
     pub(super) async fn run_lane(self: Arc<Self>, app: Arc<App>, work: LaneWork) {
         // It may have become another one before the gate was taken.
         let app = self.find_app(app.name()).unwrap_or(app);
+        let (work, apart) = set_apart(work);
+        if work.changes.is_empty() && !apart.is_empty() {
+            return self.wait_for_accept(&work, &apart).await;
+        }
         let (app, count) = self.together(app, &work).await;
         let app = &app;
         if let Err(error) = self.verify_lane(app, &work).await {
@@ -77,7 +82,7 @@ impl Engine {
             (Some(words), _) => RoundEnd::Parked { words },
             (None, Ok(Some(goal))) => match self.held_back(&round).await {
                 Ok(None) => {
-                    let end = self.converge(&round, Converge::new(goal)).await;
+                    let end = Box::pin(self.converge_restored(&round, goal, &apart)).await;
                     self.without_former(&mut round, end).await
                 }
                 Ok(Some(words)) => {
@@ -94,7 +99,9 @@ impl Engine {
             }
             // The lane stays claimed; the next start of the process frees it.
             tracing::error!(app = app.name(), code = "journal-failed", "settling: {error}");
+            return;
         }
+        self.after_restored(&round, &apart).await;
     }
 
     /// The app by whose mapping the next goal is carried out, and how many of the waiting changes
@@ -134,7 +141,11 @@ impl Engine {
                 }
             }
             Kind::Group => {
-                round.edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+                let edges = self.journal.pending_edges(&resource.id, EDGES_AT_ONCE).await?;
+                match Box::pin(self.sure_members(round, edges)).await? {
+                    Some(edges) => round.edges = edges,
+                    None => return Ok(None),
+                }
             }
             Kind::User => {
                 round.belongings = self.belongings(round.app, &resource.id).await?;

@@ -88,6 +88,7 @@ impl Bridge {
         }
         let drain = config.drain;
         let (engine, apps) = engine_of(config).await?;
+        engine.tell_of_restore().await;
         let mut schedulers = JoinSet::new();
         for app in apps {
             if !app.is_enabled() {

@@ -12,17 +12,23 @@ use super::Certainty;
 use super::engine::App;
 use crate::change::{Kind, Verb};
 use crate::journal::{Resource, Touched};
+use crate::mapping::Mapping;
 use crate::scim::{self, Slot};
 
 /// The SCIM attributes as shown, without `schemas`, `id`, `meta`.
 pub(super) fn attributes(app: &App, resource: &Resource) -> Value {
+    attributes_by(&app.mapping, resource)
+}
+
+/// The same, of an app whose mapping is known.
+pub(super) fn attributes_by(mapping: &Mapping, resource: &Resource) -> Value {
     let desired = resource.desired.as_ref();
     let Some(actual) = &resource.actual else {
         return desired.cloned().unwrap_or_else(|| json!({}));
     };
     let mut shown = actual.clone();
     let Some(desired) = desired else { return shown };
-    for slot in &app.mapping.scim().keep {
+    for slot in &mapping.scim().keep {
         if slot.get(desired).is_some() {
             slot.copy(desired, &mut shown);
         }

@@ -36,6 +36,7 @@ mod reliability;
 mod reload;
 mod removals;
 mod requirements;
+mod restore;
 mod sessions;
 mod support;
 mod tokens;

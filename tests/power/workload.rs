@@ -14,8 +14,8 @@ use scim_bridge::change::{
 };
 use scim_bridge::journal::{
     Accept, Accepted, Credential, CredentialHash, CredentialKind, End, HashKind, Journal,
-    JournalError, Link, MemberEdge, MemberOps, Open, ReadStep, ResourceKeys, Settlement, StepEnd,
-    StepIntent, StepOutcome, Target, Wait,
+    JournalError, Keys, Link, MemberEdge, MemberOps, Open, ReadStep, ResourceKeys, Settlement,
+    StepEnd, StepIntent, StepOutcome, Target, Wait,
 };
 use serde_json::json;
 
@@ -132,7 +132,13 @@ impl From<JournalError> for Stopped {
 }
 
 pub fn open(folder: &Path, seconds: i64) -> Open {
-    Open { path: folder.join(FILE), allow_network_filesystem: true, now: at(seconds) }
+    Open {
+        path: folder.join(FILE),
+        keys: Keys::from_bytes(&[7; 32]).expect("32 bytes are a key"),
+        allow_network_filesystem: true,
+        restored: false,
+        now: at(seconds),
+    }
 }
 
 pub fn at(seconds: i64) -> Timestamp {
@@ -330,7 +336,9 @@ impl<'w> Player<'w> {
                 // What is handed over is on disk with the next acknowledgement.
                 journal.answered(change, 201).await?;
             }
-            Work::Backup => journal.backup(&self.folder.join(BACKUP)).await?,
+            Work::Backup => {
+                journal.backup(&self.folder.join(BACKUP), "test", now).await.map(drop)?
+            }
             Work::Opening | Work::OldFile | Work::Reopening => {}
         }
         Ok(())

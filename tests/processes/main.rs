@@ -79,7 +79,8 @@ async fn main() -> ExitCode {
 fn kills(rounds: u64, seed: u64) -> VecDeque<(Kill, u32)> {
     let mut dice = Dice(seed);
     let mut kills = Vec::new();
-    for point in CRASH_POINTS.iter().filter(|point| !is_upgrade(point)) {
+    let apart = |point: &&&str| point.starts_with("migration") || point.starts_with("backup");
+    for point in CRASH_POINTS.iter().filter(|point| !apart(point)) {
         for _ in 0..rounds {
             let passing = 1 + dice.below(passings(point));
             kills.push(match *point {
@@ -89,6 +90,8 @@ fn kills(rounds: u64, seed: u64) -> VecDeque<(Kill, u32)> {
             });
         }
     }
+    let backup = CRASH_POINTS.iter().filter(|point| point.starts_with("backup"));
+    kills.extend(backup.flat_map(|point| (0..rounds).map(|_| Kill::BackingUp(point))));
     kills.extend((0..10 * rounds).map(|_| Kill::After(dice.below(300_000))));
     for at in (1..kills.len()).rev() {
         kills.swap(at, usize::try_from(dice.below(at as u64 + 1)).unwrap_or(0));
@@ -96,8 +99,9 @@ fn kills(rounds: u64, seed: u64) -> VecDeque<(Kill, u32)> {
     kills.into_iter().map(|kill| (kill, 0)).collect()
 }
 
+/// Whether an old journal comes to that point when it is brought up to date.
 fn is_upgrade(point: &str) -> bool {
-    point.starts_with("migration") || point.starts_with("backup")
+    point.starts_with("migration") || ["backup-copied", "backup-before-rename"].contains(&point)
 }
 
 /// Up to which passing a point is tried: later ones come seldom in one round.

@@ -32,6 +32,8 @@ pub enum Kill {
     After(u64),
     /// It is told to end in order, and ends itself at a point on the way.
     Ending(&'static str),
+    /// It makes a backup, and ends itself at a point on the way.
+    BackingUp(&'static str),
     /// By its process id; then it ends itself at a point of the next start.
     Starting(&'static str),
 }
@@ -162,7 +164,7 @@ impl World {
         self.disturb(kill);
         let armed = match kill {
             Kill::At(point, passing) => Some(format!("{point}:{passing}")),
-            Kill::Ending(point) => Some((*point).to_owned()),
+            Kill::Ending(point) | Kill::BackingUp(point) => Some((*point).to_owned()),
             Kill::After(_) | Kill::Starting(_) => None,
         };
         match self.start(armed.as_deref()) {
@@ -190,6 +192,9 @@ impl World {
         let base = server.scim("directory");
         self.repeat(&base).await;
         self.rest(&server).await;
+        if matches!(kill, Kill::BackingUp(_)) {
+            self.look_at_backup();
+        }
         let touched = self.look(Some(&base)).await;
         self.tally.wrongs.extend(touched);
         if !self.audit_holds() {
@@ -217,7 +222,11 @@ impl World {
 
     fn ended_itself(&mut self, kill: &Kill, said: &str) {
         self.search_secrets(said);
-        let (Kill::At(point, _) | Kill::Ending(point) | Kill::Starting(point)) = kill else {
+        let (Kill::At(point, _)
+        | Kill::Ending(point)
+        | Kill::BackingUp(point)
+        | Kill::Starting(point)) = kill
+        else {
             panic!("nobody asked it to end: {said}");
         };
         *self.tally.at_points.entry(point).or_default() += 1;
@@ -245,6 +254,14 @@ impl World {
                     tokio::join!(self.work(&base), killer);
                 }
                 Kill::Starting(_) => self.work(&base).await,
+                Kill::BackingUp(_) => {
+                    let arguments = self.backup(&[]);
+                    let made = tokio::task::spawn_blocking(move || {
+                        run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).code
+                    });
+                    let (_, made) = tokio::join!(self.work(&base), made);
+                    assert_ne!(made.unwrap(), 0, "the server ended before it had said so");
+                }
                 Kill::Ending(_) => {
                     let pid = server.pid().to_string();
                     let moment = Duration::from_micros(self.dice.below(60_000));
@@ -263,10 +280,10 @@ impl World {
             }
         }
         match kill {
-            Kill::At(point, _) | Kill::Ending(point) => {
+            Kill::At(point, _) | Kill::Ending(point) | Kill::BackingUp(point) => {
                 let lost = self.people.iter().flatten().any(|person| person.open.is_some());
                 // A lost answer means that it is ending; else it may never come to the point.
-                let ends = lost || matches!(kill, Kill::Ending(_));
+                let ends = lost || !matches!(kill, Kill::At(..));
                 let (aborted, said) = tokio::task::block_in_place(|| server.aborted(!ends));
                 if aborted {
                     self.ended_itself(kill, &said);
@@ -463,6 +480,25 @@ impl World {
             }
         }
         (parked, wrongs)
+    }
+
+    fn backup(&self, more: &[&str]) -> Vec<String> {
+        let (db, to) = (self.db(), self.folder.path().join("copy.db"));
+        let arguments = ["backup", to.to_str().unwrap(), "--db", db.to_str().unwrap()];
+        arguments.iter().chain(more).map(|&text| text.to_owned()).collect()
+    }
+
+    /// What a kill left where a backup goes is whole or not there, and in nobody's way.
+    fn look_at_backup(&mut self) {
+        let is_fine = |arguments: Vec<String>| {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            tokio::task::block_in_place(|| run(&arguments)).code == 0
+        };
+        let is_there = self.folder.path().join("copy.db").exists();
+        let is_whole = !is_there || is_fine(self.backup(&["--check"]));
+        if !is_whole || !is_fine(self.backup(&[])) || !is_fine(self.backup(&["--check"])) {
+            self.tally.wrongs.push(Wrong::Lost("a backup".into()));
+        }
     }
 
     /// Whether the audit chain holds and goes on from where it was after the round before.

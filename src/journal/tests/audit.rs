@@ -95,7 +95,15 @@ async fn filled() -> Disk {
     let change = begun(&journal, "dan", 40).await;
     end(&journal, "dan", change, End::Parked { internal: "?".into() }).await;
     journal.retry(change, at(61)).await.unwrap();
-    journal.discard(change, at(62)).await.unwrap();
+    let withdrawal = Withdrawal {
+        change,
+        version: 1,
+        desired: DesiredNow::Keep,
+        keys: None,
+        remove_resource: false,
+        now: at(62),
+    };
+    assert_eq!(journal.withdraw(withdrawal).await.unwrap(), Withdrawn::Done);
 
     let first = accept(&journal, create("eve", 50)).await.change;
     let second = accept(&journal, later("eve", Verb::Patch, 1, 51)).await.change;
@@ -314,6 +322,7 @@ async fn a_journal_does_not_open_with_another_key() {
         path: disk.path(),
         keys: Keys::from_bytes(&[8; 32]).unwrap(),
         allow_network_filesystem: true,
+        restored: false,
         now: at(0),
     };
     let refused = Journal::open(open).unwrap_err();

@@ -170,17 +170,25 @@ async fn a_backup_is_whole_and_can_be_opened() {
     let (journal, _) = disk.open(0);
     let ann = accept(&journal, create("ann", 10)).await;
     let copy = Disk::new();
-    std::fs::write(copy.path(), "an older copy").unwrap();
-    journal.backup(&copy.path()).await.unwrap();
+    std::fs::write(copy.path(), "no copy of ours").unwrap();
+    let refused = journal.backup(&copy.path(), "test", at(3)).await.unwrap_err();
+    assert!(refused.to_string().contains("is no backup of scim-bridge"), "{refused}");
+    std::fs::remove_file(copy.path()).unwrap();
+    journal.backup(&copy.path(), "test", at(3)).await.unwrap();
+    let told = journal.backup(&copy.path(), "test", at(4)).await.unwrap();
+    assert_eq!((told.position.change, told.made_at), (ann.change.0, Some(at(4))));
     accept(&journal, create("bob", 11)).await;
-    let names: Vec<_> =
+    let mut names: Vec<_> =
         std::fs::read_dir(copy.dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert_eq!(names, ["bridge.db"]);
-    let (restored, _) = copy.open(20);
-    assert_eq!(state(&restored, ann.change).await, ChangeState::Queued);
+    names.sort();
+    assert_eq!(names, ["bridge.db", "bridge.db.json"]);
+    assert!(matches!(copy.try_open(20), Err(OpenError::RawBackup { .. })), "copied by hand");
+    let (restored, _) = copy.open_as(20, true).unwrap();
+    let held = ChangeState::Waiting { reason: WaitReason::Restored };
+    assert_eq!(state(&restored, ann.change).await, held);
     assert_eq!(user(&restored, "bob").await, None);
     let nowhere = disk.dir.path().join("missing").join("copy.db");
-    assert!(journal.backup(&nowhere).await.is_err());
+    assert!(journal.backup(&nowhere, "test", at(3)).await.is_err());
 }
 
 /// How many transactions the log holds: frames whose header names the file's size.

@@ -494,7 +494,16 @@ async fn a_parked_change_gives_way_to_a_person_or_a_newer_one() {
         assert_eq!(state(&journal, first.change).await, ChangeState::Superseded { by: second });
 
         let third = accept(&journal, later("ann", Verb::Patch, 2, 110)).await;
-        journal.discard(third.change, at(111)).await.unwrap();
+        let withdrawal = |version| Withdrawal {
+            change: third.change,
+            version,
+            desired: DesiredNow::Put(json!({"userName": "ann"})),
+            keys: None,
+            remove_resource: false,
+            now: at(111),
+        };
+        assert_eq!(journal.withdraw(withdrawal(2)).await.unwrap(), Withdrawn::Stale);
+        assert_eq!(journal.withdraw(withdrawal(3)).await.unwrap(), Withdrawn::Done);
         assert_eq!(state(&journal, third.change).await, ChangeState::Discarded);
     })
     .await;

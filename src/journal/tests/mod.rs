@@ -10,6 +10,7 @@ mod lists;
 mod membership;
 mod opening;
 mod order;
+mod restore;
 mod retention;
 mod work;
 
@@ -50,10 +51,15 @@ impl Disk {
     }
 
     fn try_open(&self, now: i64) -> Result<(Journal, Recovery), OpenError> {
+        self.open_as(now, false)
+    }
+
+    fn open_as(&self, now: i64, restored: bool) -> Result<(Journal, Recovery), OpenError> {
         Journal::open(Open {
             path: self.path(),
             keys: Keys::from_bytes(&[7; 32]).unwrap(),
             allow_network_filesystem: true,
+            restored,
             now: at(now),
         })
     }

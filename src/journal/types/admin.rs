@@ -75,6 +75,9 @@ pub struct Token {
     pub replaced_by: Option<String>,
     /// How long it works beside the one that replaced it.
     pub overlap_until: Option<Timestamp>,
+    /// The journal was restored, and it may have been taken back before: an operator must say that
+    /// it was not.
+    pub unconfirmed: bool,
 }
 
 impl Token {
@@ -84,7 +87,7 @@ impl Token {
         let lenient = now.saturating_sub(SignedDuration::from_mins(2)).unwrap_or(now);
         let expired = self.credential.expires_at.is_some_and(|at| at <= lenient);
         let replaced = self.replaced_by.is_some() && self.overlap_until.is_none_or(|at| at <= now);
-        self.revoked_at.is_none() && !expired && !replaced
+        self.revoked_at.is_none() && !expired && !replaced && !self.unconfirmed
     }
 }
 

@@ -6,6 +6,7 @@ mod admin;
 mod audit;
 mod change;
 mod resource;
+mod restore;
 mod work;
 
 pub use admin::{
@@ -21,10 +22,11 @@ pub use resource::{
     Adopted, AdoptedAs, Away, Belonging, By, Edge, Former, Link, Member, Resource, ResourceKeys,
     Seen, Touched,
 };
+pub use restore::{Release, Released, Restoration, RestoredApp};
 pub use work::{
     DesiredNow, Doubts, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,
     Look, OpenChange, OpenStep, ReadStep, Resolution, Settled, Settlement, StepEnd, StepEnded,
-    StepIntent, StepOutcome, Wait,
+    StepIntent, StepOutcome, Wait, Withdrawal, Withdrawn,
 };
 
 use crate::change::{ChangeId, ChangeState};

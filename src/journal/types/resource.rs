@@ -74,6 +74,8 @@ pub struct Resource {
     pub deleted_at: Option<Timestamp>,
     /// The app's id, once known.
     pub link: Option<Link>,
+    /// Whether its link is right was not seen since the journal was restored.
+    pub unverified: bool,
     /// The folded name of the app's record when a change was last applied to it.
     pub known_as: Option<String>,
     /// Changes that have not ended, and those that were applied or superseded after the asked

@@ -39,6 +39,8 @@ pub struct OpenChange {
     pub mapping_digest: String,
     /// A writing call of it was sent: it ends with the mapping it began with.
     pub began: bool,
+    /// It stands in a journal that was restored, and waits for `restore --accept`.
+    pub held: bool,
     /// Attempts of it that failed.
     pub attempts: i64,
     /// What its answered steps saved, later ones over earlier ones; an object.
@@ -402,6 +404,34 @@ impl Settlement {
             now,
         }
     }
+}
+
+/// A change that an operator gives up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Withdrawal {
+    /// Which.
+    pub change: ChangeId,
+    /// The version of the resource that the rest was worked out from.
+    pub version: i64,
+    /// What becomes of the desired resource.
+    pub desired: DesiredNow,
+    /// What the resource is looked up by then; `None`: as it is.
+    pub keys: Option<ResourceKeys>,
+    /// It was to be made by this change, and nothing of it remains.
+    pub remove_resource: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What giving a change up came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// It has ended.
+    Done,
+    /// Nothing was done: the resource changed since it was read.
+    Stale,
+    /// Nothing was done: a worker has the resource.
+    Busy,
 }
 
 /// What a settlement came to.

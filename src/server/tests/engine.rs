@@ -213,6 +213,10 @@ impl Engine for Scripted {
         })
     }
 
+    fn held_since_restore(&self) -> Option<String> {
+        None
+    }
+
     fn disabled(&self) -> Vec<String> {
         Vec::new()
     }

@@ -120,7 +120,7 @@ fn play<'r>(
                 tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             }
         }
-        rehearsal.journal().backup(&copy).await.unwrap();
+        rehearsal.journal().backup(&copy, "test", rehearsal.now()).await.unwrap();
     });
     let calls = script.calls.lock().unwrap().clone();
     (calls, std::fs::read(copy).unwrap())

@@ -28,6 +28,8 @@ pub struct World {
     pub base: String,
     app: Option<Running>,
     stopped: Option<(standin::App, SocketAddr)>,
+    /// The next start is `serve --restored`.
+    pub restored: bool,
     environment: Vec<(String, String)>,
     service: Option<Service>,
     folder: TempDir,
@@ -101,6 +103,7 @@ impl World {
             environment: environment.collect(),
             app: Some(app),
             stopped: None,
+            restored: false,
             service: None,
             folder: TempDir::new().expect("a temporary folder"),
             free: Arc::new(AtomicU64::new(1 << 40)),
@@ -166,6 +169,7 @@ impl World {
             retention: Retention::default(),
             wait_for_lock: Duration::ZERO,
             room: Room { reserve: Reserve::Usual, gauge: Gauge::Played(self.free.clone()) },
+            restored: self.restored,
         }
     }
 

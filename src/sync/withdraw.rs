@@ -1,0 +1,60 @@
+//! What remains of a resource when some of its changes are taken back: after a refusal, and when
+//! an operator discards one. Pure.
+
+use super::goal::{taken_back, united};
+use super::keys::keys_of;
+use super::view::{self, Asserted};
+use crate::change::Verb;
+use crate::journal::{DesiredNow, OpenChange, Resource, ResourceKeys};
+use crate::mapping::Mapping;
+
+/// What is taken back, and what stays.
+pub(super) struct TakenBack<'t> {
+    /// The changes that go, oldest first.
+    pub changes: &'t [OpenChange],
+    /// Those that came after them and stay.
+    pub later: &'t [OpenChange],
+    /// No other change of the resource is open.
+    pub is_all: bool,
+    /// Nobody was told that it is accepted: a create leaves nothing behind.
+    pub leaves_nothing: bool,
+}
+
+/// What becomes of the resource.
+pub(super) struct Remains {
+    pub desired: DesiredNow,
+    /// What it is looked up by then; `None`: a change that stays says it.
+    pub keys: Option<ResourceKeys>,
+    pub remove_resource: bool,
+}
+
+impl TakenBack<'_> {
+    /// What remains.
+    pub(super) fn remains(&self, mapping: &Mapping, resource: &Resource) -> Remains {
+        let asserted: Vec<_> = self.changes.iter().map(|c| Asserted::read(&c.asserted)).collect();
+        let later: Vec<_> = self.later.iter().map(|c| Asserted::read(&c.asserted)).collect();
+        let before = asserted.first().and_then(|first| first.before.clone());
+        let created = self.changes.first().is_some_and(|first| first.verb == Verb::Create);
+        let goes = self.is_all && self.leaves_nothing;
+        let desired = match (&before, &resource.desired) {
+            (Some(before), Some(now)) => {
+                DesiredNow::Put(taken_back(now, before, &united(&asserted), &united(&later)))
+            }
+            (None, _) if goes => DesiredNow::Forget,
+            _ => DesiredNow::Keep,
+        };
+        // A rename that is taken back gives its name back.
+        let keys = self.is_all.then(|| {
+            let mut after = resource.clone();
+            after.pending.clear();
+            after.desired = match &desired {
+                DesiredNow::Keep => after.desired,
+                DesiredNow::Put(desired) => Some(desired.clone()),
+                DesiredNow::Forget => None,
+            };
+            keys_of(resource.kind, &view::attributes_by(mapping, &after))
+        });
+        let remove_resource = created && goes && before.is_none() && resource.link.is_none();
+        Remains { desired, keys, remove_resource }
+    }
+}

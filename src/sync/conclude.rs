@@ -15,11 +15,11 @@ use super::view;
 use super::wait::Ended;
 use super::withdraw::TakenBack;
 use crate::change::{
-    ChangeId, ChangeState, Kind, Patience, RefusedAs, ResourceId, WaitReason, patience,
+    AnswerClass, ChangeId, ChangeState, Kind, Patience, RefusedAs, ResourceId, WaitReason, patience,
 };
 use crate::journal::{
     DesiredNow, Doubts, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement,
-    Wait,
+    StepRow, StepState, Wait,
 };
 use crate::mapping::{Applied, Classified, Missing, Reached, Side};
 use crate::observe::{alarm, crash_point};
@@ -511,7 +511,7 @@ impl Engine {
         let line = format!("{name} refuses the bridge's own credential: {words}");
         alarm("app-refuses-bridge", &self.metrics, &line);
         let waited_for = round.changes.iter().all(|c| self.waiters.will_hear(c.change));
-        if waited_for && !round.changes.is_empty() {
+        if waited_for && !round.changes.is_empty() && !self.may_have_worked(round).await? {
             let detail = format!(
                 "{name} refuses the credential of the bridge; nothing was changed. Its operator \
                  must correct it: {words}"
@@ -520,6 +520,18 @@ impl Engine {
         }
         round.changes.iter().for_each(|c| self.waiters.waits_on(c.change));
         self.wait(round, WaitReason::Auth, later(now, AUTH_PAUSE), words).await
+    }
+
+    /// A call of these changes worked, or may have: *nothing was changed* would not be true.
+    async fn may_have_worked(&self, round: &Round<'_>) -> Result<bool, JournalError> {
+        let Some(last) = round.changes.last() else { return Ok(false) };
+        let detail = self.journal.change(last.change).await?;
+        let worked = |step: &StepRow| {
+            let ok = matches!(step.outcome, Some(AnswerClass::Ok | AnswerClass::AlreadyDone));
+            let doubtful = step.state == StepState::InDoubt && step.resolved_at.is_none();
+            step.in_doubt_rule.is_some() && (ok || doubtful)
+        };
+        Ok(detail.is_some_and(|detail| detail.steps.iter().any(worked)))
     }
 
     async fn park(&self, round: &Round<'_>, words: String) -> Result<(), JournalError> {

@@ -38,13 +38,16 @@ pub(super) fn rest_of_create(app: &App, steps: &[OpenStep], sent_again: bool) ->
 
 fn rest_of_step(app: &App, step: &OpenStep, sent_again: bool) -> Rest {
     let sync = app.mapping.sync();
-    let call = app.mapping.call_named(&step.call).map(|id| app.mapping.call(id));
+    let id = app.mapping.call_named(&step.call);
+    let call = id.map(|id| app.mapping.call(id));
     let worked = step.status.is_some_and(|status| (200..300).contains(&status));
     if worked && call.is_some_and(|call| call.looks_for_id()) {
         return Rest::ForGood(step.doubtful_since);
     }
+    // `unique` names fields of users: a second group of one name the app may well make.
+    let of_users = id.is_some_and(|id| app.mapping.users.create.contains(&id));
     // A call that carries a key, sent again with the same one, is done only once.
-    let once = !sync.unique.is_empty() || call.is_some_and(|call| call.has_key());
+    let once = of_users && !sync.unique.is_empty() || call.is_some_and(|call| call.has_key());
     let own = call.and_then(|call| call.settle());
     let settle = own.unwrap_or_else(|| settle_of_create(sync.settle, once, sent_again));
     let followed = call.map_or(Duration::ZERO, |call| call.followed_for());

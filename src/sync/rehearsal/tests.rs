@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Rehearsal, Said, virtual_runtime};
 use crate::app::{Carried, Carrier, Incoming, Outgoing, Phase};
 use crate::mapping::{Remembered, ScimRequest, Source};
-use crate::sync::{BaseUrls, Loaded, load};
+use crate::sync::{BaseUrls, Certainty, Loaded, load};
 
 const MAPPING: &str = include_str!("../../../mappings/directory/directory.yaml");
 
@@ -149,4 +149,36 @@ fn what_was_not_sent_is_sent_again_without_a_look() {
         ["GET /users/7", "PATCH /users/7", "GET /users/7", "PATCH /users/7", "GET /users/7"]
     );
     assert_eq!(said.status, 200);
+}
+
+#[test]
+fn a_group_in_doubt_rests_although_the_app_keeps_logins_unique() {
+    let find = "GET /groups?name=Approvers&limit=100&offset=0";
+    let (said, calls) = play(
+        [nobody(), Reply::Silent, nobody()],
+        "POST /Groups",
+        json!({ "displayName": "Approvers" }),
+    );
+    assert_eq!(
+        calls,
+        [find, "POST /groups", find],
+        "not sent again before the settle time is over"
+    );
+    assert!(matches!(said.certainty, Certainty::Pending(_)), "{said:?}");
+}
+
+#[test]
+fn a_write_that_worked_is_not_withdrawn_because_the_look_at_it_met_401() {
+    let (said, calls) = play(
+        [
+            Reply::Says(200, json!({ "id": 7, "login": "iris", "active": true })),
+            Reply::Says(200, json!({})),
+            Reply::Says(401, json!({})),
+        ],
+        "PATCH /Users/7",
+        json!({ "Operations": [{ "op": "replace", "path": "title", "value": "Chief" }] }),
+    );
+    assert_eq!(calls, ["GET /users/7", "PATCH /users/7", "GET /users/7"]);
+    assert_eq!(said.status, 200, "'nothing was changed' would not be true: {said:?}");
+    assert!(matches!(said.certainty, Certainty::Pending(_)), "{said:?}");
 }

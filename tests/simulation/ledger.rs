@@ -1,0 +1,143 @@
+//! What clients asked for and what they were told: registers, each with the values it may hold.
+//!
+//! A register is one attribute of one person or group. Only what follows for certain is
+//! claimed: of writes that overlap, or whose outcome nobody knows, any may be the last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use scim_bridge::sync::ChangeId;
+
+/// What the client knows of one of its writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Under way, or nobody knows.
+    Info,
+    /// The app holds it.
+    Ok,
+    /// Accepted; the change says what became of it.
+    Pending(ChangeId),
+    /// Refused.
+    Fail,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    write: usize,
+    invoked: u64,
+    completed: Option<u64>,
+    verdict: Verdict,
+    value: String,
+}
+
+/// A register: who, and which attribute.
+pub type Slot = (String, String);
+
+/// All registers of a world.
+#[derive(Default)]
+pub struct Ledger(Mutex<Registers>);
+
+#[derive(Default)]
+struct Registers {
+    entries: BTreeMap<Slot, Vec<Entry>>,
+    writes: usize,
+}
+
+impl Ledger {
+    fn registers(&self) -> MutexGuard<'_, Registers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A client begins a write of these values. Gives its number.
+    pub fn invoke(&self, at: u64, sets: &[(Slot, String)]) -> usize {
+        let mut registers = self.registers();
+        registers.writes += 1;
+        let write = registers.writes;
+        for (slot, value) in sets {
+            registers.entries.entry(slot.clone()).or_default().push(Entry {
+                write,
+                invoked: at,
+                completed: None,
+                verdict: Verdict::Info,
+                value: value.clone(),
+            });
+        }
+        write
+    }
+
+    /// The client hears of it.
+    pub fn complete(&self, write: usize, at: u64, verdict: Verdict) {
+        for entries in self.registers().entries.values_mut() {
+            for entry in entries.iter_mut().filter(|entry| entry.write == write) {
+                entry.completed = (verdict != Verdict::Info).then_some(at);
+                entry.verdict = verdict;
+            }
+        }
+    }
+
+    /// The changes that were only accepted.
+    pub fn pending(&self) -> BTreeSet<ChangeId> {
+        let registers = self.registers();
+        let entries = registers.entries.values().flatten();
+        entries
+            .filter_map(|entry| match entry.verdict {
+                Verdict::Pending(change) => Some(change),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// An accepted change ended otherwise.
+    pub fn refused_late(&self, change: ChangeId) {
+        for entry in self.registers().entries.values_mut().flatten() {
+            if entry.verdict == Verdict::Pending(change) {
+                // Whatever it did before it was refused may stand.
+                entry.verdict = Verdict::Info;
+            }
+        }
+    }
+
+    /// The values that the register may hold when all is done. `None` among them: none was
+    /// written for certain. `partly`: a refused write may have been carried out in part.
+    pub fn possible(&self, slot: &Slot, partly: bool) -> BTreeSet<Option<String>> {
+        let registers = self.registers();
+        let Some(entries) = registers.entries.get(slot) else { return [None].into() };
+        let definite = |e: &&Entry| matches!(e.verdict, Verdict::Ok | Verdict::Pending(_));
+        let latest = entries.iter().filter(definite).map(|e| e.invoked).max();
+        let last = |e: &&Entry| {
+            let refused = e.verdict == Verdict::Fail && !partly;
+            let open = e.verdict == Verdict::Fail || e.verdict == Verdict::Info;
+            let over = match (e.completed, open) {
+                // A refused one may have left something at any time before it was refused.
+                (Some(completed), _) => latest.is_some_and(|latest| latest > completed),
+                (None, _) => false,
+            };
+            !refused && !over
+        };
+        let mut values: BTreeSet<_> =
+            entries.iter().filter(last).map(|e| Some(e.value.clone())).collect();
+        if latest.is_none() {
+            values.insert(None);
+        }
+        values
+    }
+
+    /// All writes of `newer` came after all writes of `older` had been answered.
+    pub fn is_older(&self, slot: &Slot, older: &str, newer: &str) -> bool {
+        let registers = self.registers();
+        let Some(entries) = registers.entries.get(slot) else { return false };
+        let of = |value: &str| entries.iter().filter(|e| e.value == value).collect::<Vec<_>>();
+        let (old, mut new) = (of(older), of(newer));
+        // What was refused gives way to what was there before.
+        new.retain(|e| e.verdict != Verdict::Fail);
+        let Some(end) = old
+            .iter()
+            .map(|e| e.completed.unwrap_or(u64::MAX))
+            .max()
+            .filter(|_| old.iter().all(|e| e.verdict != Verdict::Info))
+        else {
+            return false;
+        };
+        new.iter().map(|e| e.invoked).min().is_some_and(|begin| begin > end)
+    }
+}

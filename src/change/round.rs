@@ -191,7 +191,7 @@ impl Round {
                 Done::NotYet => (At::Following(facts), Command::Follow),
                 Done::Yes => self.decided(&facts, decision),
             },
-            (At::Recording { .. } | At::Following(_), Event::IdTaken) => {
+            (At::Intending(_) | At::Recording { .. } | At::Following(_), Event::IdTaken) => {
                 Self::over(RoundEnd::Parked)
             }
             (At::Following(facts), Event::Followed(seen)) => {

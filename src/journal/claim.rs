@@ -275,6 +275,17 @@ pub(super) fn open_changes(
     Ok(changes)
 }
 
+/// Whether a writing call of the change left, or may have left.
+pub(super) fn was_sent(conn: &Connection, change: ChangeId) -> Result<bool, JournalError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT 1 FROM steps WHERE in_doubt_rule IS NOT NULL AND state <> 'not_sent' AND id IN
+               (SELECT id FROM steps WHERE change = ?1
+                UNION SELECT step FROM step_changes WHERE change = ?1)",
+        )?
+        .exists([change.0])?)
+}
+
 /// What the steps of a change saved, also those it shared with another change.
 fn saved(conn: &Connection, change: ChangeId) -> Result<Value, JournalError> {
     let mut rows = conn.prepare_cached(

@@ -1,7 +1,7 @@
 //! Links between SCIM ids and the app's ids, and who waits for one.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::lanes::{self, Of};
 use super::sql::{AsJson, Time, Word, resource_at, word_at};
@@ -98,6 +98,11 @@ pub(super) fn put(
         .execute(params![of.id.0, of.app, Word(of.kind), AsJson(&link.app_id), link.app_key,])?;
     wake_groups(tx, of.id, now)?;
     Ok(None)
+}
+
+/// Whether the app's record of a resource is known.
+pub(super) fn is_linked(conn: &Connection, id: &ResourceId) -> Result<bool, JournalError> {
+    Ok(conn.prepare_cached("SELECT 1 FROM links WHERE resource_id = ?1")?.exists([&id.0])?)
 }
 
 pub(super) fn remove(tx: &Tx<'_>, id: &ResourceId) -> Result<(), JournalError> {

@@ -61,7 +61,8 @@ impl Journal {
     /// [`JournalError`]; `Refused` if the change has ended.
     pub async fn withdraw(&self, withdrawal: Withdrawal) -> Result<Withdrawn, JournalError> {
         self.write("discarding a change", move |tx| {
-            let Withdrawal { change, version, desired, keys, remove_resource, now } = &withdrawal;
+            let Withdrawal { change, version, desired, keys, remove_resource, only_unsent, now } =
+                &withdrawal;
             let state = change_state(tx.conn, *change)?;
             let id = owner(tx.conn, *change)?;
             let at: i64 = tx
@@ -75,6 +76,9 @@ impl Journal {
                 .conn
                 .prepare_cached("SELECT 1 FROM lanes WHERE resource_id = ?1 AND state = 'busy'")?
                 .exists([&id.0])?;
+            if *only_unsent && claim::was_sent(tx.conn, *change)? {
+                return Ok(Withdrawn::Sent);
+            }
             if busy {
                 return Ok(Withdrawn::Busy);
             }

@@ -77,8 +77,20 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
         Doubts::KeptOf(steps) => close_doubts(tx, &s.resource, steps, s.now)?,
     }
     if s.remove_resource {
-        remove(tx, &s.resource, s.now)?;
-        return Ok(Settled::default());
+        if !links::is_linked(tx.conn, &s.resource)? {
+            remove(tx, &s.resource, s.now)?;
+            return Ok(Settled::default());
+        }
+        // A call made the account before another one was refused: it is there, so it is known, as
+        // one that was only ever seen in the app.
+        tx.conn
+            .prepare_cached("UPDATE resources SET written = 0 WHERE id = ?1")?
+            .execute([&s.resource.0])?;
+    }
+    for (change, end) in &s.ends {
+        if matches!(end, End::Rejected { late: false, .. }) {
+            edges::take_back(tx.conn, &s.resource, *change)?;
+        }
     }
     if let Some(actual) = &s.actual {
         resources::put_actual(tx.conn, &s.resource, actual, s.now)?;

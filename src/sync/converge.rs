@@ -14,6 +14,7 @@ use super::calls::{
 use super::clock::later;
 use super::engine::Engine;
 use super::exchange::{Cause, outcome_words};
+use super::rest::rest_of;
 use super::round::{ROUND_LIMIT, Round, RoundEnd, held};
 use crate::app::{Exchange, Phase};
 use crate::change::{
@@ -37,6 +38,8 @@ pub(super) struct Walk {
     pub(super) words: String,
     /// The session of the last answer; 0 without one.
     pub(super) session: u64,
+    /// A create is in doubt, and what it made is not linked yet.
+    doubted: bool,
 }
 
 /// The call that is due.
@@ -84,7 +87,7 @@ impl Engine {
         plan: Converge,
     ) -> Result<RoundEnd, JournalError> {
         let mut rules = change::Round::default();
-        let mut walk = Walk::new(plan);
+        let mut walk = Walk::new(plan, rest_of(round).is_some());
         let mut event = Event::Begins;
         loop {
             let command = match rules.on(event) {
@@ -180,6 +183,16 @@ impl Engine {
 
     async fn keep_intent(&self, round: &Round<'_>, walk: &mut Walk) -> Result<Event, JournalError> {
         let Some(due) = &walk.due else { return Ok(Event::IntentKept) };
+        let found = walk.plan.id().filter(|_| walk.doubted && round.work.resource.link.is_none());
+        if let Some(found) = found {
+            // What a lost create made is ours, whatever becomes of the rest.
+            let (id, link) = (&round.work.resource.id, link_to(found));
+            walk.doubted = false;
+            if let Some(other) = self.journal.relink(id, link, self.clock.now()).await? {
+                walk.words = format!("the account found belongs to {other} already");
+                return Ok(Event::IdTaken);
+            }
+        }
         if let Use::Step(change) = due.used {
             let intent = step_intent(round, change, &due.request, self.clock.now());
             walk.step = Some(self.journal.begin_step(intent).await?);
@@ -346,7 +359,7 @@ impl Engine {
 }
 
 impl Walk {
-    fn new(plan: Converge) -> Self {
+    fn new(plan: Converge, doubted: bool) -> Self {
         Self {
             plan,
             reached: None,
@@ -356,6 +369,7 @@ impl Walk {
             came: None,
             words: String::new(),
             session: 0,
+            doubted,
         }
     }
 

@@ -169,13 +169,14 @@ async fn discard_one(
             desired: remains.desired,
             keys: remains.keys,
             remove_resource: removed,
+            only_unsent: false,
             now,
         };
         match journal.withdraw(withdrawal).await {
             Ok(Withdrawn::Done) => {
                 return Ok(json!({ "change": id, "app": row.app, "removed_resource": removed }));
             }
-            Ok(Withdrawn::Stale) => {}
+            Ok(Withdrawn::Stale | Withdrawn::Sent) => {}
             Ok(Withdrawn::Busy) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(CommandError::finding(&format!("change {id}: {error}"))),
         }

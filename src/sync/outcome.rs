@@ -60,12 +60,16 @@ impl Engine {
                     self.mark_answered(client, change, told).await;
                     Ok(Certainty::Pending(change))
                 }
-                // The repeat has the same fingerprint and joins the change that goes on.
-                Late::Retry => Err(ScimError::new(
-                    429,
-                    format!("{} has not finished this yet; it goes on.", app.name()),
-                )
-                .retry_after(ASK_AGAIN)),
+                Late::Retry => {
+                    let goes_on = !self.take_unsent_back(app, change).await;
+                    let words = match goes_on {
+                        // The repeat has the same fingerprint and joins the change that goes on.
+                        true => "has not finished this yet; it goes on.",
+                        false => "could not be asked in time; nothing was sent. Ask again.",
+                    };
+                    let detail = format!("{} {words}", app.name());
+                    Err(ScimError::new(429, detail).retry_after(ASK_AGAIN))
+                }
             },
         }
     }

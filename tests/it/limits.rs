@@ -7,7 +7,7 @@ use standin::{Fault, When};
 use super::support::World;
 use super::support::http::guarded;
 use super::support::people::{group, members_of, patch, patch_active, user};
-use super::support::text::{impatient, with_key};
+use super::support::text::{impatient, replaced, with_key};
 use super::support::world::id_of;
 
 const ADA: &str = "ada@corp.example";
@@ -162,4 +162,64 @@ async fn a_lost_update_that_lands_late_does_not_keep_a_leaver_active() {
     // What the lost call does when it lands after all.
     world.seed("users", json!({ "id": record["id"], "active": true }));
     world.app_becomes(|world| world.record("users", "login", ADA)["active"] == false).await;
+}
+
+#[tokio::test]
+async fn what_was_not_sent_in_time_is_taken_back_where_the_mapping_is_strict() {
+    let strict = |text: &str| with_key(&impatient(text), "sync", "late", "retry");
+    let mut world = World::with("directory", strict).await;
+    let ada = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+    let eve = format!("/Users/{}", world.create(&user("eve@corp.example", "Eve", "Leaver")).await);
+    world.stop_app().await;
+    let bob = world.post("/Users", &user(BOB, "Bob", "Later")).await;
+    bob.expect_error(429);
+    let seconds = bob.header("retry-after").and_then(|after| after.parse::<u32>().ok());
+    assert!(seconds.is_some(), "whole seconds: {bob:?}");
+    world.echo_put(&ada, json!({ "title": "Countess" })).await.expect_error(429);
+    assert!(world.get(&ada).await.expect(200).get("title").is_none(), "nothing is promised");
+    // Access that must end is not taken back.
+    world.patch(&eve, &patch_active(false)).await.expect_error(429);
+    world.start_app().await;
+    let left =
+        |world: &World| world.record("users", "login", "eve@corp.example")["active"] == false;
+    world.app_becomes(left).await;
+    world.settled().await;
+    assert!(world.named(BOB).await.is_empty(), "nobody asked for him again");
+    assert!(world.record("users", "login", ADA).get("title").is_none_or(Value::is_null));
+    world.create(&user(BOB, "Bob", "Later")).await;
+    world.echo_put(&ada, json!({ "title": "Countess" })).await.expect(200);
+    assert_eq!(world.record("users", "login", ADA)["title"], "Countess");
+}
+
+#[tokio::test]
+async fn an_account_that_was_made_before_the_refusal_is_known() {
+    let two_calls = |text: &str| {
+        replaced(text, "create:     [ user_add ]", "create:     [ user_add, user_enable ]")
+    };
+    let world = World::with("directory", two_calls).await;
+    world.app().order(When::Call("PATCH".into(), "/users".into()), refusal(400));
+    world.post("/Users", &user(ADA, "Ada", "Byron")).await.expect_error(400);
+    assert_eq!(world.records("users").len(), 1, "the first of the two calls worked");
+    let found = world.named(ADA).await;
+    assert_eq!(found.len(), 1, "the account is there, so it is found");
+    let path = format!("/Users/{}", id_of(&found[0]));
+    world.put(&path, &user(ADA, "Ada", "Lovelace")).await.expect(200);
+    assert_eq!(world.records("users").len(), 1, "no second account");
+}
+
+#[tokio::test]
+async fn a_refused_change_of_a_group_takes_its_members_back() {
+    let world = World::of("directory").await;
+    let ada = world.create(&user(ADA, "Ada", "Byron")).await;
+    let made = world.post("/Groups", &group("Approvers", &[])).await.expect(201);
+    let path = format!("/Groups/{}", id_of(&made));
+    let mut both = group("Deciders", &[&ada]);
+    both["id"] = made["id"].clone();
+    world.app().order(When::Call("PATCH".into(), "/groups".into()), refusal(400));
+    world.put(&path, &both).await.expect_error(400);
+    let shown = world.get(&path).await.expect(200);
+    assert_eq!(shown["displayName"], "Approvers");
+    assert!(shown["members"].as_array().is_none_or(Vec::is_empty), "{shown}");
+    world.settled().await;
+    assert_eq!(world.record("groups", "name", "Approvers")["members"], json!([]));
 }

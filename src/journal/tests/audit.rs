@@ -101,6 +101,7 @@ async fn filled() -> Disk {
         desired: DesiredNow::Keep,
         keys: None,
         remove_resource: false,
+        only_unsent: false,
         now: at(62),
     };
     assert_eq!(journal.withdraw(withdrawal).await.unwrap(), Withdrawn::Done);
@@ -163,7 +164,7 @@ async fn an_altered_column_is_found_and_its_row_named() {
         ("changes", "seq", 1, "change 1 ", &["warning", "reason"]),
         ("changes", "seq", 2, "change 2 ", &["error", "internal"]),
         ("steps", "id", 2, "call 2 of change 1 ", &["call", "method", "target", "words"]),
-        ("steps", "id", 2, "call 2 of change 1 ", &["class", "in_doubt_rule", "outcome"]),
+        ("steps", "id", 2, "call 2 of change 1 ", &["class", "outcome"]),
         ("steps", "id", 1, "call 1 of change 1 ", &["target", "resource_id", "words"]),
         ("steps", "id", 3, "call 3 of change 3 ", &["words", "target"]),
         ("tokens", "rowid", 1, "token t1 ", &["label", "app", "kind", "replaced_by"]),

@@ -500,6 +500,7 @@ async fn a_parked_change_gives_way_to_a_person_or_a_newer_one() {
             desired: DesiredNow::Put(json!({"userName": "ann"})),
             keys: None,
             remove_resource: false,
+            only_unsent: false,
             now: at(111),
         };
         assert_eq!(journal.withdraw(withdrawal(2)).await.unwrap(), Withdrawn::Stale);

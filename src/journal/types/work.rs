@@ -419,6 +419,8 @@ pub struct Withdrawal {
     pub keys: Option<ResourceKeys>,
     /// It was to be made by this change, and nothing of it remains.
     pub remove_resource: bool,
+    /// Only if no call of it may have reached the app.
+    pub only_unsent: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -426,6 +428,8 @@ pub struct Withdrawal {
 /// What giving a change up came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Withdrawn {
+    /// A call of it may have reached the app, and it was to end only if none had.
+    Sent,
     /// It has ended.
     Done,
     /// Nothing was done: the resource changed since it was read.

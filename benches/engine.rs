@@ -61,6 +61,7 @@ fn journal(folder: &TempDir) -> Journal {
         path: folder.path().join("bridge.db"),
         keys: Keys::from_bytes(&[7; 32]).unwrap(),
         allow_network_filesystem: true,
+        restored: false,
         now: Timestamp::UNIX_EPOCH,
     };
     Journal::open(open).unwrap().0

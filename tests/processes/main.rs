@@ -181,7 +181,7 @@ fn tell(sum: &Tally, rounds: u64, seed: u64, began: Instant) -> ExitCode {
         "kills_at_random": sum.random, "points": CRASH_POINTS.len(),
         "points_reached": CRASH_POINTS.len() - unreached.len(), "by_point": sum.at_points,
         "acknowledged": sum.acknowledged, "answers_lost": sum.lost_answers,
-        "repeated": sum.repeated, "restarts": sum.restarts, "changes": sum.changes,
+        "repeated": sum.repeated, "conflicts": sum.conflicts, "restarts": sum.restarts, "changes": sum.changes,
         "audits": sum.audits, "parked": sum.parked, "controls": sum.planted, "controls_caught": sum.caught,
     });
     counts.iter().for_each(|(what, count)| figures[*what] = Value::from(*count));

@@ -44,6 +44,8 @@ pub struct Tally {
     pub acknowledged: u64,
     pub lost_answers: u64,
     pub repeated: u64,
+    /// A create that was repeated because its answer was lost, and was told 409: it is there.
+    pub conflicts: u64,
     pub at_points: BTreeMap<&'static str, u64>,
     pub random: u64,
     pub missed: BTreeMap<&'static str, u64>,
@@ -73,6 +75,7 @@ impl Tally {
         self.acknowledged += other.acknowledged;
         self.lost_answers += other.lost_answers;
         self.repeated += other.repeated;
+        self.conflicts += other.conflicts;
         self.random += other.random;
         self.looks += other.looks;
         self.audits += other.audits;
@@ -708,6 +711,7 @@ async fn carry(
                 Some(id) => {
                     person.id = Some(id.to_owned());
                     person.done(op);
+                    tally.conflicts += 1;
                 }
                 None => tally.wrongs.push(Wrong::Untrue(format!("{}: {answer:?}", person.name))),
             }

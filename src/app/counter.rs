@@ -15,6 +15,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::observe::{crash_halfway, crash_point};
+
 /// The number of bytes accepted since the connection was opened.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Written(Arc<AtomicU64>);
@@ -41,6 +43,8 @@ impl<S> Counted<S> {
         if let Poll::Ready(Ok(count)) = &result {
             // A usize has at most 64 bits.
             self.written.0.fetch_add(*count as u64, Ordering::AcqRel);
+            // A call is small: it leaves whole, or not at all.
+            crash_point("call-sent");
         }
         result
     }
@@ -62,6 +66,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        crash_halfway("call-half-sent", buf.len(), |half| {
+            let _ = Pin::new(&mut self.stream).poll_write(cx, &buf[..half]);
+        });
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.note(result)
     }
@@ -71,6 +78,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        crash_halfway("call-half-sent", bufs.iter().map(|part| part.len()).sum(), |half| {
+            let whole: Vec<u8> = bufs.iter().flat_map(|part| part.iter().copied()).collect();
+            let _ = Pin::new(&mut self.stream).poll_write(cx, &whole[..half]);
+        });
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.note(result)
     }

@@ -23,6 +23,7 @@ use super::{
     target::Target,
 };
 use crate::mapping::{Answer, Body, HeaderText, LoggedIn, PlannedRequest, Session, StepClass};
+use crate::observe::crash_point;
 
 /// The client of one app; clones share its connections and limits.
 #[derive(Clone)]
@@ -361,10 +362,12 @@ impl Client {
                 Outcome::Answered(answer) => return Exchange::Answered(answer),
             }
         }
+        crash_point("call-before-connect");
         let stream = match connector.open(until).await {
             Ok(stream) => stream,
             Err(not_sent) => return Exchange::NotSent(not_sent),
         };
+        crash_point("call-after-connect");
         let channel = match Channel::new(stream).await {
             Ok(channel) => channel,
             Err(why) => {
@@ -443,7 +446,9 @@ impl Client {
     ) -> Result<(Parts, Gathered), Broken> {
         let (head, mut body) = channel.send(message.request()).await?.into_parts();
         *status = Some(head.status.as_u16());
+        crash_point("call-head-received");
         let gathered = channel.gather(&mut body, self.max_answer).await?;
+        crash_point("call-answered");
         Ok((head, gathered))
     }
 

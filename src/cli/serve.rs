@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 use super::options::{BaseUrlArguments, JournalArguments, LogChoice};
 use super::{CliError, control, runtime};
 use crate::journal::{Gauge, Journal, KeySource, Keys, Open, Reserve, Room};
-use crate::observe::{Feed, Metrics, init_log};
+use crate::observe::{Feed, Metrics, crash_point, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
     Bridge, BridgeConfig, Clock, Environment, Ids, LoadError, Loaded, Retention, Sources,
@@ -295,6 +295,7 @@ impl Service {
     pub async fn stop(self) {
         let Self { bridge, server, .. } = self;
         server.shutdown().await;
+        crash_point("shutdown-begun");
         bridge.shutdown().await;
     }
 }

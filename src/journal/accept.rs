@@ -15,6 +15,7 @@ use super::types::{
 use super::writer::Tx;
 use super::{Journal, edges, epoch, next_modified, whole_millis};
 use crate::change::{ChangeId, ResourceId, Verb, Woken};
+use crate::observe::crash_point;
 
 impl Journal {
     /// Puts a change on disk: the resource, the change itself, its memberships, its sealed
@@ -24,7 +25,9 @@ impl Journal {
     /// [`JournalError`]: nothing may be acknowledged.
     pub async fn accept(&self, accept: Accept) -> Result<Accepted, JournalError> {
         self.with_room()?;
-        self.write("accepting a change", move |tx| run(tx, &accept)).await
+        let accepted = self.write("accepting a change", move |tx| run(tx, &accept)).await;
+        crash_point("accept-after-commit");
+        accepted
     }
 }
 
@@ -72,6 +75,7 @@ fn run(tx: &Tx<'_>, accept: &Accept) -> Result<Accepted, JournalError> {
         return Ok(Accepted::NoSuchMember { id });
     }
     let committed = write(tx, accept, head.as_ref())?;
+    crash_point("accept-before-commit");
     Ok(Accepted::New(committed))
 }
 

@@ -20,6 +20,7 @@ use super::mark::{self, Mark};
 use super::migrate;
 use super::types::JournalError;
 use super::{Backend, Journal};
+use crate::observe::crash_point;
 
 /// What a copy is: told by itself, and by the file beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,8 +98,12 @@ fn back_up(
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(refused(&told, &e)),
             _ => {}
         }
+        crash_point("backup-before-rename");
         std::fs::rename(&partial, to)
-            .and_then(|()| std::fs::rename(&told_partial, &told))
+            .and_then(|()| {
+                crash_point("backup-between-renames");
+                std::fs::rename(&told_partial, &told)
+            })
             .and_then(|()| sync_directory(to))
             .map_err(|e| refused(to, &e))?;
         Ok(manifest)
@@ -204,6 +209,7 @@ pub(super) fn hash(file: &Path) -> std::io::Result<(u64, String)> {
 pub(super) fn copy(from: &Connection, to: &Path) -> Result<(), JournalError> {
     let partial = beside(to, ".partial");
     let copied = write_copy(from, &partial, None).and_then(|()| {
+        crash_point("backup-before-rename");
         std::fs::rename(&partial, to).and_then(|()| sync_directory(to)).map_err(|e| refused(to, &e))
     });
     if copied.is_err() {
@@ -222,6 +228,7 @@ fn write_copy(
     let mut copy = Connection::open(partial)?;
     // In one go: a copy in slices begins again whenever the writer commits.
     Backup::new(from, &mut copy)?.run_to_completion(i32::MAX, Duration::from_millis(50), None)?;
+    crash_point("backup-copied");
     // One file, without a log beside it.
     copy.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
     if let Some(now) = stamp {

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::backup;
 use super::lock::beside;
 use super::open::OpenError;
+use crate::observe::crash_point;
 
 /// "ScBr": marks the file as a journal of this program.
 pub(super) const APPLICATION_ID: i64 = 0x5363_4272;
@@ -77,7 +78,11 @@ fn step(conn: &Connection, to: i64, sql: &str) -> rusqlite::Result<()> {
         .execute_batch(sql)
         .and_then(|()| conn.pragma_update(None, "application_id", APPLICATION_ID))
         .and_then(|()| conn.pragma_update(None, "user_version", to))
-        .and_then(|()| conn.execute_batch("COMMIT"));
+        .and_then(|()| {
+            crash_point("migration-before-commit");
+            conn.execute_batch("COMMIT")
+        });
+    crash_point("migration-after-commit");
     if done.is_err() && !conn.is_autocommit() {
         // The first error is the one to tell.
         let _ = conn.execute_batch("ROLLBACK");

@@ -26,6 +26,7 @@ use super::{
     Backend, Inner, Journal, Shared, Threads, WRITE_QUEUE, backup, epoch, fs_kind, migrate,
 };
 use crate::change::{ChangeEvent, ChangeId, ChangeState};
+use crate::observe::crash_point;
 
 /// Below this, two connections can damage a file in WAL mode (fixed in 3.51.3).
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -475,7 +476,9 @@ pub(super) fn recover(
         "UPDATE lanes SET state = 'ready', due_at = ?1, woken = 0 WHERE state = 'busy'",
         [Time(now)],
     )?;
+    crash_point("recovery-before-commit");
     tx.commit()?;
+    crash_point("recovery-after-commit");
     Ok(Recovery {
         boot,
         clean,

@@ -14,6 +14,7 @@ use super::types::{
 use super::writer::Tx;
 use super::{Journal, away, edges, former, links, members, next_modified, resources};
 use crate::change::{ChangeEvent, ChangeId, ResourceId, StepId, Woken};
+use crate::observe::crash_point;
 
 impl Journal {
     /// Records what a round of work came to, and lets the lane go.
@@ -22,7 +23,14 @@ impl Journal {
     /// [`JournalError`]; `Refused` if the resource is not there, a change has ended already, or a
     /// resource is to be removed that still has open changes.
     pub async fn settle(&self, settlement: Settlement) -> Result<Settled, JournalError> {
-        self.write("settling", move |tx| run(tx, &settlement)).await
+        let work = move |tx: &Tx<'_>| {
+            let settled = run(tx, &settlement)?;
+            crash_point("settle-before-commit");
+            Ok(settled)
+        };
+        let settled = self.write("settling", work).await;
+        crash_point("settle-after-commit");
+        settled
     }
 
     /// What an account was, oldest first.

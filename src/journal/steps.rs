@@ -16,6 +16,7 @@ use super::{Journal, former, links};
 use crate::change::{
     AnswerClass, ChangeEvent, ChangeId, ChangeState, ResourceId, StepClass, StepId,
 };
+use crate::observe::crash_point;
 
 impl Journal {
     /// Puts the intent of a call on disk; not a byte of it may leave before this returns. Its
@@ -25,7 +26,14 @@ impl Journal {
     /// [`JournalError`]: nothing may be sent. `Refused` if a change has ended or is parked.
     pub async fn begin_step(&self, intent: StepIntent) -> Result<StepId, JournalError> {
         self.with_room()?;
-        self.write("recording the intent of a call", move |tx| begin(tx, &intent)).await
+        let work = move |tx: &Tx<'_>| {
+            let step = begin(tx, &intent)?;
+            crash_point("intent-before-commit");
+            Ok(step)
+        };
+        let step = self.write("recording the intent of a call", work).await;
+        crash_point("intent-after-commit");
+        step
     }
 
     /// Records how a call ended, with the link that it gave.
@@ -58,9 +66,12 @@ impl Journal {
             tx.tell(end.now, What::CallEnded, &About::Call(change, step))?;
             move_changes(tx.conn, step, &resource)?;
             let replaced_by = end.replaces.then_some(change);
-            record_link(tx, &resource, end.link.as_ref(), replaced_by, end.now)
+            let ended = record_link(tx, &resource, end.link.as_ref(), replaced_by, end.now);
+            crash_point("outcome-before-commit");
+            ended
         });
         let ended = ended.await;
+        crash_point("outcome-after-commit");
         if ended == Err(JournalError::Full) {
             // When there is room again, nobody knows any more: it is in doubt then.
             self.inner.shared.disk.unwritten(step);

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::audit::Chain;
 use super::types::{Event, JournalError};
 use super::{Shared, disk};
+use crate::observe::crash_point;
 
 /// The most transactions that share one commit.
 pub(super) const BATCH: usize = 128;
@@ -224,11 +225,13 @@ impl Writer {
                 jobs.push(job);
             }
         }
+        crash_point("batch-before-commit");
         exec("COMMIT").map_err(|error| match JournalError::from(error) {
             // A full disk is found before the commit record is whole: surely not written.
             JournalError::Full => JournalError::Full,
             other => JournalError::Unknown(format!("commit: {other}")),
         })?;
+        crash_point("batch-after-commit");
         // What went into a file that was taken away would be acknowledged and gone.
         if let Err(taken) = self.shared.disk.in_place() {
             self.shared.disk.rescue(&self.conn);
@@ -241,8 +244,10 @@ impl Writer {
     fn finish(&self) -> Result<(), JournalError> {
         self.shared.healthy()?;
         self.conn.execute("UPDATE meta SET value = '1' WHERE key = 'clean'", [])?;
+        crash_point("checkpoint-before");
         let busy: i64 =
             self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        crash_point("checkpoint-after");
         if busy != 0 {
             // Nothing is lost: the log stays beside the file and is read at the next opening.
             tracing::warn!("the journal's log could not be folded into the file: it is in use");

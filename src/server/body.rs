@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::Limits;
+use crate::observe::crash_point;
 use crate::scim::{self, ScimError};
 
 /// How soon a body may be sent again when all memory for bodies is taken.
@@ -64,7 +65,9 @@ where
     let (bytes, share) = timeout(limits.body_timeout, reading)
         .await
         .map_err(|_| ScimError::new(408, "The body of the request took too long to arrive."))??;
+    crash_point("request-before-parse");
     let value = scim::parse_body(&bytes)?;
+    crash_point("request-after-parse");
     Ok(Taken { value, share })
 }
 

@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::conversation::{Begun, Conversation};
 use super::smuggle::{self, Framing, Refusal, is_token_byte};
+use crate::observe::crash_halfway;
 
 /// How long a connection may stay open between two requests. Longer than the pause between
 /// Okta's calls for one user, so that a reused connection is rarely closed under a POST.
@@ -300,6 +301,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        crash_halfway("answer-half-sent", bytes.len(), |half| {
+            let _ = Pin::new(&mut this.inner).poll_write(cx, &bytes[..half]);
+        });
         let written = Pin::new(&mut this.inner).poll_write(cx, bytes);
         this.watch_stall(cx, written)
     }
@@ -310,6 +314,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        crash_halfway("answer-half-sent", parts.iter().map(|part| part.len()).sum(), |half| {
+            let whole: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+            let _ = Pin::new(&mut this.inner).poll_write(cx, &whole[..half]);
+        });
         let written = Pin::new(&mut this.inner).poll_write_vectored(cx, parts);
         this.watch_stall(cx, written)
     }

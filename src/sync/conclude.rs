@@ -22,7 +22,7 @@ use crate::journal::{
     StepRow, StepState, Wait,
 };
 use crate::mapping::{Applied, Classified, Missing, Reached, Side};
-use crate::observe::alarm;
+use crate::observe::{alarm, crash_point};
 use crate::scim::{ScimError, ScimType};
 
 /// Who is listed and not readable yet is read again after that time.
@@ -482,7 +482,8 @@ impl Engine {
         until: jiff::Timestamp,
         words: String,
     ) -> Result<(), JournalError> {
-        self.journal
+        let kept = self
+            .journal
             .wait(Wait {
                 resource: round.work.resource.id.clone(),
                 changes: round.changes.iter().map(|c| c.change).collect(),
@@ -492,7 +493,11 @@ impl Engine {
                 failure: Self::failure_of(round.app, &round.work.resource.id.0, reason),
                 now: self.clock.now(),
             })
-            .await
+            .await;
+        if reason == WaitReason::Settle {
+            crash_point("doubt-kept");
+        }
+        kept
     }
 
     /// The app refuses the bridge's credential: no change is blamed for it. Clients that are
@@ -570,6 +575,7 @@ impl Engine {
     }
 
     pub(super) fn tell(&self, round: &Round<'_>, ends: Vec<(ChangeId, Ended)>) {
+        crash_point("before-waking");
         let ended = ends.len() as u64;
         let less = |waiting: u64| Some(waiting.saturating_sub(ended));
         let backlog = &round.app.backlog;

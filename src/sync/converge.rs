@@ -22,6 +22,7 @@ use crate::change::{
 };
 use crate::journal::{By, JournalError, Link, ReadStep, StepEnd, StepEnded, StepOutcome};
 use crate::mapping::{Converge, Next, PlannedRequest, Reached, Taken, id_text};
+use crate::observe::crash_point;
 
 /// What is carried out, and where it stands.
 pub(super) struct Walk {
@@ -116,6 +117,9 @@ impl Engine {
     /// Asks the plan until it wants a call.
     async fn ask(&self, round: &Round<'_>, walk: &mut Walk) -> Result<Asked, JournalError> {
         let mapping = &round.app.mapping;
+        if walk.step.is_some() {
+            crash_point("between-steps");
+        }
         if !round.app.is_enabled() {
             return Ok(Asked::End(held(self.clock.now())));
         }
@@ -206,6 +210,9 @@ impl Engine {
             Use::Unlisted => None,
         };
         let cause = Cause { record: &round.work.resource.id.0, change };
+        if matches!(due.used, Use::Read) && !round.work.open_steps.is_empty() {
+            crash_point("doubt-look-up");
+        }
         walk.known_id = walk.plan.id().cloned();
         let exchange = self.exchange(app, request, cause, Instant::now() + ROUND_LIMIT).await;
         let (_, words) = outcome_words(&exchange);

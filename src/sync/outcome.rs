@@ -13,7 +13,7 @@ use super::{Certainty, Hears, Members, Shown, Unheard};
 use crate::change::{ChangeId, Kind, ResourceId};
 use crate::journal::{By, JournalError, Resource};
 use crate::mapping::Late;
-use crate::observe::cut;
+use crate::observe::{crash_point, cut};
 use crate::scim::{ScimError, ScimType};
 
 /// Longest name that is repeated in an answer.
@@ -84,6 +84,7 @@ impl Engine {
                 }
             }
         }
+        crash_point("answer-noted");
     }
 
     /// Notes that a client is told now what it had not heard of yet.

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["sync", "scim", "observe"]),
     ("sync", &["journal", "app", "change", "mapping", "scim", "observe"]),
     ("app", &["mapping", "observe"]),
-    ("journal", &["change"]),
+    ("journal", &["change", "observe"]),
     ("change", &["mapping"]),
     ("mapping", &["scim"]),
     ("scim", &[]),

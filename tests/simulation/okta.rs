@@ -163,7 +163,7 @@ impl Okta {
             Job::PutGroup(g) => self.put_group(*g, rng).await,
             Job::Rename(g) => self.rename(*g, rng).await,
             Job::Drop(g) => self.drop_group(*g, rng).await,
-            Job::Double(p) => self.double(*p, rng).await,
+            Job::Double(p) => Box::pin(self.double(*p, rng)).await,
             Job::Flap(p) => {
                 self.unassign(*p, false, rng).await;
                 self.assign(*p, rng).await;

@@ -193,7 +193,7 @@ async fn within(mut setup: Setup) -> Report {
         clients.spawn(async move {
             for (pause, job, alone) in jobs {
                 sleep(pause).await;
-                okta.work(&job, alone, rng.fork()).await;
+                Box::pin(okta.work(&job, alone, rng.fork())).await;
             }
         });
     } else {
@@ -201,7 +201,7 @@ async fn within(mut setup: Setup) -> Report {
             let (okta, rng) = (okta.clone(), rng.fork());
             clients.spawn(async move {
                 sleep(at).await;
-                okta.work(&job, alone, rng).await;
+                Box::pin(okta.work(&job, alone, rng)).await;
             });
         }
     }

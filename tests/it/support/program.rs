@@ -1,6 +1,7 @@
 //! The built program as a process of its own: commands to their end, servers until killed.
 
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -67,6 +68,11 @@ pub struct Server {
 impl Server {
     /// Starts `serve` with a mapping on a journal, at free ports.
     pub fn serve(mapping: &Path, db: &Path, environment: &[(String, String)]) -> Self {
+        Self::start(Self::serving(mapping, db, environment), &db.with_extension("ready"))
+    }
+
+    /// The command of [`Server::serve`].
+    pub fn serving(mapping: &Path, db: &Path, environment: &[(String, String)]) -> Command {
         let mut command = program();
         command.arg("serve").arg(mapping).arg("--db").arg(db);
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
@@ -74,11 +80,20 @@ impl Server {
         command.arg("--allow-network-filesystem");
         command.envs(environment.iter().map(|(key, value)| (key, value)));
         command.env("RUST_LOG", "scim_bridge=trace");
-        Self::start(command, &db.with_extension("ready"))
+        command
     }
 
     /// Starts a command that serves, and waits until it says so in its ready file.
-    pub fn start(mut command: Command, ready_file: &Path) -> Self {
+    pub fn start(command: Command, ready_file: &Path) -> Self {
+        Self::try_start(command, ready_file)
+            .unwrap_or_else(|said| panic!("it ended before it was ready: {said}"))
+    }
+
+    /// The same; what it wrote, if it ends before it is ready.
+    ///
+    /// # Errors
+    /// Its words.
+    pub fn try_start(mut command: Command, ready_file: &Path) -> Result<Self, String> {
         let _ = std::fs::remove_file(ready_file);
         command.arg("--ready-file").arg(ready_file);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -88,20 +103,19 @@ impl Server {
         let err = child.stderr.take().map(|pipe| keep(pipe, said.clone()));
         let readers = out.into_iter().chain(err).collect();
         let mut server = Self { child, ready: Value::Null, said, readers };
-        server.ready = server.wait_until_ready(ready_file);
-        server
+        server.ready = server.wait_until_ready(ready_file)?;
+        Ok(server)
     }
 
-    fn wait_until_ready(&mut self, file: &Path) -> Value {
+    fn wait_until_ready(&mut self, file: &Path) -> Result<Value, String> {
         // A guard against hanging for ever, not a limit that is tested.
         let give_up = Instant::now() + Duration::from_secs(60);
         while Instant::now() < give_up {
             if let Ok(text) = std::fs::read_to_string(file) {
-                return serde_json::from_str(&text).expect("the ready file is written whole");
+                return Ok(serde_json::from_str(&text).expect("the ready file is written whole"));
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                let said = self.end();
-                panic!("it ended ({status}) before it was ready: {said}");
+                return Err(format!("({status}) {}", self.end()));
             }
             std::thread::yield_now();
         }
@@ -141,6 +155,24 @@ impl Server {
     pub fn ended(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().expect("it ends");
         (status.code(), self.end())
+    }
+
+    /// Waits for its end, which may have to be made; whether it ended itself by SIGABRT, and what
+    /// it wrote.
+    #[allow(dead_code)] // the tests that kill have binaries of their own
+    pub fn aborted(mut self, kill: bool) -> (bool, String) {
+        if kill {
+            // An error means that it has ended already.
+            let _ = self.child.kill();
+        }
+        let status = self.child.wait().expect("it can be waited for");
+        (status.signal() == Some(6), self.end())
+    }
+
+    /// Whether it has ended by itself.
+    #[allow(dead_code)] // the tests that kill have binaries of their own
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// SIGHUP.

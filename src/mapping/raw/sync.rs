@@ -15,7 +15,7 @@ block! {
         /// Example: 20s
         "wait" => wait: Spanned<Duration>,
         /// Not done in time: `accept` (default; 2xx, header `Scim-Bridge-State: pending`) or
-        /// `retry` (429; the repeat joins).
+        /// `retry` (429; what was not sent is taken back, what was goes on and the repeat joins).
         /// Example: retry
         "late" => late: RawLate,
         /// The longest time in which a lost call may still take effect. Default 60s.

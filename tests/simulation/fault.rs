@@ -101,15 +101,12 @@ pub struct Menu {
     pub unique: bool,
     /// The mapping has every update read back.
     pub read_back: bool,
-    /// What the engine is known not to stand yet is left out: ARCHITECTURE.md lists it.
-    pub without_known: bool,
 }
 
 impl Menu {
     /// What may become of a call whose answer says nothing.
     pub fn fate(&self, kind: Kind, rng: &mut Random) -> Fate {
-        let late = kind != Kind::Member || !self.without_known;
-        match rng.below(if late { 3 } else { 2 }) {
+        match rng.below(3) {
             _ if kind == Kind::Read => Fate::Lost,
             0 => Fate::Lost,
             1 => Fate::Done,
@@ -155,7 +152,6 @@ impl Menu {
         ];
         let fates: &[Fate] = match kind {
             Kind::Read => &[Fate::Lost],
-            Kind::Member if self.without_known => &[Fate::Lost, Fate::Done],
             _ => &[Fate::Lost, Fate::Done, Fate::Late(self.latest)],
         };
         for fate in fates.iter().copied() {

@@ -69,21 +69,12 @@ impl State {
                 self.doubtful.push(login);
                 Some(fault)
             }
-            // Known: a create that was found again after a doubt, and whose rest is refused, leaves
-            // an account that nobody knows.
-            (
-                Op::ChangeUser(..),
-                Some(Fault::Refused(_) | Fault::Lie | Fault::Ignored),
-                Some(login),
-            ) if self.menu.without_known && self.doubtful.contains(&login) => None,
             // The mapping has no say in who may join: a refused membership is left out, and told so.
             (op, Some(Fault::Refused(_) | Fault::Lie | Fault::Ignored), _)
                 if makes_membership(op) =>
             {
                 None
             }
-            // Known: a change of a group that is withdrawn for 401 keeps its wishes.
-            (_, Some(Fault::Stranger), _) if self.menu.without_known && of_groups(op) => None,
             (_, fault, _) => fault,
         }
     }
@@ -295,11 +286,9 @@ impl Line {
 
     /// I9: the intent of this very call is in the journal.
     async fn check_intent(&self, journal: &Journal, message: &Outgoing, op: &Op, exchange: u64) {
-        let query =
-            ChangeQuery { state: Some("sending".into()), limit: 200, ..ChangeQuery::default() };
+        // Also under a change that has ended: what a look after a late call puts right.
+        let query = ChangeQuery { limit: 1_000, ..ChangeQuery::default() };
         let Ok(changes) = journal.changes(query).await else { return };
-        // Known: what a look after a late call puts right has no intent of its own.
-        let repairs = changes.is_empty() && matches!(op, Op::ChangeUser(..));
         for row in changes {
             let Ok(Some(detail)) = journal.change(row.change).await else { return };
             let here = |step: &scim_bridge::journal::StepRow| {
@@ -310,22 +299,10 @@ impl Line {
                 return;
             }
         }
-        if self.state().menu.without_known && (repairs || makes_membership(op)) {
-            self.history.count("known: sent without intent", 1);
-            return;
-        }
         self.history.check("I9", false, || format!("#{exchange} {op:?} has no intent on disk"));
     }
 }
 
-fn of_groups(op: &Op) -> bool {
-    let reads = matches!(op, Op::FindGroups(_) | Op::ReadGroup(_) | Op::Members(_));
-    reads
-        || makes_membership(op)
-        || matches!(op, Op::AddGroup(_) | Op::RenameGroup(..) | Op::RemoveGroup(_))
-}
-
-/// Known: memberships that become possible later, or stand on users, are sent without intent.
 fn makes_membership(op: &Op) -> bool {
     match op {
         Op::Join(..) | Op::Leave(..) => true,

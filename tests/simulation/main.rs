@@ -3,8 +3,8 @@
 //!
 //! `cargo test --test simulation` runs seeds, every single fault of small worlds, and the controls
 //! that must be caught. After `--`: `--seed N` shows one world; `--seeds N`, `--from N` run others;
-//! `--systematic` only small worlds, `--pairs N` pairs of faults at most N calls apart; `--known`
-//! has what the engine is known not to stand yet. ARCHITECTURE.md says more.
+//! `--systematic` only small worlds, `--pairs N` pairs of faults at most N calls apart.
+//! ARCHITECTURE.md says more.
 
 #![allow(clippy::unwrap_used)]
 
@@ -43,7 +43,6 @@ struct Asked {
     case: Option<usize>,
     systematic: bool,
     pairs: Option<u64>,
-    known: bool,
 }
 
 impl Asked {
@@ -61,7 +60,6 @@ impl Asked {
             case: value("--case").and_then(|n| usize::try_from(n).ok()),
             systematic: has("--systematic"),
             pairs: value("--pairs"),
-            known: has("--known"),
         }
     }
 }
@@ -123,17 +121,17 @@ fn show(report: &Report) -> ExitCode {
 }
 
 fn seeds(asked: &Asked) -> Sum {
-    let plant = Plant { known: asked.known, ..Plant::default() };
+    let plant = Plant::default();
     let count = asked.seeds.unwrap_or(SEEDS);
     let names: Vec<String> =
         (asked.from..asked.from + count).map(|seed| format!("--seed {seed}")).collect();
     many(&names, |at| live(world_of(asked.from + at as u64, plant)))
 }
 
-fn cases(name: &str, cases: &[Case], known: bool) -> Sum {
+fn cases(name: &str, cases: &[Case]) -> Sum {
     let named = |(at, case): (usize, &Case)| format!("{name} --case {at}: {case:?}");
     let names: Vec<String> = cases.iter().enumerate().map(named).collect();
-    many(&names, |at| systematic::judge(&cases[at], known))
+    many(&names, |at| systematic::judge(&cases[at]))
 }
 
 /// Prints what a part came to; adds it to the figures.
@@ -156,25 +154,25 @@ fn tell(name: &str, sum: &Sum, figures: &mut serde_json::Map<String, serde_json:
 fn main() -> ExitCode {
     let asked = Asked::read();
     if let Some(seed) = asked.seed {
-        return show(&live(world_of(seed, Plant { known: asked.known, ..Plant::default() })));
+        return show(&live(world_of(seed, Plant::default())));
     }
     let list = match asked.pairs {
-        Some(distance) => Some(("--pairs", systematic::pairs(asked.known, distance))),
+        Some(distance) => Some(("--pairs", systematic::pairs(distance))),
         None if asked.systematic || asked.seeds.is_none() => {
-            Some(("--systematic", systematic::singles(asked.known, !asked.systematic)))
+            Some(("--systematic", systematic::singles(!asked.systematic)))
         }
         None => None,
     };
     if let (Some(case), Some((_, list))) = (asked.case, &list) {
         return match list.get(case) {
-            Some(case) => show(&systematic::judge(case, asked.known)),
+            Some(case) => show(&systematic::judge(case)),
             None => ExitCode::FAILURE,
         };
     }
     let mut figures = serde_json::Map::new();
     let mut failed = 0;
     if let Some((name, list)) = &list {
-        let sum = cases(name, list, asked.known);
+        let sum = cases(name, list);
         tell(name.trim_start_matches('-'), &sum, &mut figures);
         failed += sum.failed.len();
     }

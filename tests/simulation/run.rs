@@ -59,8 +59,6 @@ pub struct Report {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Plant {
     pub no_settle: bool,
-    /// The worlds have what the engine is known not to stand yet.
-    pub known: bool,
     pub lies: Lies,
     pub lie: Lie,
 }
@@ -124,7 +122,6 @@ pub fn world_of(seed: u64, plant: Plant) -> Setup {
         latest: SETTLE - Duration::from_secs(habits.search_lag + 1),
         unique: shape.is_unique(),
         read_back: shape == Shape::Patched,
-        without_known: !plant.known,
     };
     let percent = *rng.pick(&[0, 3, 8, 15, 25]);
     let mut kills = Vec::new();

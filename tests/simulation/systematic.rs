@@ -25,17 +25,16 @@ pub struct Case {
     pub kill: Option<(u64, Fate)>,
 }
 
-fn menu(shape: Shape, known: bool) -> Menu {
+fn menu(shape: Shape) -> Menu {
     Menu {
         latest: SETTLE - Duration::from_secs(1),
         unique: shape.is_unique(),
         read_back: shape == Shape::Patched,
-        without_known: !known,
     }
 }
 
 /// Create, membership, update, deactivate, reactivate: one after the other, with little rest.
-pub fn world_of(case: &Case, known: bool) -> Setup {
+pub fn world_of(case: &Case) -> Setup {
     let jobs = [
         Job::Push(0),
         Job::Assign(0),
@@ -53,7 +52,7 @@ pub fn world_of(case: &Case, known: bool) -> Setup {
         people: 1,
         teams: 1,
         jobs: jobs.map(|job| (Duration::from_secs(2), job, true)).to_vec(),
-        menu: menu(case.shape, known),
+        menu: menu(case.shape),
         nemesis: Nemesis::Plan(case.faults.clone()),
         kills: kills.collect(),
         settle: SETTLE,
@@ -80,15 +79,15 @@ fn is_chosen(fault: &Fault) -> bool {
 }
 
 /// Every single fault and every kill; `shortly`: chosen ones, in one shape.
-pub fn singles(known: bool, shortly: bool) -> Vec<Case> {
+pub fn singles(shortly: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     let shapes = if shortly { &Shape::ALL[1..2] } else { &Shape::ALL[..] };
     for shape in shapes.iter().copied() {
         let well = Case { shape, faults: BTreeMap::new(), kill: None };
-        let report = live(world_of(&well, known));
+        let report = live(world_of(&well));
         cases.push(well);
         for (at, (kind, _)) in (1_u64..).zip(&report.kinds) {
-            let all = menu(shape, known).all(*kind);
+            let all = menu(shape).all(*kind);
             for fault in all.into_iter().filter(|fault| !shortly || is_chosen(fault)) {
                 cases.push(Case { shape, faults: [(at, fault)].into(), kill: None });
             }
@@ -109,7 +108,7 @@ pub fn singles(known: bool, shortly: bool) -> Vec<Case> {
 }
 
 /// Pairs: a second fault at one of the next calls, or a kill soon after the first fault.
-pub fn pairs(known: bool, distance: u64) -> Vec<Case> {
+pub fn pairs(distance: u64) -> Vec<Case> {
     let mut cases = Vec::new();
     // The doubtful ones and one that pauses: what they lead to differs.
     let chosen = |fault: &Fault| {
@@ -117,17 +116,17 @@ pub fn pairs(known: bool, distance: u64) -> Vec<Case> {
     };
     for shape in Shape::ALL {
         let well = Case { shape, faults: BTreeMap::new(), kill: None };
-        let kinds = live(world_of(&well, known)).kinds;
+        let kinds = live(world_of(&well)).kinds;
         for (at, (kind, _)) in (1_u64..).zip(&kinds) {
-            for first in menu(shape, known).all(*kind).into_iter().filter(chosen) {
+            for first in menu(shape).all(*kind).into_iter().filter(chosen) {
                 let one = Case { shape, faults: [(at, first)].into(), kill: None };
-                let after = live(world_of(&one, known)).kinds;
+                let after = live(world_of(&one)).kinds;
                 for next in at + 1..=at + distance {
                     let Some((kind, _)) = usize::try_from(next - 1).ok().and_then(|n| after.get(n))
                     else {
                         continue;
                     };
-                    for second in menu(shape, known).all(*kind).into_iter().filter(chosen) {
+                    for second in menu(shape).all(*kind).into_iter().filter(chosen) {
                         let faults = [(at, first), (next, second)].into();
                         cases.push(Case { shape, faults, kill: None });
                     }
@@ -143,6 +142,6 @@ pub fn pairs(known: bool, distance: u64) -> Vec<Case> {
 }
 
 /// Lives through a case.
-pub fn judge(case: &Case, known: bool) -> Report {
-    live(world_of(case, known))
+pub fn judge(case: &Case) -> Report {
+    live(world_of(case))
 }

@@ -26,8 +26,10 @@ const ASKED: usize = 2;
 pub enum Health {
     /// It answered as an app that works.
     Works,
-    /// It could not be reached, did not answer, or failed.
+    /// It did not answer, or failed.
     Fails,
+    /// It could not be reached at all, whatever for.
+    Unreachable,
     /// It asked for a rest, for so long.
     Asks(Duration),
 }
@@ -94,10 +96,23 @@ pub enum Width {
     NotYet,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    Worked,
+    Failed,
+    Unreachable,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Result {
     record: u64,
-    works: bool,
+    came: Came,
+}
+
+impl Result {
+    fn works(&self) -> bool {
+        self.came == Came::Worked
+    }
 }
 
 /// The breaker of one app.
@@ -140,28 +155,36 @@ impl Breaker {
     ) -> Turn {
         match health {
             Health::Works => self.works(record),
-            Health::Fails => self.fails(record, schedule, seed, now),
+            Health::Fails => self.fails(Came::Failed, record, schedule, seed, now),
+            Health::Unreachable => self.fails(Came::Unreachable, record, schedule, seed, now),
             Health::Asks(rest) => self.asks(record, rest, now),
         }
     }
 
     fn works(&mut self, record: u64) -> Turn {
-        self.note(record, true);
+        self.note(record, Came::Worked);
         self.asked.clear();
         match self.circuit {
             Circuit::Closed => Turn::None,
             // Also an answer that was under way when it opened.
             Circuit::Open { .. } | Circuit::Probing { .. } => {
                 self.circuit = Circuit::Closed;
-                self.recent.retain(|result| result.works);
+                self.recent.retain(Result::works);
                 self.trips = 0;
                 Turn::Closed
             }
         }
     }
 
-    fn fails(&mut self, record: u64, schedule: Schedule, seed: u64, now: Timestamp) -> Turn {
-        self.note(record, false);
+    fn fails(
+        &mut self,
+        came: Came,
+        record: u64,
+        schedule: Schedule,
+        seed: u64,
+        now: Timestamp,
+    ) -> Turn {
+        self.note(record, came);
         let turn = match self.circuit {
             Circuit::Closed if self.is_down() => Turn::Opened,
             Circuit::Closed | Circuit::Open { .. } => return Turn::None,
@@ -226,7 +249,7 @@ impl Breaker {
     /// own. To be asked after a failure of it was told. An app that went down since it last worked
     /// for anybody is not held against the record.
     pub fn works_for_others(&self, record: u64) -> bool {
-        let failed = |result: &&Result| result.record == record && !result.works;
+        let failed = |result: &&Result| result.record == record && !result.works();
         let mut back = self.recent.iter().rev();
         if !back.any(|result| failed(&result)) || self.circuit != Circuit::Closed {
             return false;
@@ -236,7 +259,7 @@ impl Breaker {
             if failed(&result) {
                 return others;
             }
-            others |= result.works && result.record != record;
+            others |= result.works() && result.record != record;
         }
         false
     }
@@ -255,20 +278,22 @@ impl Breaker {
         self.forbidden.clear();
     }
 
-    fn note(&mut self, record: u64, works: bool) {
+    fn note(&mut self, record: u64, came: Came) {
         if self.recent.len() == LOOKED_AT {
             self.recent.pop_front();
         }
-        self.recent.push_back(Result { record, works });
+        self.recent.push_back(Result { record, came });
     }
 
     fn is_down(&self) -> bool {
         let last: Vec<_> = self.recent.iter().rev().take(IN_A_ROW).collect();
+        // That nobody is reached is no record's fault.
         let in_a_row = last.len() == IN_A_ROW
-            && last.iter().all(|result| !result.works)
-            && last.iter().any(|result| result.record != last[0].record);
+            && last.iter().all(|result| !result.works())
+            && (last.iter().any(|result| result.record != last[0].record)
+                || last.iter().all(|result| result.came == Came::Unreachable));
         let failed: Vec<_> =
-            self.recent.iter().filter(|result| !result.works).map(|r| r.record).collect();
+            self.recent.iter().filter(|result| !result.works()).map(|r| r.record).collect();
         let mut records = failed.clone();
         records.sort_unstable();
         records.dedup();
@@ -299,6 +324,7 @@ mod tests {
     #[test]
     fn it_opens_for_the_app_and_not_for_one_record() {
         assert_eq!(with(&[1; 100], Health::Fails).width(NOW), Width::Full);
+        assert!(matches!(with(&[1; 5], Health::Unreachable).width(NOW), Width::Not(_)));
         let open = with(&[1, 2, 1, 2, 1], Health::Fails);
         assert!(matches!(open.width(NOW), Width::Not(_)));
         assert_eq!(open.width(at(60)), Width::Probe);

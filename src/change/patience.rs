@@ -29,16 +29,19 @@ pub enum Patience {
 
 /// What follows for a lane that has just failed again (after [`Lane::failed`]).
 ///
-/// A change that ends access is never given up: it goes on being tried, with an alarm.
+/// A change that ends access is never given up: it goes on being tried, with an alarm, whoever's
+/// fault it is.
 pub fn patience(lane: &Lane, ends_access: bool, can_park: bool, now: Timestamp) -> Patience {
     let too_often = lane.charged >= TRIES;
     let too_long = lane.failing_since.is_some_and(|since| after(since, LONGEST) <= now);
-    match (too_often || too_long, ends_access || !can_park) {
-        (false, _) => Patience::Left,
-        (true, false) => Patience::Over,
-        // Once, not at every further try.
-        (true, true) if lane.charged.is_multiple_of(TRIES) => Patience::LeftButTell,
-        (true, true) => Patience::Left,
+    // Once, not at every further try.
+    let told = |tries: u32| tries > 0 && tries.is_multiple_of(TRIES);
+    match (ends_access, too_often || too_long) {
+        (true, _) if told(lane.attempts) => Patience::LeftButTell,
+        (true, _) | (false, false) => Patience::Left,
+        (false, true) if can_park => Patience::Over,
+        (false, true) if told(lane.charged) => Patience::LeftButTell,
+        (false, true) => Patience::Left,
     }
 }
 
@@ -74,7 +77,9 @@ mod tests {
     fn leaving_is_never_given_up_and_told_once_in_eight_tries() {
         for (times, told) in [(7, false), (8, true), (9, false), (16, true)] {
             let expected = if told { Patience::LeftButTell } else { Patience::Left };
-            assert_eq!(patience(&failed(times, Failure::Record), true, true, NOW), expected);
+            for fault in [Failure::Record, Failure::App] {
+                assert_eq!(patience(&failed(times, fault), true, true, NOW), expected);
+            }
         }
     }
 }

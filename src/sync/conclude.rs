@@ -433,8 +433,8 @@ impl Engine {
             Patience::Left => {}
             Patience::LeftButTell => {
                 let line = format!(
-                    "{name}: {what} '{}' fails while others work ({} times); it is tried on: {words}",
-                    resource.id, lane.charged
+                    "{name}: {what} '{}' failed {} times; it is tried on: {words}",
+                    resource.id, lane.attempts
                 );
                 alarm("change-failing", &self.metrics, &line);
             }

@@ -27,7 +27,7 @@ fn health_of(app: &App, exchange: &Exchange) -> Option<Health> {
         Exchange::NotSent(why) => match why.phase {
             // Not a word of the app's.
             Phase::Prepare | Phase::Wait | Phase::Refused => None,
-            _ => Some(Health::Fails),
+            _ => Some(Health::Unreachable),
         },
         Exchange::Answered(answer) => Some(match (answer.status, asked_rest(answer)) {
             (429, None) => Health::Asks(schedule_of(app).first),

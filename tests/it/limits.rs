@@ -223,3 +223,26 @@ async fn a_refused_change_of_a_group_takes_its_members_back() {
     world.settled().await;
     assert_eq!(world.record("groups", "name", "Approvers")["members"], json!([]));
 }
+
+#[tokio::test]
+async fn one_leaver_whom_the_app_cannot_hear_of_is_told() {
+    let (mut world, paths) = with_people(&[ADA]).await;
+    world.stop_app().await;
+    let left = world.patch(&paths[0], &patch_active(false)).await;
+    assert!(left.bridge_state().starts_with("pending"), "{left:?}");
+    guarded("an operator is told", async {
+        let down = r#"scim_bridge_alarms_total{code="app-down"} 1"#;
+        let failing = r#"scim_bridge_alarms_total{code="change-failing"}"#;
+        loop {
+            let metrics = world.metrics().await;
+            let is_told = metrics.lines().any(|line| line.starts_with(failing));
+            if is_told && metrics.lines().any(|line| line == down) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    world.start_app().await;
+    world.app_becomes(|world| world.record("users", "login", ADA)["active"] == false).await;
+}

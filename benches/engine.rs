@@ -8,7 +8,6 @@
 mod measure;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -17,9 +16,8 @@ use rusqlite::Connection;
 use scim_bridge::change::{Kind, ResourceId, Verb};
 use scim_bridge::journal::{Accept, Journal, Keys, MemberOps, Open, ResourceKeys, Target};
 use scim_bridge::mapping::Source;
-use scim_bridge::observe::{Feed, Metrics};
 use scim_bridge::scim::Patch;
-use scim_bridge::sync::{BaseUrls, Bridge, BridgeConfig, Caller, Clock, Ids, Write, Written, load};
+use scim_bridge::sync::{BaseUrls, Bridge, BridgeConfig, Caller, Write, Written, load};
 use serde_json::{Value, json};
 use standin::Running;
 use tempfile::TempDir;
@@ -226,18 +224,9 @@ impl World {
         };
         let text = edit(include_str!("../mappings/directory/directory.yaml").to_owned());
         let source = Source { file: "directory.yaml".into(), text };
-        let config = BridgeConfig {
-            journal: journal(&folder),
-            keys: Keys::from_bytes(&[7; 32]).unwrap(),
-            mappings: load(&[source], &find, &BaseUrls::default()).unwrap(),
-            sources: None,
-            clock: Clock::System,
-            ids: Ids::Random,
-            carrier: None,
-            metrics: Arc::new(Metrics::new()),
-            feed: Feed::new(),
-            drain: Duration::ZERO,
-        };
+        let mappings = load(&[source], &find, &BaseUrls::default()).unwrap();
+        let keys = Keys::from_bytes(&[7; 32]).unwrap();
+        let config = BridgeConfig::new(journal(&folder), keys, mappings);
         Self { app, bridge: Bridge::start(config).await.unwrap(), _folder: folder }
     }
 

@@ -8,11 +8,9 @@ use jiff::Timestamp;
 use scim_bridge::change::{Kind, ResourceId};
 use scim_bridge::journal::{Journal, Keys, Link, Open, ResourceKeys, SNAPSHOT_ROWS, Seen};
 use scim_bridge::mapping::Source;
-use scim_bridge::observe::{Feed, Metrics};
 use scim_bridge::scim::{Patch, ScimError};
 use scim_bridge::sync::{
-    BaseUrls, Bridge, BridgeConfig, Caller, Clock, Ids, ListQuery, Listing, Members, Submission,
-    Write, load,
+    BaseUrls, Bridge, BridgeConfig, Caller, ListQuery, Listing, Members, Submission, Write, load,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -54,18 +52,9 @@ impl World {
         };
         let text = include_str!("../../mappings/directory/directory.yaml").to_owned();
         let source = Source { file: "directory.yaml".into(), text };
-        let config = BridgeConfig {
-            journal,
-            keys: Keys::from_bytes(&[7; 32]).unwrap(),
-            mappings: load(&[source], &environment, &BaseUrls::default()).unwrap(),
-            sources: None,
-            clock: Clock::System,
-            ids: Ids::Random,
-            carrier: None,
-            metrics: Arc::new(Metrics::new()),
-            feed: Feed::new(),
-            drain: Duration::ZERO,
-        };
+        let mappings = load(&[source], &environment, &BaseUrls::default()).unwrap();
+        let keys = Keys::from_bytes(&[7; 32]).unwrap();
+        let config = BridgeConfig::new(journal, keys, mappings);
         Self { app, bridge: Bridge::start(config).await.unwrap(), _folder: folder }
     }
 

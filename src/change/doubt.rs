@@ -70,8 +70,8 @@ pub fn may_land(
     (class != StepClass::Create && until > now).then_some(until)
 }
 
-/// That much later; the end of time at the latest.
-pub(super) fn after(from: Timestamp, by: Duration) -> Timestamp {
+/// A time stamp that much later; the end of time at the latest.
+pub fn after(from: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by)
         .ok()
         .and_then(|by| from.checked_add(by).ok())

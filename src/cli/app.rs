@@ -1,8 +1,6 @@
 //! `app`: life cycle of an app.
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -13,10 +11,9 @@ use super::table::Table;
 use super::{CliError, control, serve};
 use crate::journal::Journal;
 use crate::mapping::Source;
-use crate::observe::{Feed, Metrics};
 use crate::sync::{
-    BaseUrls, Bridge, BridgeConfig, Clock, Command, Ids, Loaded, MappingCard, carry_out,
-    last_mapping, load,
+    BaseUrls, Bridge, BridgeConfig, Clock, Command, Loaded, MappingCard, carry_out, last_mapping,
+    load,
 };
 
 /// Subcommands of `app`.
@@ -132,20 +129,8 @@ pub(super) async fn switch_without_server(
             });
         }
     };
-    let bridge = Bridge::idle(BridgeConfig {
-        journal: journal.clone(),
-        keys: serve::open_keys(arguments)?,
-        mappings: loaded,
-        sources: None,
-        clock: Clock::System,
-        ids: Ids::Random,
-        carrier: None,
-        metrics: Arc::new(Metrics::new()),
-        feed: Feed::new(),
-        drain: Duration::ZERO,
-    })
-    .await
-    .map_err(CliError::finding)?;
+    let config = BridgeConfig::new(journal.clone(), serve::open_keys(arguments)?, loaded);
+    let bridge = Bridge::idle(config).await.map_err(CliError::finding)?;
     Ok(bridge.command(command).await?)
 }
 

@@ -18,8 +18,7 @@ use crate::journal::{Gauge, Journal, KeySource, Keys, Open, Reserve, Room};
 use crate::observe::{Feed, Metrics, crash_point, init_log};
 use crate::server::{self, Cidr, ServerConfig, TlsFiles};
 use crate::sync::{
-    Bridge, BridgeConfig, Clock, Environment, Ids, LoadError, Loaded, Retention, Sources,
-    new_control_key, span,
+    Bridge, BridgeConfig, Environment, LoadError, Loaded, Retention, Sources, new_control_key, span,
 };
 
 /// How often mapping files are looked at.
@@ -213,16 +212,11 @@ impl Service {
         let metrics = Arc::new(Metrics::new());
         let feed = Feed::new();
         let bridge = Bridge::start(BridgeConfig {
-            journal: journal.clone(),
-            keys,
-            mappings: plan.mappings,
             sources: plan.sources,
-            clock: Clock::System,
-            ids: Ids::Random,
-            carrier: None,
             metrics: metrics.clone(),
             feed: feed.clone(),
             drain: Duration::from_secs(plan.listeners.drain),
+            ..BridgeConfig::new(journal.clone(), keys, plan.mappings)
         })
         .await
         .map_err(|error| match journal.failure() {

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
+
+pub use crate::change::after as later;
 
 /// Where "now" comes from.
 #[derive(Debug, Clone)]
@@ -36,14 +38,6 @@ impl Clock {
             Self::Virtual { begin, started } => later(*begin, started.elapsed()),
         }
     }
-}
-
-/// A time stamp that much later; the end of time at the latest.
-pub fn later(from: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by)
-        .ok()
-        .and_then(|by| from.checked_add(by).ok())
-        .unwrap_or(Timestamp::MAX)
 }
 
 /// How long from `now` until `then`; zero when it is past.

@@ -1,7 +1,5 @@
 //! What a round's end means: for its changes, for what is remembered, for those who wait.
 
-use std::sync::atomic::Ordering;
-
 use serde_json::{Value, json};
 
 use super::calls::link_to;
@@ -459,7 +457,6 @@ impl Engine {
                  and nothing more is sent until it has them again: {words}"
             );
             alarm("app-refuses-bridge", &self.metrics, &line);
-            self.show_health(app, now);
         }
     }
 
@@ -576,10 +573,7 @@ impl Engine {
 
     pub(super) fn tell(&self, round: &Round<'_>, ends: Vec<(ChangeId, Ended)>) {
         crash_point("before-waking");
-        let ended = ends.len() as u64;
-        let less = |waiting: u64| Some(waiting.saturating_sub(ended));
-        let backlog = &round.app.backlog;
-        let _ = backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        round.app.ended(ends.len() as u64);
         for (change, ended) in ends {
             let open = round.changes.iter().find(|open| open.change == change);
             if let (Ended::Refused(error), Some(open)) = (&ended, open)

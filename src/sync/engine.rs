@@ -107,6 +107,12 @@ impl App {
         self.mapping.app()
     }
 
+    /// So many changes have ended.
+    pub(super) fn ended(&self, changes: u64) {
+        let less = |waiting: u64| Some(waiting.saturating_sub(changes));
+        let _ = self.backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
     /// Whether calls are made.
     pub fn pause(&self) -> Pause {
         lock(&self.pause).clone()

@@ -209,6 +209,7 @@ impl Bridge {
         engine.metrics.clear_token_expires();
         for app in engine.apps() {
             engine.metrics.set_app_enabled(app.name(), app.is_enabled());
+            engine.show_health(&app, now);
             let app = app.name();
             let of_app = counts.apps.get(app).cloned().unwrap_or_default();
             for state in ChangeState::WORDS {

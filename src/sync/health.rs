@@ -73,7 +73,6 @@ impl Engine {
                 app.work.notify_one();
             }
         }
-        self.show_health(app, now);
     }
 
     /// Whose fault it is that a lane must wait.
@@ -94,7 +93,7 @@ impl Engine {
         lock(&app.breaker).forbids(key_of(record))
     }
 
-    /// The numbers of the app's health.
+    /// The numbers of the app's health, when somebody asks for them.
     pub(super) fn show_health(&self, app: &App, now: Timestamp) {
         let circuit = lock(&app.breaker).circuit();
         let why = match circuit {

@@ -3,7 +3,6 @@
 //!
 //! Sends nothing: a lane does that, and looks before it sends.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,9 +11,9 @@ use serde_json::{Value, json};
 use super::command::{CommandError, last_mapping};
 use super::engine::Engine;
 use super::wait::Ended;
-use super::withdraw::TakenBack;
+use super::withdraw::withdrawal_of;
 use crate::change::{ChangeId, ChangeState, Verb};
-use crate::journal::{ChangeQuery, Journal, OpenChange, Withdrawal, Withdrawn};
+use crate::journal::{ChangeQuery, Journal, Withdrawn};
 use crate::mapping::{Given, Mapping, Source, WithoutValue, load};
 use crate::scim::ScimError;
 
@@ -146,8 +145,10 @@ async fn discard_one(
         let Some((resource, changes)) = open else {
             return Err(CommandError::finding(&unknown(id)));
         };
-        let parts = parts_of(&changes, ChangeId(id));
-        let Some((change, later)) = parts else { continue };
+        let Some(at) = changes.iter().position(|open| open.change == ChangeId(id)) else {
+            continue;
+        };
+        let (change, later) = (&changes[at], &changes[at + 1..]);
         if change.verb == Verb::Create && !later.is_empty() && resource.link.is_none() {
             return Err(CommandError::finding(&format!(
                 "change {id} makes what change {} is about; discard that one first",
@@ -155,23 +156,8 @@ async fn discard_one(
             )));
         }
         let mapping = mapping_of(journal, &row.app).await?;
-        let taken = TakenBack {
-            changes: std::slice::from_ref(change),
-            later,
-            is_all: changes.len() == 1,
-            leaves_nothing: true,
-        };
-        let remains = taken.remains(&mapping, &resource);
-        let removed = remains.remove_resource;
-        let withdrawal = Withdrawal {
-            change: ChangeId(id),
-            version: resource.version,
-            desired: remains.desired,
-            keys: remains.keys,
-            remove_resource: removed,
-            only_unsent: false,
-            now,
-        };
+        let withdrawal = withdrawal_of(&mapping, &resource, &changes, at, now);
+        let removed = withdrawal.remove_resource;
         match journal.withdraw(withdrawal).await {
             Ok(Withdrawn::Done) => {
                 return Ok(json!({ "change": id, "app": row.app, "removed_resource": removed }));
@@ -184,12 +170,6 @@ async fn discard_one(
     Err(CommandError::finding(&format!(
         "the user or group of change {id} is being worked on; try again"
     )))
-}
-
-/// The change, and those that came after it.
-fn parts_of(changes: &[OpenChange], id: ChangeId) -> Option<(&OpenChange, &[OpenChange])> {
-    let at = changes.iter().position(|open| open.change == id)?;
-    Some((&changes[at], &changes[at + 1..]))
 }
 
 /// The mapping that the app was last served by; no secret of it is needed here.
@@ -231,8 +211,7 @@ impl Engine {
             let words = "An operator of the bridge discarded this change; nothing was changed.";
             self.waiters.end(ChangeId(id), Ended::Refused(ScimError::new(403, words)));
             if let Some(app) = one["app"].as_str().and_then(|app| self.find_app(app)) {
-                let less = |waiting: u64| Some(waiting.saturating_sub(1));
-                let _ = app.backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+                app.ended(1);
             }
         }
         self.apps().iter().for_each(|app| app.work.notify_one());

@@ -145,9 +145,7 @@ impl Engine {
         }
         match self.journal.replace_held(held, last.change, self.clock.now()).await {
             Ok(ended) => {
-                use std::sync::atomic::Ordering::Relaxed;
-                let less = |waiting: u64| Some(waiting.saturating_sub(ended));
-                let _ = round.app.backlog.fetch_update(Relaxed, Relaxed, less);
+                round.app.ended(ended);
             }
             // They stay held.
             Err(error) => tracing::warn!(app = round.app.name(), "ending what is held: {error}"),

@@ -97,23 +97,9 @@ impl Engine {
             ..Pruned::default()
         };
         let bodies = before(retention.keep_bodies);
-        loop {
-            let rows = self.journal.erase_bodies(bodies, self.clock.now()).await?;
-            pruned.bodies += rows;
-            if rows < u64::from(PRUNE_ROWS) {
-                break;
-            }
-            yield_now().await;
-        }
+        pruned.bodies = in_slices(|| self.journal.erase_bodies(bodies, self.clock.now())).await?;
         let access = before(retention.keep_access);
-        loop {
-            let rows = self.journal.forget_access(access, self.clock.now()).await?;
-            pruned.access += rows;
-            if rows < u64::from(PRUNE_ROWS) {
-                break;
-            }
-            yield_now().await;
-        }
+        pruned.access = in_slices(|| self.journal.forget_access(access, self.clock.now())).await?;
         let used = self.apps().iter().map(|app| app.mapping.digest().to_owned()).collect();
         pruned.mappings = self.journal.forget_mappings(used, self.clock.now()).await?;
         pruned.audit = self.prune_chain(before(retention.keep)).await?;
@@ -184,6 +170,23 @@ impl Engine {
     }
 }
 
+/// Repeats a transaction that takes a slice of rows away until a slice is not full; gives how many
+/// went.
+async fn in_slices<F>(slice: impl Fn() -> F) -> Result<u64, JournalError>
+where
+    F: Future<Output = Result<u64, JournalError>>,
+{
+    let mut gone = 0;
+    loop {
+        let rows = slice().await?;
+        gone += rows;
+        if rows < u64::from(PRUNE_ROWS) {
+            return Ok(gone);
+        }
+        yield_now().await;
+    }
+}
+
 /// A time stamp that much earlier; the beginning of time at the earliest.
 fn earlier(from: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
@@ -201,8 +204,8 @@ mod tests {
     use crate::journal::{
         Accept, Accepted, End, Journal, Keys, MemberOps, ResourceKeys, Settlement, Target,
     };
-    use crate::observe::{Feed, Metrics};
-    use crate::sync::{BridgeConfig, Clock, Command, Ids};
+    use crate::observe::Metrics;
+    use crate::sync::{BridgeConfig, Clock, Command};
 
     const DAY: Duration = Duration::from_secs(86_400);
 
@@ -231,6 +234,14 @@ mod tests {
         committed.change
     }
 
+    fn config(journal: &Journal, clock: &Clock) -> BridgeConfig {
+        let keys = Keys::from_bytes(&[7; 32]).unwrap();
+        BridgeConfig {
+            clock: clock.clone(),
+            ..BridgeConfig::new(journal.clone(), keys, Vec::new())
+        }
+    }
+
     async fn shown(bridge: &Bridge, change: ChangeId) -> Option<Value> {
         bridge.command(Command::ChangesShow { id: change.0 }).await.ok()
     }
@@ -240,18 +251,7 @@ mod tests {
         let clock = Clock::virtual_from(Timestamp::from_second(1_800_000_000).unwrap());
         let journal = Journal::in_memory().unwrap();
         let metrics = Arc::new(Metrics::new());
-        let config = BridgeConfig {
-            journal: journal.clone(),
-            keys: Keys::from_bytes(&[7; 32]).unwrap(),
-            mappings: Vec::new(),
-            sources: None,
-            clock: clock.clone(),
-            ids: Ids::Random,
-            carrier: None,
-            metrics: metrics.clone(),
-            feed: Feed::new(),
-            drain: Duration::ZERO,
-        };
+        let config = BridgeConfig { metrics: metrics.clone(), ..config(&journal, &clock) };
         let bridge = Bridge::start(config).await.unwrap();
         let ended = accept(&journal, "ann", clock.now()).await;
         let open = accept(&journal, "bob", clock.now()).await;
@@ -281,19 +281,7 @@ mod tests {
     async fn what_a_client_may_still_ask_about_stays_an_hour() {
         let clock = Clock::virtual_from(Timestamp::from_second(1_800_000_000).unwrap());
         let journal = Journal::in_memory().unwrap();
-        let config = BridgeConfig {
-            journal: journal.clone(),
-            keys: Keys::from_bytes(&[7; 32]).unwrap(),
-            mappings: Vec::new(),
-            sources: None,
-            clock: clock.clone(),
-            ids: Ids::Random,
-            carrier: None,
-            metrics: Arc::new(Metrics::new()),
-            feed: Feed::new(),
-            drain: Duration::ZERO,
-        };
-        let bridge = Bridge::start(config).await.unwrap();
+        let bridge = Bridge::start(config(&journal, &clock)).await.unwrap();
         let ended = accept(&journal, "ann", clock.now()).await;
         let mut settlement = Settlement::of(ResourceId("ann".into()), clock.now());
         settlement.ends = vec![(ended, End::Applied { warning: None })];

@@ -44,6 +44,25 @@ pub struct BridgeConfig {
     pub drain: Duration,
 }
 
+impl BridgeConfig {
+    /// An engine on these, as the program has it when nothing else is said: the system's clock, HTTP,
+    /// random ids, numbers and a feed of its own, and mappings that do not change.
+    pub fn new(journal: Journal, keys: Keys, mappings: Vec<Loaded>) -> Self {
+        Self {
+            journal,
+            keys,
+            mappings,
+            sources: None,
+            clock: Clock::System,
+            ids: Ids::Random,
+            carrier: None,
+            metrics: Arc::new(Metrics::new()),
+            feed: Feed::new(),
+            drain: Duration::ZERO,
+        }
+    }
+}
+
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

@@ -4,11 +4,10 @@
 //! Otherwise an account could appear hours later for somebody whom the identity provider gave up
 //! meanwhile. What takes access away is never taken back.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::engine::{App, Engine};
-use super::withdraw::TakenBack;
+use super::withdraw::withdrawal_of;
 use crate::change::{ChangeId, ChangeState};
 use crate::journal::{JournalError, Withdrawal, Withdrawn};
 
@@ -22,8 +21,7 @@ impl Engine {
         for _ in 0..TRIES {
             match self.take_back_once(app, change).await {
                 Ok(Withdrawn::Done) => {
-                    let less = |waiting: u64| Some(waiting.saturating_sub(1));
-                    let _ = app.backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+                    app.ended(1);
                     return true;
                 }
                 Ok(Withdrawn::Sent) => return false,
@@ -53,22 +51,7 @@ impl Engine {
         let Some(at) = changes.iter().position(|open| open.change == change) else {
             return Ok(Withdrawn::Sent);
         };
-        let taken = TakenBack {
-            changes: &changes[at..=at],
-            later: &changes[at + 1..],
-            is_all: changes.len() == 1,
-            leaves_nothing: true,
-        };
-        let remains = taken.remains(&app.mapping, &resource);
-        let withdrawal = Withdrawal {
-            change,
-            version: resource.version,
-            desired: remains.desired,
-            keys: remains.keys,
-            remove_resource: remains.remove_resource,
-            only_unsent: true,
-            now,
-        };
-        self.journal.withdraw(withdrawal).await
+        let withdrawal = withdrawal_of(&app.mapping, &resource, &changes, at, now);
+        self.journal.withdraw(Withdrawal { only_unsent: true, ..withdrawal }).await
     }
 }

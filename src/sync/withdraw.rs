@@ -1,11 +1,13 @@
 //! What remains of a resource when some of its changes are taken back: after a refusal, and when
 //! an operator discards one. Pure.
 
+use jiff::Timestamp;
+
 use super::goal::{taken_back, united};
 use super::keys::keys_of;
 use super::view::{self, Asserted};
 use crate::change::Verb;
-use crate::journal::{DesiredNow, OpenChange, Resource, ResourceKeys};
+use crate::journal::{DesiredNow, OpenChange, Resource, ResourceKeys, Withdrawal};
 use crate::mapping::Mapping;
 
 /// What is taken back, and what stays.
@@ -26,6 +28,33 @@ pub(super) struct Remains {
     /// What it is looked up by then; `None`: a change that stays says it.
     pub keys: Option<ResourceKeys>,
     pub remove_resource: bool,
+}
+
+/// What ends the one of the open changes that stands there, with what it asked for taken back; its
+/// client is not told *accepted*.
+pub(super) fn withdrawal_of(
+    mapping: &Mapping,
+    resource: &Resource,
+    changes: &[OpenChange],
+    at: usize,
+    now: Timestamp,
+) -> Withdrawal {
+    let taken = TakenBack {
+        changes: &changes[at..=at],
+        later: &changes[at + 1..],
+        is_all: changes.len() == 1,
+        leaves_nothing: true,
+    };
+    let remains = taken.remains(mapping, resource);
+    Withdrawal {
+        change: changes[at].change,
+        version: resource.version,
+        desired: remains.desired,
+        keys: remains.keys,
+        remove_resource: remains.remove_resource,
+        only_unsent: false,
+        now,
+    }
 }
 
 impl TakenBack<'_> {

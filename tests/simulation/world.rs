@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use scim_bridge::journal::{Journal, Keys};
-use scim_bridge::observe::{Feed, Metrics};
 use scim_bridge::sync::{Bridge, BridgeConfig, Caller, Clock, Ids, Loaded, StartError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -84,17 +83,12 @@ impl World {
                 Lie::NoIntent => Journal::in_memory().unwrap(),
                 _ => journal.clone(),
             };
+            let mappings = vec![self.loaded.clone()];
             let config = BridgeConfig {
-                journal: journal.clone(),
-                keys: self.keys.clone(),
-                mappings: vec![self.loaded.clone()],
-                sources: None,
                 clock: self.clock.clone(),
                 ids: self.ids.clone(),
                 carrier: Some(self.line.carrier(number, seen, self.lie)),
-                metrics: Arc::new(Metrics::new()),
-                feed: Feed::new(),
-                drain: Duration::ZERO,
+                ..BridgeConfig::new(journal.clone(), self.keys.clone(), mappings)
             };
             match Bridge::start(config).await {
                 Ok(bridge) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::{
     AnswerClass, ChangeEvent, ChangeState, Command, Done, Event, Failure, InDoubtRule, Kept, Lane,
     OpenChanges, Release, Rest, Round, RoundEnd, Schedule, Seen, StepClass, StepFacts, WaitReason,
-    Woken, may_land, settle_of_create,
+    Woken, after, may_land, settle_of_create,
 };
 use super::plan::{Plan, Reached, Want};
 use super::world::{Effect, Fault, GROUP, Step, StepState, World};
@@ -82,14 +82,10 @@ fn rest(world: &World, lane: usize, sent_again: bool) -> Option<Rest> {
     let settle = settle_of_create(world.settle(), world.app.unique, sent_again);
     let doubts = world.disk.steps.iter().filter(|s| s.lane == lane && s.class == StepClass::Create);
     let rests = doubts.filter_map(|step| match step.state {
-        StepState::Doubt { since } => Some(Rest::Until(later(since, settle))),
+        StepState::Doubt { since } => Some(Rest::Until(after(since, settle))),
         _ => None,
     });
     rests.reduce(Rest::and)
-}
-
-fn later(from: jiff::Timestamp, by: Duration) -> jiff::Timestamp {
-    from + jiff::SignedDuration::try_from(by).expect("the times of this world are short")
 }
 
 /// Does what the core commands next. `fate` is of a call.

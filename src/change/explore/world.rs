@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::super::{
-    ChangeEvent, ChangeId, ChangeState, InDoubtRule, Lane, StepClass, Waiting, Woken, next_goal,
+    ChangeEvent, ChangeId, ChangeState, InDoubtRule, Lane, StepClass, Waiting, Woken, after,
+    next_goal,
 };
 use super::worker::Run;
 
@@ -201,7 +202,7 @@ impl World {
     }
 
     pub fn after(&self, by: Duration) -> Timestamp {
-        self.now + SignedDuration::try_from(by).expect("the times of this world are short")
+        after(self.now, by)
     }
 
     /// The change is put on disk, in one transaction with what it wakes.

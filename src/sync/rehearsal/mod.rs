@@ -36,7 +36,6 @@ use crate::app::Carrier;
 use crate::change::{Kind, ResourceId};
 use crate::journal::{Journal, JournalError, KeyError, Keys, OpenError};
 use crate::mapping::{ScimRequest, ScimVerb};
-use crate::observe::{Feed, Metrics};
 pub use compare::Unlike;
 pub(in crate::sync) use compare::{decoded, header as plain_header};
 pub use draft::tests_for;
@@ -143,17 +142,12 @@ impl Rehearsal {
     /// # Errors
     /// [`RehearsalError`].
     pub async fn start(&mut self) -> Result<(), RehearsalError> {
+        let (journal, keys) = (self.journal.clone(), self.keys.clone());
         let config = BridgeConfig {
-            journal: self.journal.clone(),
-            keys: self.keys.clone(),
-            mappings: vec![self.loaded.clone()],
-            sources: None,
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             carrier: Some(self.carrier.clone()),
-            metrics: Arc::new(Metrics::new()),
-            feed: Feed::new(),
-            drain: Duration::ZERO,
+            ..BridgeConfig::new(journal, keys, vec![self.loaded.clone()])
         };
         self.bridge = Some(Bridge::start(config).await?);
         Ok(())

@@ -12,7 +12,7 @@ use scim_bridge::journal::{Journal, Keys};
 use scim_bridge::mapping::Source;
 use scim_bridge::observe::{Feed, Metrics};
 use scim_bridge::server::{self, ServerConfig};
-use scim_bridge::sync::{BaseUrls, Bridge, BridgeConfig, Clock, Command, Ids, load};
+use scim_bridge::sync::{BaseUrls, Bridge, BridgeConfig, Command, load};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -102,17 +102,13 @@ impl Inside {
         let mappings = load(&[source], &environment, &BaseUrls::default());
         let metrics = Arc::new(Metrics::new());
         let feed = Feed::new();
+        let journal = Journal::in_memory().expect("a journal in memory");
+        let keys = Keys::from_bytes(&[7; 32]).expect("a key");
+        let mappings = mappings.unwrap_or_else(|error| panic!("{error}"));
         let bridge = Bridge::start(BridgeConfig {
-            journal: Journal::in_memory().expect("a journal in memory"),
-            keys: Keys::from_bytes(&[7; 32]).expect("a key"),
-            mappings: mappings.unwrap_or_else(|error| panic!("{error}")),
-            sources: None,
-            clock: Clock::System,
-            ids: Ids::Random,
-            carrier: None,
             metrics: metrics.clone(),
             feed: feed.clone(),
-            drain: Duration::ZERO,
+            ..BridgeConfig::new(journal, keys, mappings)
         });
         let bridge = bridge.await.unwrap_or_else(|error| panic!("{error}"));
         let mut config = ServerConfig::new("control-key".into());

@@ -8,13 +8,8 @@ use serde_json::{Value, json};
 use super::options::{JournalArguments, OutputFormat};
 use super::output::{out, outln};
 use super::table::Table;
-use super::{CliError, control, serve};
-use crate::journal::Journal;
-use crate::mapping::Source;
-use crate::sync::{
-    BaseUrls, Bridge, BridgeConfig, Clock, Command, Loaded, MappingCard, carry_out, last_mapping,
-    load,
-};
+use super::{CliError, control};
+use crate::sync::Command;
 
 /// Subcommands of `app`.
 #[derive(Debug, Subcommand)]
@@ -91,52 +86,4 @@ fn list(arguments: &ListArguments) -> Result<(), CliError> {
     let rows: Value = apps.as_array().into_iter().flatten().map(row).collect();
     out!("{}", Table::of(&rows, &["app", "state", "held", "last_hook", "call", "outcome"]));
     Ok(())
-}
-
-/// Switches an app while no server runs: by the mapping it was last served by, with the secrets
-/// of this command's environment.
-pub(super) async fn switch_without_server(
-    journal: &Journal,
-    arguments: &JournalArguments,
-    command: Command,
-) -> Result<Value, CliError> {
-    let (app, on) = match &command {
-        Command::AppEnable { app } => (app, true),
-        Command::AppDisable { app } => (app, false),
-        _ => return Ok(carry_out(journal, &Clock::System, command).await?),
-    };
-    let known = last_mapping(journal, app).await?;
-    let has_calls = |card: &MappingCard| if on { card.has_on_enable } else { card.has_on_disable };
-    let Some((card, text)) = known.filter(|(card, _)| has_calls(card)) else {
-        return Ok(carry_out(journal, &Clock::System, command).await?);
-    };
-    let loaded = match loaded(app, card, text) {
-        Ok(loaded) => loaded,
-        Err(error) if on => return Err(error),
-        Err(error) => {
-            // Closed in any case; only the calls could not be made.
-            journal
-                .set_app_enabled(app, false, Clock::System.now())
-                .await
-                .map_err(CliError::environment)?;
-            return Err(CliError {
-                message: format!(
-                    "'{app}' is disabled, but the calls of on_disable were not made: {}\nrepeat \
-                     `scim-bridge app disable {app}` with the environment of `serve`",
-                    error.message
-                ),
-                ..error
-            });
-        }
-    };
-    let config = BridgeConfig::new(journal.clone(), serve::open_keys(arguments)?, loaded);
-    let bridge = Bridge::idle(config).await.map_err(CliError::finding)?;
-    Ok(bridge.command(command).await?)
-}
-
-fn loaded(app: &str, card: MappingCard, text: String) -> Result<Vec<Loaded>, CliError> {
-    let source = Source { file: card.file, text };
-    let base_url = BaseUrls::parse(&[format!("{app}={}", card.app_url)]);
-    let environment = |name: &str| std::env::var(name).ok();
-    load(&[source], &environment, &base_url.map_err(CliError::usage)?).map_err(CliError::finding)
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::alone::Alone;
 use super::options::JournalArguments;
-use super::{CliError, app, runtime, serve};
+use super::{CliError, runtime, serve};
 use crate::journal::{Holder, Journal, Keys, Open, read_lock};
 use crate::sync::{Clock, Command, CommandError};
 
@@ -56,9 +57,9 @@ fn by_ourselves<T>(
     let runtime = runtime()?;
     let keys = serve::open_keys(arguments)?;
     let (journal, _) = Journal::open(open(arguments, keys)).map_err(CliError::environment)?;
-    let result = work(&mut |command| {
-        runtime.block_on(app::switch_without_server(&journal, arguments, command))
-    });
+    let mut alone = Alone::new(arguments, journal.clone());
+    let result = work(&mut |command| runtime.block_on(alone.carry(command)));
+    drop(alone);
     runtime.block_on(journal.close()).map_err(CliError::environment)?;
     result
 }

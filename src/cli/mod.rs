@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the environment is read here, and only here")]
 
+mod alone;
 mod app;
 mod audit;
 mod backup;
@@ -16,12 +17,15 @@ mod diff;
 mod explain;
 mod export;
 mod health;
+mod import;
 mod new;
 pub mod options;
 mod output;
+mod reconcile;
 mod restore;
 mod schema;
 pub mod serve;
+mod survey;
 mod table;
 mod test;
 mod token;
@@ -72,6 +76,10 @@ enum Command {
     /// The audit chain: what shows that nobody altered the journal
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Make known here all that an app has; reads only
+    Import(import::ImportArguments),
+    /// Compare all that an app has with what was asked for; --apply puts it right
+    Reconcile(reconcile::ReconcileArguments),
     /// Life cycle of an app
     #[command(subcommand)]
     App(app::AppCommand),
@@ -132,6 +140,8 @@ pub fn run() -> ExitCode {
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
         Command::Audit(command) => audit::run(command),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::App(command) => app::run(command),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(arguments),

@@ -1,7 +1,9 @@
 //! The rules of membership: what a wish, a call's end and a look at the app do to the rows.
 //!
 //! One row per pair and period, so that one more member costs one row. A row's `until_change`
-//! says what is wished, its `applied` what the app has; the schema explains the columns.
+//! says what is wished, its `applied` what the app has; the schema explains the columns. `asked` is
+//! about memberships that were made or ended in the app, past the bridge: the change that asked for
+//! one that was there already, or, negative, that asked one away that was gone.
 
 use std::collections::HashSet;
 
@@ -141,6 +143,9 @@ pub(super) fn wish(
         }
         MemberOps::Replace(users) => replace(conn, group, users, change)? || said_again,
     };
+    if let MemberOps::Replace(_) = ops {
+        ask_all(conn, group, change)?;
+    }
     if changed {
         // What the app refused is worth another try once the members differ. Without being told
         // which index, SQLite walks every member.
@@ -217,6 +222,12 @@ fn want(
         return Ok(true);
     };
     if row.wanted {
+        conn.prepare_cached(
+            "UPDATE members SET asked = ?4
+             WHERE group_id = ?1 AND user_id = ?2 AND period = ?3 AND since_change = 0
+               AND asked IS NULL",
+        )?
+        .execute(params![group.0, user.0, row.period, change.0])?;
         return Ok(false);
     }
     // The removal had not been made (or was refused): the membership goes on. If a call may be
@@ -240,6 +251,12 @@ fn unwant(
     change: ChangeId,
 ) -> Result<bool, JournalError> {
     let Some(row) = current(conn, group, user)?.filter(|row| row.wanted) else {
+        // Gone already by hand: from now on nobody wants it back.
+        conn.prepare_cached(
+            "UPDATE members INDEXED BY members_by_hand SET asked = -?3
+             WHERE group_id = ?1 AND user_id = ?2 AND until_change = 0",
+        )?
+        .execute(params![group.0, user.0, change.0])?;
         return Ok(false);
     };
     let unsure = row.applied == NOT_THERE
@@ -252,6 +269,23 @@ fn unwant(
     )?
     .execute(params![group.0, user.0, row.period, change.0, applied])?;
     Ok(true)
+}
+
+/// A change gave the whole list: all who are wished by now are asked for, and all who are not any more
+/// are asked away.
+fn ask_all(conn: &Connection, group: &ResourceId, change: ChangeId) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "UPDATE members SET asked = ?2
+         WHERE group_id = ?1 AND current = 1 AND until_change IS NULL AND since_change = 0
+           AND asked IS NULL",
+    )?
+    .execute(params![group.0, change.0])?;
+    conn.prepare_cached(
+        "UPDATE members INDEXED BY members_by_hand SET asked = -?2
+         WHERE group_id = ?1 AND until_change = 0",
+    )?
+    .execute(params![group.0, change.0])?;
+    Ok(())
 }
 
 fn insert(
@@ -335,6 +369,10 @@ pub(super) fn take_back(
         "UPDATE members SET until_change = NULL, refused = 0, note = NULL
          WHERE group_id = ?1 AND until_change = ?2 AND since_change <> ?2
            AND applied IN (1, 3)",
+    )?
+    .execute(params![group.0, change.0])?;
+    conn.prepare_cached(
+        "UPDATE members SET asked = NULL WHERE group_id = ?1 AND asked IN (?2, -?2)",
     )?
     .execute(params![group.0, change.0])?;
     Ok(())
@@ -542,6 +580,17 @@ fn seen_new(
         .exists([&named.0])?;
     if live {
         insert(conn, group, user, 0, THERE, Some(now))?;
+        // Put back by hand: what was asked for before it was ended by hand is asked for still.
+        conn.prepare_cached(
+            "UPDATE members SET asked =
+               (SELECT nullif(coalesce(b.asked, b.since_change), 0)
+                FROM members b INDEXED BY members_by_hand
+                WHERE b.group_id = ?1 AND b.user_id = ?2 AND b.until_change = 0
+                  AND coalesce(b.asked, b.since_change) > 0
+                  AND b.period = members.period - 1)
+             WHERE group_id = ?1 AND user_id = ?2 AND current = 1 AND asked IS NULL",
+        )?
+        .execute(params![group.0, user.0])?;
     }
     Ok(live)
 }

@@ -38,6 +38,7 @@ mod settle;
 mod snapshots;
 mod sql;
 mod steps;
+mod surveys;
 mod tokens;
 pub mod types;
 mod verify;
@@ -63,6 +64,7 @@ pub use removals::Removals;
 pub use restore::{Replaced, RestoreError, RestoreOrder, Step, check, restore};
 pub use retention::PRUNE_ROWS;
 pub use snapshots::SNAPSHOT_ROWS;
+pub use surveys::SURVEY_ROWS;
 pub use types::*;
 
 use audit::Chain;

@@ -274,6 +274,7 @@ fn resource_row(row: &Row<'_>) -> rusqlite::Result<Resource> {
         link,
         unverified: row.get("unverified")?,
         known_as: row.get("known_as")?,
+        asserted: maybe_json_at(row, "asserted")?,
         pending: Vec::new(),
     })
 }
@@ -330,6 +331,17 @@ fn touch(
         Some(keys) if !open => put_keys(conn, id, keys),
         _ => Ok(None),
     }
+}
+
+/// Whether a record is another than the one that was remembered.
+fn is_news(
+    conn: &Connection,
+    id: &ResourceId,
+    actual: &serde_json::Value,
+) -> Result<bool, JournalError> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM resources WHERE id = ?1 AND actual IS NOT ?2")?
+        .exists(params![id.0, AsJson(actual)])?)
 }
 
 /// Writes what was seen; the same again is no write: a list that is read anew shows a million
@@ -399,11 +411,12 @@ fn adopt(
         })
         .optional()?;
     if let Some((id, live)) = linked {
-        if live {
-            touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
+        if !live {
+            return Ok(Adopted { id, how: AdoptedAs::Deleted });
         }
-        let how = if live { AdoptedAs::Known } else { AdoptedAs::Deleted };
-        return Ok(Adopted { id, how });
+        let changed = is_news(tx.conn, &id, &seen.actual)?;
+        touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
+        return Ok(Adopted { id, how: AdoptedAs::Known { changed } });
     }
     if let Some(id) = former::owner(tx.conn, app, kind, &seen.link.app_key)? {
         return Ok(Adopted { id, how: AdoptedAs::UnderWay });
@@ -425,7 +438,7 @@ fn adopt(
         Some((id, false, true)) if !away::is_open(tx.conn, &id)? => {
             links::put(tx, &Of { id: &id, app, kind }, &seen.link, now)?;
             touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
-            return Ok(Adopted { id, how: AdoptedAs::Known });
+            return Ok(Adopted { id, how: AdoptedAs::Known { changed: true } });
         }
         Some((id, false, _)) => {
             return Ok(Adopted { id, how: AdoptedAs::Unlinked });

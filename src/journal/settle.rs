@@ -100,6 +100,11 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
             .prepare_cached("UPDATE links SET known_as = ?2 WHERE resource_id = ?1")?
             .execute(params![s.resource.0, known_as])?;
     }
+    if let Some(asserted) = &s.asserted {
+        tx.conn
+            .prepare_cached("UPDATE resources SET asserted = ?2 WHERE id = ?1")?
+            .execute(params![s.resource.0, AsJson(asserted)])?;
+    }
     if let Some(unread) = &s.unread {
         tx.conn
             .prepare_cached(

@@ -81,15 +81,16 @@ pub use marks::Marks;
 pub use matching::FindResult;
 pub use missed::{Missed, There};
 pub use model::{
-    AppAuth, ClientAuth, Connect, Hooks, Late, Mapping, Missing, Origin, Reference, Regenerate,
-    Retries, ScimSettings, SecretSource, SyncSettings, VarSource,
+    AppAuth, ClientAuth, Connect, Hooks, Late, Mapping, Missing, Origin, Reconcile, Reference,
+    Regenerate, Repair, Retries, ScimSettings, SecretSource, SyncSettings, VarSource,
 };
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Awaited, Claim, Converge, FindPlan, Found, GetPlan, Goal, Hook, HookPlan,
-    ListPlan, ListedRow, Look, MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError,
-    ProbePlan, Reached, RefusedGroup, ShownMembers, TablesPlan, Taken, Want, id_text,
+    Applied, Ask, Awaited, Claim, Compared, Converge, Drifted, FindPlan, Found, GetPlan, Goal,
+    Hook, HookPlan, ListPlan, ListedRow, Look, MemberGoal, MembersPlan, MembersReached, Next,
+    Person, PlanError, ProbePlan, Reached, RefusedGroup, ShownMembers, TablesPlan, Taken, Want,
+    id_text,
 };
 pub use random::Seed;
 pub use record::{AppRecord, Asserted, Carried, FieldState};

@@ -261,6 +261,30 @@ pub struct SyncSettings {
     pub list_fresh_for: Duration,
     /// Longest time a client waits for one.
     pub list_wait: Duration,
+    /// Comparing what the app has with what is wanted there.
+    pub reconcile: Reconcile,
+}
+
+/// When what the app has is compared with what is wanted there, and what follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconcile {
+    /// How often; zero: only when an operator asks.
+    pub every: Duration,
+    /// What is put right when it is found by the clock.
+    pub repair: Repair,
+    /// So many of a hundred accounts may be gone before a list is not believed.
+    pub max_gone: u64,
+}
+
+/// What is put right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repair {
+    /// Nothing; it is told.
+    Report,
+    /// Whether users are active, their roles and groups.
+    Access,
+    /// Every attribute.
+    All,
 }
 
 /// What Okta is told when time is up.

@@ -88,6 +88,7 @@ fn schema_of(shape: &Shape, definitions: &mut Map<String, Value>) -> Value {
             {"const": 0},
         ]}),
         Shape::Size => json!({"type": "string", "pattern": "^[0-9]+(KiB|MiB|GiB)$"}),
+        Shape::Percent => json!({"type": "string", "pattern": "^(100|[0-9]{1,2})%$"}),
         Shape::Words(words) => json!({"enum": words}),
         Shape::List(of) => json!({"type": "array", "items": many(of, definitions)}),
         Shape::Single(of) => {
@@ -194,6 +195,7 @@ fn words(shape: &Shape) -> String {
         Shape::Whole => "number".to_owned(),
         Shape::Time => "time".to_owned(),
         Shape::Size => "size".to_owned(),
+        Shape::Percent => "percent".to_owned(),
         Shape::Words(words) => {
             let shown: Vec<String> = words.iter().map(|word| shown_word(word)).collect();
             shown.join(", ")

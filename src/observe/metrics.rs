@@ -53,6 +53,12 @@ struct PauseLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DriftLabels {
+    app: String,
+    what: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     app: String,
     call: String,
@@ -105,6 +111,9 @@ pub struct Metrics {
     disk_full: Family<NoLabels, Gauge>,
     pruned: Family<WhatLabels, Counter>,
     app_paused: Family<PauseLabels, Gauge>,
+    drift: Family<DriftLabels, Gauge>,
+    reconciles: Family<LoadLabels, Counter>,
+    reconciled: Family<AppLabels, Gauge>,
 }
 
 impl Metrics {
@@ -128,6 +137,9 @@ impl Metrics {
             disk_full: Family::default(),
             pruned: Family::default(),
             app_paused: Family::default(),
+            drift: Family::default(),
+            reconciles: Family::default(),
+            reconciled: Family::default(),
         };
         metrics.register();
         metrics
@@ -197,6 +209,17 @@ impl Metrics {
             "1 while nothing but a probe is sent to an app: it fails (outage), asked for a rest \
              (rate) or refuses the bridge's credential (auth)",
             self.app_paused.clone(),
+        );
+        registry.register(
+            "drift",
+            "What the last reconcile found that is not as it was asked for, in records",
+            self.drift.clone(),
+        );
+        registry.register("reconciles", "Reconciles that ended", self.reconciles.clone());
+        registry.register(
+            "reconcile_last_success_timestamp_seconds",
+            "When the last reconcile that ended well did so, since 1970",
+            self.reconciled.clone(),
         );
     }
 
@@ -269,6 +292,21 @@ impl Metrics {
         let outcome = if loaded { "loaded" } else { "refused" };
         self.mapping_loads.get_or_create(&LoadLabels { app: app.to_owned(), outcome }).inc();
         self.mapping_refused.get_or_create(&app_labels(app)).set(i64::from(!loaded));
+    }
+
+    /// So many records the last reconcile found that differ in this way.
+    pub fn set_drift(&self, app: &str, what: &'static str, records: u64) {
+        let labels = DriftLabels { app: app.to_owned(), what };
+        self.drift.get_or_create(&labels).set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    /// A reconcile ended at that second since 1970.
+    pub fn reconciled(&self, app: &str, well: bool, second: i64) {
+        let outcome = if well { "done" } else { "failed" };
+        self.reconciles.get_or_create(&LoadLabels { app: app.to_owned(), outcome }).inc();
+        if well {
+            self.reconciled.get_or_create(&app_labels(app)).set(second);
+        }
     }
 
     /// Counts an alarm; use [`super::alarm`], which logs it as well.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::Instant;
 
 use super::draft::Draft;
@@ -15,8 +15,9 @@ use super::membership::MemberWish;
 use super::outcome::{journal_failed, taken};
 use super::read::RESERVE;
 use super::submit::{Client, NotTaken};
+use super::wait::Ended;
 use super::{Caller, Certainty};
-use crate::change::{ChangeState, Kind, ResourceId, Verb};
+use crate::change::{ChangeId, ChangeState, Kind, ResourceId, Verb};
 use crate::journal::{Accept, Accepted, KeyError, ResourceKeys, Twin};
 use crate::scim::{self, ScimError, ScimType};
 
@@ -35,8 +36,34 @@ impl Engine {
             Verb::Delete => 204,
             Verb::Replace | Verb::Patch => 200,
         };
+        let (change, id, end) = match self.promise(app, client.caller, draft, held).await? {
+            Promise::Kept { change, id, end } => (change, id, end),
+            // It was carried out, and the answer never reached the client: the same again gets
+            // the same outcome.
+            Promise::Done { change, id } => {
+                self.mark_answered(client, change, told).await;
+                return Ok((id, Certainty::Confirmed));
+            }
+        };
+        let wait_until = if sync.confirm {
+            (client.deadline - RESERVE).min(Instant::now() + sync.wait)
+        } else {
+            Instant::now()
+        };
+        let certainty = self.await_end(app, client, change, end, wait_until, told).await?;
+        Ok((id, certainty))
+    }
+
+    /// Puts the change on disk and lets go of the resource.
+    pub(super) async fn promise(
+        &self,
+        app: &App,
+        caller: &Caller,
+        draft: Draft,
+        held: OwnedMutexGuard<()>,
+    ) -> Result<Promise, NotTaken> {
         let ends_access = draft.ends_access;
-        let accept = self.prepare(app, client.caller, draft).await?;
+        let accept = self.prepare(app, caller, draft).await?;
         let id = accept.target.id().clone();
         let kind = accept.kind;
         // Nobody claims work while a change is on disk whose client does not wait yet: else
@@ -49,15 +76,11 @@ impl Engine {
             }
             // The client repeats a request that is still under way: both hear the same end.
             Accepted::Joined { change, id } => (change, id),
-            // It was carried out, and the answer never reached the client: the same again gets
-            // the same outcome.
             Accepted::KeyTaken { id, twin: Some(twin) } if was_unheard(&twin) => {
-                self.mark_answered(client, twin.change, told).await;
-                return Ok((id, Certainty::Confirmed));
+                return Ok(Promise::Done { change: twin.change, id });
             }
             Accepted::Gone { deleted_by: Some(twin) } if was_unheard(&twin) => {
-                self.mark_answered(client, twin.change, told).await;
-                return Ok((id, Certainty::Confirmed));
+                return Ok(Promise::Done { change: twin.change, id });
             }
             // Somebody took the name after the merge, which leaves the rename out now.
             Accepted::KeyTaken { .. } if ends_access => return Err(NotTaken::Stale),
@@ -78,13 +101,7 @@ impl Engine {
         drop(gate);
         drop(held);
         app.work.notify_one();
-        let wait_until = if sync.confirm {
-            (client.deadline - RESERVE).min(Instant::now() + sync.wait)
-        } else {
-            Instant::now()
-        };
-        let certainty = self.await_end(app, client, change, end, wait_until, told).await?;
-        Ok((id, certainty))
+        Ok(Promise::Kept { change, id, end })
     }
 
     /// Beyond `max_backlog` nothing more is promised for an app.
@@ -181,6 +198,14 @@ impl Engine {
             _ => ScimError::typed(ScimType::Uniqueness, format!("{id} has this name already.")),
         }
     }
+}
+
+/// What putting a change on disk came to.
+pub(super) enum Promise {
+    /// It is there; somebody waits for its end.
+    Kept { change: ChangeId, id: ResourceId, end: watch::Receiver<Option<Ended>> },
+    /// The same was carried out before, and nobody heard of it.
+    Done { change: ChangeId, id: ResourceId },
 }
 
 /// Whether the mapping does anything with a password; Okta always sends one.

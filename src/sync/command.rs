@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::export::{self, call_json, row_json};
 use super::operator::{self, Wanted};
 use super::removals::release;
+use super::survey;
 use super::switch::Switch;
 use super::tokens::{mint, moment_in};
 use crate::change::{ChangeId, ChangeState, Kind, ResourceId};
@@ -154,6 +155,47 @@ pub enum Command {
         /// The app.
         app: String,
     },
+    /// Begins to make known here all that an app has; reads only.
+    ImportBegin {
+        /// The app.
+        app: String,
+    },
+    /// Begins to compare all that an app has with what was asked for; reads only.
+    ReconcileBegin {
+        /// The app.
+        app: String,
+    },
+    /// Begins to put right what a reconcile found.
+    ReconcileApply {
+        /// The app.
+        app: String,
+        /// The number of the reconcile.
+        survey: i64,
+        /// `access`: whether users are active, their roles and groups; else all attributes.
+        only: Option<String>,
+        /// Of this user or group only.
+        user: Option<String>,
+        /// No more records than that.
+        max: Option<u64>,
+        /// However many there are.
+        force: bool,
+    },
+    /// How far an import or reconcile is, and its numbers.
+    SurveyShow {
+        /// The app.
+        app: String,
+        /// Its number; else the newest.
+        survey: Option<i64>,
+    },
+    /// A page of what an import or reconcile found.
+    Findings {
+        /// Its number.
+        survey: i64,
+        /// The `next` of the page before; 0 for the first.
+        after: i64,
+        /// At most so many; 500 at most.
+        limit: u32,
+    },
     /// Lets an app's mapping point somewhere else: all links are forgotten, everybody is
     /// looked up again.
     AppRetarget {
@@ -249,6 +291,15 @@ pub async fn carry_out(
         Command::AppList => app_list(journal).await,
         Command::People { app, after, limit } => people(journal, &app, after, limit, now).await,
         Command::ChangesRelease { app } => release(journal, &app, now).await,
+        Command::SurveyShow { app, survey } => survey::show(journal, &app, survey).await,
+        Command::Findings { survey, after, limit } => {
+            survey::findings(journal, survey, after, limit).await
+        }
+        Command::ImportBegin { app }
+        | Command::ReconcileBegin { app }
+        | Command::ReconcileApply { app, .. } => Err(CommandError::environment(&format!(
+            "calls to '{app}' are needed for that; start `scim-bridge serve` and repeat"
+        ))),
         Command::AppRetarget { app } => {
             card(journal, &app).await?;
             let forgotten = journal.retarget(&app, now).await.map_err(CommandError::journal)?;

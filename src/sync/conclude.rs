@@ -21,7 +21,7 @@ use crate::journal::{
 };
 use crate::mapping::{Applied, Classified, Missing, Reached, Side};
 use crate::observe::{alarm, crash_point};
-use crate::scim::{ScimError, ScimType};
+use crate::scim::{ScimError, ScimType, Slot};
 
 /// Who is listed and not readable yet is read again after that time.
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(10);
@@ -170,6 +170,7 @@ impl Engine {
         }
         settlement.look = self.look_again(round, &applied);
         settlement.known_as = natural_key(resource.kind, &applied.shown);
+        settlement.asserted = asserted_by_now(round, &settlement.ends);
         settlement.unread = applied.unread.clone();
         settlement.actual = Some(applied.shown.clone());
         if let Some(members) = &applied.members {
@@ -286,6 +287,9 @@ impl Engine {
             tell.push((change, Ended::Applied));
             settlement.history =
                 Some(HistoryRow { change, active: Some(false), roles: None, link: None });
+        }
+        if !settlement.deleted {
+            settlement.asserted = asserted_by_now(round, &settlement.ends);
         }
         self.settle(round, settlement).await?;
         self.tell(round, tell);
@@ -605,6 +609,28 @@ fn refusal(how: RefusedAs, words: String) -> ScimError {
         RefusedAs::Rejected => ScimError::invalid_value(words),
         RefusedAs::Forbidden => ScimError::new(403, words),
     }
+}
+
+/// What identity providers spoke about in changes that were applied, these included; `None`: nothing new.
+/// Nothing else of a resource can drift.
+fn asserted_by_now(round: &Round<'_>, ends: &[(ChangeId, End)]) -> Option<Value> {
+    let stored = round.work.resource.asserted.as_ref();
+    let before = stored.map(view::slots_of).unwrap_or_default();
+    let applied = |change: &&OpenChange| {
+        let end = ends.iter().find(|(of, _)| *of == change.change).map(|(_, end)| end);
+        matches!(end, Some(End::Applied { .. } | End::Superseded { .. }))
+    };
+    let changes = round.changes.iter().filter(applied);
+    let mut slots = before.clone();
+    for asserted in changes.map(|change| view::Asserted::read(&change.asserted)) {
+        let members = asserted.whole_members.then(|| Slot::new(["members"]));
+        for slot in asserted.slots.into_iter().chain(members) {
+            if !slots.contains(&slot) {
+                slots.push(slot);
+            }
+        }
+    }
+    (slots.len() > before.len()).then(|| serde_json::to_value(slots).unwrap_or_default())
 }
 
 /// What the app refused after a deactivation that worked.

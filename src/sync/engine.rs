@@ -175,6 +175,8 @@ pub struct Engine {
     pub tables: super::tables::Ages,
     /// Lists that are being read.
     pub walks: super::snapshot::Walks,
+    /// The apps that are surveyed.
+    pub surveyed: super::survey::Surveyed,
     /// What disk and clock left to be done.
     pub watched: super::disk::Watched,
     /// Requests that wait for a change to end.
@@ -217,6 +219,7 @@ impl Engine {
             readings: super::readings::Readings::default(),
             tables: super::tables::Ages::default(),
             walks: super::snapshot::Walks::default(),
+            surveyed: super::survey::Surveyed::default(),
             watched: super::disk::Watched::default(),
             waiters: Waiters::default(),
             accepting: tokio::sync::RwLock::default(),

@@ -144,7 +144,10 @@ impl Bridge {
                 self.engine.accepted().await;
                 Ok(done)
             }
-            _ => carry_out(&self.engine.journal, &self.engine.clock, command).await,
+            _ => match self.engine.survey_command(&command).await {
+                Some(begun) => begun,
+                None => carry_out(&self.engine.journal, &self.engine.clock, command).await,
+            },
         }
     }
 

@@ -14,7 +14,7 @@ use super::read::{Again, RESERVE, ReadFailure};
 use super::snapshot::Choice;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view};
 use crate::change::{Kind, ResourceId};
-use crate::journal::{AdoptedAs, By, Resource, Seen, SnapshotKey, SnapshotPage};
+use crate::journal::{Adopted, AdoptedAs, By, Resource, Seen, SnapshotKey, SnapshotPage};
 use crate::mapping::{Ask, GroupDelete, ListPlan, ListedRow, ProbePlan, Taken, id_text};
 use crate::scim::{Filter, ScimError, Sort};
 
@@ -142,10 +142,21 @@ impl Engine {
         kind: Kind,
         rows: Vec<ListedRow>,
     ) -> Result<Vec<ResourceId>, ScimError> {
+        self.unbury_kept(app, kind, &rows).await?;
+        self.adopt(app, kind, rows).await
+    }
+
+    /// Groups that were emptied and kept, and are in a list of all, are back.
+    pub(super) async fn unbury_kept(
+        &self,
+        app: &Arc<App>,
+        kind: Kind,
+        rows: &[ListedRow],
+    ) -> Result<(), ScimError> {
         let keeps = app.mapping.side(kind).filter(|side| {
             kind == Kind::Group && side.members.policy.delete == GroupDelete::EmptyAndKeep
         });
-        for row in keeps.iter().flat_map(|_| &rows) {
+        for row in keeps.iter().flat_map(|_| rows) {
             let Some(side) = keeps else { break };
             let found = self.find(app, kind, By::AppKey, &id_text(&row.id)).await?;
             for gone in found.iter().filter(|resource| !resource.is_live()) {
@@ -155,7 +166,7 @@ impl Engine {
                 back.map_err(journal_failed)?;
             }
         }
-        self.adopt(app, kind, rows).await
+        Ok(())
     }
 
     /// Gives rows of the app their SCIM ids; protected and hidden ones get none.
@@ -165,13 +176,28 @@ impl Engine {
         kind: Kind,
         rows: Vec<ListedRow>,
     ) -> Result<Vec<ResourceId>, ScimError> {
+        let adopted = self.adopt_each(app, kind, rows).await?;
+        Ok(adopted
+            .into_iter()
+            .filter(|(_, adopted)| !matches!(adopted.how, AdoptedAs::Deleted | AdoptedAs::UnderWay))
+            .map(|(_, adopted)| adopted.id)
+            .collect())
+    }
+
+    /// The same, with what each row came to.
+    pub(super) async fn adopt_each(
+        &self,
+        app: &Arc<App>,
+        kind: Kind,
+        mut rows: Vec<ListedRow>,
+    ) -> Result<Vec<(ListedRow, Adopted)>, ScimError> {
         let Some(side) = app.mapping.side(kind) else { return Ok(Vec::new()) };
+        rows.retain(|row| {
+            !side.is_hidden(&row.current, &row.id) && !side.is_protected(&row.current, &row.id)
+        });
         let mut groups = Vec::new();
         let mut seen = Vec::with_capacity(rows.len());
-        for row in rows {
-            if side.is_hidden(&row.current, &row.id) || side.is_protected(&row.current, &row.id) {
-                continue;
-            }
+        for row in &rows {
             let mut actual = side.read_back(&row.current, &row.id);
             let link = link_to(&row.id);
             if side.lacks_in_lists() {
@@ -192,11 +218,7 @@ impl Engine {
             let shown = shown.filter_map(|(adopted, groups)| Some((adopted.id.clone(), groups?)));
             self.see_groups(app, shown.collect()).await?;
         }
-        Ok(adopted
-            .into_iter()
-            .filter(|adopted| !matches!(adopted.how, AdoptedAs::Deleted | AdoptedAs::UnderWay))
-            .map(|adopted| adopted.id)
-            .collect())
+        Ok(rows.into_iter().zip(adopted).collect())
     }
 
     pub(super) async fn resources(

@@ -189,8 +189,28 @@ impl Engine {
         group: &Value,
         until: Instant,
     ) -> Result<(), ScimError> {
+        // What the app does not say is shown as it was last known.
+        self.read_members(app, resource, group, until).await.map(drop)
+    }
+
+    /// Takes over whom the app shows in a group.
+    ///
+    /// # Errors
+    /// Outside when the journal does not take it, inside when the app did not say.
+    pub(super) async fn read_members(
+        &self,
+        app: &Arc<App>,
+        resource: &mut Resource,
+        group: &Value,
+        until: Instant,
+    ) -> Result<Result<(), ReadFailure>, ScimError> {
         let plan = crate::mapping::MembersPlan::new(&app.mapping, group.clone());
-        let Ok(Some(people)) = self.carry_read(app, plan, until).await else { return Ok(()) };
+        let people = match self.carry_read(app, plan, until).await {
+            Ok(Some(people)) => people,
+            // The group went meanwhile.
+            Ok(None) => return Ok(Ok(())),
+            Err(failure) => return Ok(Err(failure)),
+        };
         let mut users = Vec::with_capacity(people.len());
         let mut seen = std::collections::HashSet::new();
         for (person, _) in &people {
@@ -208,7 +228,7 @@ impl Engine {
         if changed.map_err(journal_failed)? {
             resource.version += 1;
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Carries a plan that only reads out to its end.

@@ -201,6 +201,7 @@ impl Bridge {
         tracing::info!(app = app.name(), digest = app.mapping.digest(), "a new app is served");
         self.wake(&app).await;
         if let Some(schedulers) = &mut *lock(&self.schedulers) {
+            schedulers.spawn(engine.clone().reconcile_by_the_clock(app.clone()));
             schedulers.spawn(engine.clone().schedule(app, self.drain));
         }
         Ok(())

@@ -313,6 +313,7 @@ mod tests {
             link: None,
             unverified: true,
             known_as: None,
+            asserted: None,
             pending: Vec::new(),
         }
     }

@@ -14,16 +14,12 @@ use super::engine::{App, Engine, lock};
 use super::list::list_failed;
 use super::outcome::journal_failed;
 use super::read::{RESERVE, ReadFailure};
+use super::rows::{BATCH, Rows};
 use super::{Certainty, Deadline, Members};
 use crate::change::ResourceId;
 use crate::journal::{SnapshotId, SnapshotKey, SnapshotPage};
-use crate::mapping::{ListPlan, Side};
+use crate::mapping::Side;
 use crate::scim::{Filter, ScimError, ScimType, Sort, SortKey};
-
-/// Rows that are written at once; acknowledgements pass between two batches.
-const BATCH: usize = 200;
-/// A walk that the app does not answer for that long is given up.
-const LONGEST_SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A list that must be sorted is put in order in memory; a longer one is refused.
 const LONGEST_SORTED: usize = 200_000;
@@ -216,34 +212,17 @@ impl Engine {
     ) -> Result<(), ScimError> {
         let begun = self.journal.snapshot_begin(key.clone(), self.clock.now()).await;
         let snapshot = begun.map_err(journal_failed)?;
-        let until = Instant::now() + LONGEST_SILENCE;
-        self.fresh_tables(app, key.kind, until).await.map_err(|why| list_failed(app, why))?;
-        let mut plan = ListPlan::new(&app.mapping, key.kind);
-        let mut rows = Vec::new();
+        let mut rows = Rows::of(app, key.kind);
         let mut sorted: Vec<(SortKey, ResourceId)> = Vec::new();
         loop {
-            let until = Instant::now() + LONGEST_SILENCE;
-            let complete = match self.list_step(app, &mut plan, until).await {
-                Ok(complete) => complete,
-                Err(failure) => return Err(list_failed(app, failure)),
-            };
-            rows.extend(plan.drain());
-            while rows.len() >= BATCH || (complete && !rows.is_empty()) {
-                let rest = rows.split_off(rows.len().min(BATCH));
-                let batch = std::mem::replace(&mut rows, rest);
-                let ids = self.import(app, key.kind, batch).await?;
-                let ids = self.chosen(app, key, &choice, ids, &mut sorted).await?;
-                let added = self.journal.snapshot_append(snapshot, ids, self.clock.now()).await;
-                added.map_err(journal_failed)?;
-            }
-            if complete {
+            let batch = rows.next(self, app).await.map_err(|why| list_failed(app, why))?;
+            if batch.is_empty() {
                 break;
             }
-        }
-        if plan.total().is_some_and(|told| told > plan.read()) {
-            let (read, told) = (plan.read(), plan.total().unwrap_or_default());
-            let why = format!("it says there are {told} and gave {read}");
-            return Err(list_failed(app, ReadFailure::Silent(why)));
+            let ids = self.import(app, key.kind, batch).await?;
+            let ids = self.chosen(app, key, &choice, ids, &mut sorted).await?;
+            let added = self.journal.snapshot_append(snapshot, ids, self.clock.now()).await;
+            added.map_err(journal_failed)?;
         }
         self.add_away(app, key, &choice, snapshot, &mut sorted).await?;
         // Equal ones keep the app's order.

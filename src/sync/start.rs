@@ -115,6 +115,11 @@ impl Bridge {
                 let why = format!("'{name}' is disabled; `scim-bridge app enable {name}` opens it");
                 tracing::warn!(app = name, "{why}");
             }
+            // Without a file behind the journal mappings do not change while it runs.
+            let is_scheduled = !app.mapping.sync().reconcile.every.is_zero();
+            if engine.journal.path().is_some() || is_scheduled {
+                schedulers.spawn(engine.clone().reconcile_by_the_clock(app.clone()));
+            }
             schedulers.spawn(engine.clone().schedule(app, drain));
         }
         if engine.journal.path().is_some() {

@@ -132,6 +132,11 @@ pub(super) struct Asserted {
     pub before: Option<Value>,
 }
 
+/// What of a resource changes spoke about, as the journal keeps it for the engine.
+pub(super) fn slots_of(stored: &Value) -> Vec<Slot> {
+    serde_json::from_value(stored.clone()).unwrap_or_default()
+}
+
 impl Asserted {
     /// From the journal; what cannot be read asserts nothing.
     pub(super) fn read(stored: &Value) -> Self {

@@ -32,6 +32,7 @@ mod okta_rules;
 mod oracle;
 mod outage;
 mod providers;
+mod reconcile;
 mod reliability;
 mod reload;
 mod removals;

@@ -50,7 +50,7 @@ async fn importing_twice_keeps_every_id() {
         assert!(first.iter().all(|a| a.how == AdoptedAs::New));
         let again =
             journal.adopt("demo", Kind::User, vec![seen(1, "anna", "n3")], at(20)).await.unwrap();
-        assert_eq!(again, [Adopted { id: id("n1"), how: AdoptedAs::Known }]);
+        assert_eq!(again, [Adopted { id: id("n1"), how: AdoptedAs::Known { changed: true } }]);
         let ann = journal.resource("demo", Kind::User, &id("n1"), at(0)).await.unwrap().unwrap();
         assert_eq!(ann.keys.natural.as_deref(), Some("anna"));
         assert!(!ann.written && ann.desired.is_none());

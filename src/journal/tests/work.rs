@@ -167,7 +167,7 @@ async fn seeing_the_same_again_writes_nothing() {
     let before = changes().await;
     let again: Vec<_> = (0..40).map(seen).collect();
     let adopted = journal.adopt("demo", Kind::User, again, at(30)).await.unwrap();
-    assert!(adopted.iter().all(|adopted| adopted.how == AdoptedAs::Known));
+    assert!(adopted.iter().all(|adopted| adopted.how == AdoptedAs::Known { changed: false }));
     assert_eq!(changes().await, before);
     let renamed = Seen { keys: keys("other"), ..seen(7) };
     journal.adopt("demo", Kind::User, vec![renamed], at(31)).await.unwrap();

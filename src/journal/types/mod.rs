@@ -7,6 +7,7 @@ mod audit;
 mod change;
 mod resource;
 mod restore;
+mod survey;
 mod work;
 
 pub use admin::{
@@ -23,6 +24,7 @@ pub use resource::{
     Seen, Touched,
 };
 pub use restore::{Release, Released, Restoration, RestoredApp};
+pub use survey::{Finding, MemberDrift, Met, Survey, SurveyId, SurveyKind, SurveyState};
 pub use work::{
     DesiredNow, Doubts, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,
     Look, OpenChange, OpenStep, ReadStep, Resolution, Settled, Settlement, StepEnd, StepEnded,

@@ -78,6 +78,8 @@ pub struct Resource {
     pub unverified: bool,
     /// The folded name of the app's record when a change was last applied to it.
     pub known_as: Option<String>,
+    /// What of it changes spoke about that were applied, as [`super::Settlement::asserted`] gave it.
+    pub asserted: Option<Value>,
     /// Changes that have not ended, and those that were applied or superseded after the asked
     /// time; oldest first.
     pub pending: Vec<Touched>,
@@ -132,8 +134,11 @@ pub struct Adopted {
 /// How a record and a resource came together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdoptedAs {
-    /// It was linked already; its actual record was renewed.
-    Known,
+    /// It was linked already.
+    Known {
+        /// The app's record is another than the one that was remembered, which was renewed.
+        changed: bool,
+    },
     /// A new resource was made.
     New,
     /// A new resource was made, but without natural key: a linked one has the same.

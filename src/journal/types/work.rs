@@ -375,6 +375,8 @@ pub struct Settlement {
     pub next: LaneNext,
     /// The folded name that the app's record has now.
     pub known_as: Option<String>,
+    /// What of the resource changes spoke about that were applied, these included; `None`: as it was.
+    pub asserted: Option<Value>,
     /// A second look for two accounts: to be made, or made. `None`: as it was.
     pub look: Option<Look>,
     /// The time.
@@ -400,6 +402,7 @@ impl Settlement {
             doubts: Doubts::Closed,
             next: LaneNext::Idle,
             known_as: None,
+            asserted: None,
             look: None,
             now,
         }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::Cx;
 use super::attributes::{self, expand};
 use super::catalogues;
-use crate::mapping::model::{ClientAuth, Late, Missing, Regenerate, ScimSettings, SyncSettings};
+use crate::mapping::model::{
+    ClientAuth, Late, Missing, Reconcile, Regenerate, Repair, ScimSettings, SyncSettings,
+};
 use crate::mapping::names;
 use crate::mapping::raw::{
     RawAnswer, RawClientAuth, RawLate, RawMapping, RawMissing, RawRecreate, RawRegenerate,
-    RawScimSettings, Spanned,
+    RawRepair, RawScimSettings, Spanned,
 };
 use crate::mapping::wire::Kind;
 use crate::scim::{AttrPath, ResourceType, Slot, core};
@@ -154,6 +156,7 @@ pub(super) fn sync(cx: &mut Cx<'_, '_>) -> SyncSettings {
     let raw = cx.raw.sync.clone().unwrap_or_default();
     let read = raw.read.clone().unwrap_or_default();
     let list = raw.list.clone().unwrap_or_default();
+    let reconcile = raw.reconcile.clone().unwrap_or_default();
     let time = |given: &Option<Spanned<Duration>>, default: u64| {
         given.as_ref().map_or(Duration::from_secs(default), |time| time.value)
     };
@@ -190,5 +193,14 @@ pub(super) fn sync(cx: &mut Cx<'_, '_>) -> SyncSettings {
         lag: time(&read.lag, 30),
         list_fresh_for: time(&list.fresh_for, 0),
         list_wait: time(&list.wait, 20),
+        reconcile: Reconcile {
+            every: time(&reconcile.every, 0),
+            repair: match reconcile.repair {
+                Some(RawRepair::Report) => Repair::Report,
+                Some(RawRepair::All) => Repair::All,
+                Some(RawRepair::Access) | None => Repair::Access,
+            },
+            max_gone: reconcile.max_gone.map_or(5, |percent| percent.0),
+        },
     }
 }

@@ -35,7 +35,7 @@ pub(crate) use groups::{
 pub(crate) use read::{Block, OneOrMany, Pairs, Read, Span, Spanned, block, words};
 pub(crate) use scim::{RawClientAuth, RawRegenerate, RawScimSettings};
 pub(crate) use shape::{BlockShape, KeyShape, Shape};
-pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawSync};
+pub(crate) use sync::{RawAnswer, RawLate, RawMissing, RawRecreate, RawRepair, RawSync};
 pub(crate) use tables::{RawTable, RawTableBody, RawTableRow, RawUnknown};
 pub(crate) use top::{RawMapping, RawSecret, RawVar};
 pub(crate) use users::{RawDelete, RawFind, RawIfExists, RawInactive, RawListEntry, RawUsers};

@@ -106,6 +106,26 @@ fn duration(text: &str) -> Option<Duration> {
     number.checked_mul(seconds).map(Duration::from_secs)
 }
 
+/// A share of a hundred (`5%`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Percent(pub u64);
+
+impl Read for Percent {
+    fn read(node: &Node, report: &mut Report<'_>) -> Option<Self> {
+        let number = node.text().and_then(|text| text.strip_suffix('%')?.parse().ok());
+        let parsed = number.filter(|number| *number <= 100).map(Self);
+        if parsed.is_none() {
+            let at = node.span.clone();
+            report.error_help("M0203", at, "a share is expected here", "write 5% (0% to 100%)");
+        }
+        parsed
+    }
+
+    fn shape() -> Shape {
+        Shape::Percent
+    }
+}
+
 /// A size in bytes (`32MiB`).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bytes(pub u64);

@@ -21,6 +21,8 @@ pub(crate) enum Shape {
     Time,
     /// A size with its unit.
     Size,
+    /// A share of a hundred, with its sign.
+    Percent,
     /// One of these words.
     Words(&'static [&'static str]),
     /// A list of these.

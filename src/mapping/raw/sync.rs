@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::read::{Spanned, block, words};
+use super::scalars::Percent;
 
 block! {
     /// Answering, doubt, reading, repair.
@@ -42,8 +43,11 @@ block! {
         /// Lists of everything the app has.
         /// Example: { wait: 20s }
         "list" => list: RawList,
+        /// Comparing what the app has with what is wanted there, by the clock.
+        /// Example: { every: 6h }
+        "reconcile" => reconcile: RawReconcile,
     }
-    later ["marker", "reconcile"]
+    later ["marker"]
 }
 
 words! {
@@ -83,6 +87,28 @@ block! {
         /// How long the app may still show old values after a write. Default 30s.
         /// Example: 30s
         "lag" => lag: Spanned<Duration>,
+    }
+}
+
+words! {
+    /// What is put right by itself.
+    pub enum RawRepair { "report" => Report, "access" => Access, "all" => All, }
+}
+
+block! {
+    /// Comparing what the app has with what is wanted there.
+    pub struct RawReconcile in "`sync.reconcile`" {
+        /// How often `serve` does it. Default 0s: only by `scim-bridge reconcile`.
+        /// Example: 6h
+        "every" => every: Spanned<Duration>,
+        /// What is put right when it is found by the clock: nothing (`report`), whether users are active,
+        /// their roles and groups (`access`, default), or every attribute (`all`).
+        /// Example: report
+        "repair" => repair: RawRepair,
+        /// With more accounts gone than that, the list is not believed: nothing is put right, and an
+        /// alarm tells it. Default 5%. Three are never too many.
+        /// Example: 5%
+        "max_gone" => max_gone: Percent,
     }
 }
 

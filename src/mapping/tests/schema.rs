@@ -37,6 +37,7 @@ fn ways(shape: &Shape) -> Vec<Value> {
         Shape::Whole => vec![json!(12), json!(0)],
         Shape::Time => vec![json!("15s"), json!("500ms"), json!(0)],
         Shape::Size => vec![json!("32MiB")],
+        Shape::Percent => vec![json!("5%")],
         Shape::Words(words) => words.iter().map(|word| json!(word)).collect(),
         Shape::List(of) => vec![json!([ways(of)[0]]), json!([])],
         Shape::Single(of) => vec![json!([ways(of)[0]])],

@@ -110,7 +110,7 @@ impl Converge {
         }
     }
 
-    fn name_of_stranger(&self, mapping: &Mapping, current: &Value) -> Option<String> {
+    pub(super) fn name_of_stranger(&self, mapping: &Mapping, current: &Value) -> Option<String> {
         let (link, side) = (self.goal.link.as_ref()?, mapping.side(self.goal.kind)?);
         if self.goal.names.is_empty() || self.id.as_ref() != Some(link) {
             return None;

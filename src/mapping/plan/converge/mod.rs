@@ -2,6 +2,7 @@
 //! read back. The only plan that writes.
 
 mod belonging;
+mod compare;
 mod follow;
 mod locate;
 mod membership;
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value, json};
 
+pub use compare::{Compared, Drifted};
 pub use follow::Awaited;
 use follow::Following;
 

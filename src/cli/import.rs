@@ -1,0 +1,82 @@
+//! `import`: all that an app has becomes known here. Reads only.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::options::{JournalArguments, OutputFormat};
+use super::output::{out, outln};
+use super::table::Table;
+use super::{CliError, control, survey};
+use crate::sync::Command;
+
+/// Of each kind of finding no more are listed; `--format json` has all.
+const LISTED: usize = 20;
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// The app
+    app: String,
+    #[arg(long, value_enum, default_value = "text")]
+    format: OutputFormat,
+    #[command(flatten)]
+    journal: JournalArguments,
+}
+
+/// Runs it.
+pub fn run(arguments: &ImportArguments) -> Result<ExitCode, CliError> {
+    control::carry_on(&arguments.journal, |carry| {
+        let app = arguments.app.clone();
+        let begun = carry(Command::ImportBegin { app: app.clone() })?;
+        let number = begun["survey"].as_i64().unwrap_or_default();
+        let shown = survey::wait(carry, &app, number)?;
+        if arguments.format == OutputFormat::Json {
+            survey::print_json(carry, &shown, number)?;
+        } else {
+            print(carry, &shown, number)?;
+        }
+        match survey::failed(&app, &shown) {
+            Some(error) => Err(error),
+            None => Ok(ExitCode::SUCCESS),
+        }
+    })
+}
+
+fn print(carry: &mut control::Carry<'_>, shown: &Value, number: i64) -> Result<(), CliError> {
+    let counts = &shown["counts"];
+    let row = |kind: &str| {
+        let of = &counts[kind];
+        json!({
+            "": kind, "read": of["read"], "new": of["new"], "changed": of["changed"],
+            "gone": of["gone"], "ambiguous": of["ambiguous"],
+        })
+    };
+    let rows = json!([row("users"), row("groups")]);
+    out!("{}", Table::of(&rows, &["", "read", "new", "changed", "gone", "ambiguous"]));
+    if let Some(words) = shown["words"].as_str() {
+        outln!("\n{words}");
+    }
+    let mut listed: Vec<(String, Vec<Value>, usize)> = Vec::new();
+    survey::each_finding(carry, number, |finding| {
+        let what = finding["what"].as_str().unwrap_or_default().to_owned();
+        let at = listed.iter().position(|(of, ..)| *of == what).unwrap_or_else(|| {
+            listed.push((what, Vec::new(), 0));
+            listed.len() - 1
+        });
+        let (_, rows, more) = &mut listed[at];
+        match rows.len() < LISTED {
+            true => rows.push(finding),
+            false => *more += 1,
+        }
+    })?;
+    for (what, rows, more) in listed {
+        outln!("\n{what}:");
+        out!("{}", Table::of(&Value::Array(rows), &["kind", "subject", "key", "id", "other"]));
+        if more > 0 {
+            outln!("... and {more} more; --format json has all");
+        }
+    }
+    Ok(())
+}

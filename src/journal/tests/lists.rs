@@ -216,21 +216,6 @@ async fn a_list_that_is_forgotten_is_gone_and_no_other() {
     .await;
 }
 
-/// What SQLite says about how it will answer a query.
-async fn plan(journal: &Journal, sql: String) -> String {
-    let lines = journal.read("explaining", move |conn| {
-        let mut rows = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
-        let parameters = vec!["x"; rows.parameter_count()];
-        let lines = rows
-            .query_map(rusqlite::params_from_iter(parameters), |row| {
-                row.get::<_, String>("detail")
-            })?
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(lines.join("\n"))
-    });
-    lines.await.unwrap()
-}
-
 #[tokio::test]
 async fn what_clients_look_people_up_by_is_answered_by_an_index() {
     let journal = Journal::in_memory().unwrap();

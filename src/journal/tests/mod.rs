@@ -12,6 +12,7 @@ mod opening;
 mod order;
 mod restore;
 mod retention;
+mod surveys;
 mod work;
 
 use jiff::Timestamp;
@@ -223,4 +224,19 @@ async fn user(journal: &Journal, name: &str) -> Option<Resource> {
 
 fn value(resource: &Option<Resource>) -> Option<Value> {
     resource.as_ref().and_then(|r| r.desired.clone())
+}
+
+/// What SQLite says about how it will answer a query.
+async fn plan(journal: &Journal, sql: String) -> String {
+    let lines = journal.read("explaining", move |conn| {
+        let mut rows = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+        let parameters = vec!["x"; rows.parameter_count()];
+        let lines = rows
+            .query_map(rusqlite::params_from_iter(parameters), |row| {
+                row.get::<_, String>("detail")
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(lines.join("\n"))
+    });
+    lines.await.unwrap()
 }

@@ -33,6 +33,7 @@ mod oracle;
 mod outage;
 mod providers;
 mod reconcile;
+mod reconcile_groups;
 mod reliability;
 mod reload;
 mod removals;

@@ -15,7 +15,7 @@ use super::support::text::{mapping_file, mapping_text, replaced, with_key};
 use super::support::world::id_of;
 
 /// Waits for the end of a walk; gives it with all it found.
-async fn ended(world: &World, survey: i64) -> Value {
+pub async fn ended(world: &World, survey: i64) -> Value {
     let app = world.name.to_owned();
     guarded("the walk ends", async {
         loop {
@@ -33,12 +33,12 @@ async fn ended(world: &World, survey: i64) -> Value {
     .await
 }
 
-async fn import(world: &World) -> Value {
+pub async fn import(world: &World) -> Value {
     let begun = world.command(Command::ImportBegin { app: world.name.to_owned() }).await;
     ended(world, begun["survey"].as_i64().unwrap()).await
 }
 
-async fn reconcile(world: &World) -> Value {
+pub async fn reconcile(world: &World) -> Value {
     let begun = world.command(Command::ReconcileBegin { app: world.name.to_owned() }).await;
     let shown = ended(world, begun["survey"].as_i64().unwrap()).await;
     assert_eq!(shown["state"], "done", "{shown}");
@@ -57,7 +57,7 @@ fn apply(world: &World, survey: &Value) -> Command {
 }
 
 /// Puts right what was found, in the way the command says.
-async fn applied(world: &World, survey: &Value, edit: impl FnOnce(&mut Command)) -> Value {
+pub async fn applied(world: &World, survey: &Value, edit: impl FnOnce(&mut Command)) -> Value {
     let mut command = apply(world, survey);
     edit(&mut command);
     world.command(command).await;
@@ -69,13 +69,13 @@ async fn refused(world: &World, command: Command) -> CommandError {
 }
 
 /// The findings of that kind.
-fn of<'s>(survey: &'s Value, what: &str) -> Vec<&'s Value> {
+pub fn of<'s>(survey: &'s Value, what: &str) -> Vec<&'s Value> {
     let all = survey["findings"].as_array().unwrap().iter();
     all.filter(|finding| finding["what"] == what).collect()
 }
 
 /// Changes fields of a record in the app, past the bridge.
-fn by_hand(world: &World, collection: &str, field: &str, value: &str, change: Value) {
+pub fn by_hand(world: &World, collection: &str, field: &str, value: &str, change: Value) {
     let id = world.record(collection, field, value)["id"].clone();
     let mut record = json!({ "id": id });
     for (key, value) in change.as_object().unwrap() {

@@ -14,7 +14,7 @@ use super::serve::{ListenerArguments, Service, ServicePlan, write_ready_file};
 use super::{CliError, runtime, traffic};
 use crate::journal::{Gauge, Reserve, Room};
 use crate::mapping::Source;
-use crate::observe::{Feed, init_log};
+use crate::observe::{Feed, escape_control, init_log};
 use crate::sync::{BaseUrls, Command, Retention, load};
 
 #[path = "../../mappings/embedded.rs"]
@@ -42,6 +42,9 @@ pub struct DemoArguments {
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
 }
+
+/// The journal's name in the temporary folder.
+const JOURNAL: &str = "demo.db";
 
 /// Runs it until SIGTERM or SIGINT.
 pub fn run(arguments: DemoArguments) -> Result<ExitCode, CliError> {
@@ -75,6 +78,7 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CliError> {
         let token = service.bridge.command(create).await?;
         let token = token["token"].as_str().unwrap_or_default().to_owned();
         introduce(&arguments.app, &url, &token, &app.url, &service.admin());
+        introduce_journal(&arguments.app, &folder.path().join(JOURNAL));
         let printer = tokio::spawn(print_traffic(service.feed.clone()));
         if let Some(file) = &arguments.ready_file {
             let mut ready = service.ready();
@@ -126,7 +130,7 @@ async fn start(
         sources: None,
         retention: Retention::default(),
         journal: JournalArguments {
-            db: folder.join("demo.db"),
+            db: folder.join(JOURNAL),
             key_file: None,
             allow_network_filesystem: true,
         },
@@ -148,6 +152,17 @@ async fn start(
     .await
 }
 
+/// Every other command can be tried on what the demonstration does.
+fn introduce_journal(name: &str, journal: &Path) {
+    let db = escape_control(&journal.display().to_string()).into_owned();
+    println!("In another terminal, on its journal:");
+    println!("  scim-bridge changes list --db {db}");
+    println!("  scim-bridge reconcile {name} --db {db}");
+    println!();
+    println!("Every SCIM request and the app calls it causes follow. Ctrl-C ends.");
+    println!();
+}
+
 fn introduce(name: &str, url: &str, token: &str, app_url: &str, admin: &str) {
     println!("The app '{name}' is embedded at {app_url}; nothing of it is kept.");
     println!();
@@ -157,8 +172,6 @@ fn introduce(name: &str, url: &str, token: &str, app_url: &str, admin: &str) {
     println!();
     println!("Try it:");
     println!("  curl -s -H 'Authorization: Bearer {token}' '{url}/Users?startIndex=1&count=2'");
-    println!();
-    println!("Every SCIM request and the app calls it causes follow. Ctrl-C ends.");
     println!();
 }
 

@@ -13,6 +13,8 @@ use crate::sync::Command;
 
 /// So many lines are shown; `--format json` has all.
 const LISTED: usize = 500;
+/// So many orphans are, after what differs: at the beginning everybody is one.
+const ORPHANS: usize = 20;
 
 /// Arguments of `reconcile`.
 #[derive(Debug, Args)]
@@ -73,10 +75,10 @@ pub fn run(arguments: &ReconcileArguments) -> Result<ExitCode, CliError> {
             }
             let planned = planned?;
             if as_text {
-                outln!("\nPutting right {planned} records:");
+                outln!("\nPutting right: {planned} records.");
             }
             shown = survey::wait(carry, &app, number)?;
-            if as_text {
+            if as_text && planned > 0 {
                 print_outcomes(carry, &shown, number)?;
             }
         }
@@ -141,8 +143,10 @@ fn print(carry: &mut control::Carry<'_>, shown: &Value, number: i64) -> Result<(
         outln!("\n{words}");
     }
     let (rows, more) = lines(carry, number)?;
-    if rows.is_empty() {
+    if rows.iter().all(|row| row["what"] == "orphan") {
         outln!("\nEverything is as it was asked for.");
+    }
+    if rows.is_empty() {
         return Ok(());
     }
     outln!();
@@ -194,15 +198,20 @@ fn print_outcomes(
 
 /// The findings as lines of a table, an attribute a line, and how many are left out.
 fn lines(carry: &mut control::Carry<'_>, number: i64) -> Result<(Vec<Value>, usize), CliError> {
-    let (mut rows, mut more) = (Vec::new(), 0);
+    let (mut rows, mut orphans, mut more) = (Vec::new(), Vec::new(), 0);
     survey::each_finding(carry, number, |finding| {
+        let (lines, most) = match finding["what"] == "orphan" {
+            true => (&mut orphans, ORPHANS),
+            false => (&mut rows, LISTED),
+        };
         for line in lines_of(&finding) {
-            match rows.len() < LISTED {
-                true => rows.push(line),
+            match lines.len() < most {
+                true => lines.push(line),
                 false => more += 1,
             }
         }
     })?;
+    rows.extend(orphans);
     Ok((rows, more))
 }
 
@@ -251,8 +260,12 @@ fn lines_of(finding: &Value) -> Vec<Value> {
         }
         "unclear" => line["note"] = finding["why"].clone(),
         "orphan" => {
-            let active = finding["active"] != false;
-            line["note"] = if active { "active" } else { "not active" }.into();
+            line["note"] = match (finding["kind"].as_str(), finding["active"].as_bool()) {
+                (Some("group"), _) => "a group that was never written through SCIM",
+                (_, Some(false)) => "not active, and never written through SCIM",
+                _ => "active, and never written through SCIM",
+            }
+            .into();
         }
         _ => {}
     }

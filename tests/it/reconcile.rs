@@ -543,7 +543,7 @@ async fn the_program_imports_and_reconciles_with_a_server_and_without() {
         command(&db, &["reconcile", "nobody"], &[]).exits(1);
         command(&db, &["reconcile", "directory", "--max", "3"], &[]).exits(2);
         let applied = command(&db, &["reconcile", "directory", "--apply"], &[]).exits(0);
-        assert!(applied.out.contains("Putting right 0"), "{}", applied.out);
+        assert!(applied.out.contains("Putting right: 0 records"), "{}", applied.out);
         server.terminate();
         // Nobody serves: with the environment of `serve` the command reads the app itself.
         let environment: Vec<(&str, &str)> =

@@ -31,8 +31,6 @@ pub(super) struct Counts {
     pub phase: Phase,
     /// How many records of the present kind there are, if the app says so.
     pub told: Option<u64>,
-    /// Calls made to the app.
-    pub calls: u64,
     /// Users.
     pub users: Numbers,
     /// Groups.

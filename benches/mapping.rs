@@ -168,6 +168,7 @@ fn planning(mapping: Mapping, changed: bool, linked: bool) -> Work {
     let goal = Goal {
         names: Vec::new(),
         kind: Kind::User,
+        own_id: String::new(),
         want: Want::Present {
             desired,
             asserted: slots.map(|name| Slot::new([name])).to_vec(),

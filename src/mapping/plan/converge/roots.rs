@@ -48,6 +48,9 @@ impl Converge {
         if let Some(password) = &self.goal.password {
             wanted["password"] = Value::String(password.clone());
         }
+        if side.marker().is_some() {
+            wanted["id"] = Value::String(self.goal.own_id.clone());
+        }
         match self.goal.kind {
             Kind::User => self.roots().with("user", wanted),
             Kind::Group => {

@@ -16,6 +16,7 @@ mod diff;
 mod explain;
 mod export;
 mod health;
+pub mod ids_file;
 mod new;
 pub mod options;
 mod output;

@@ -14,7 +14,7 @@ use super::read::{Again, RESERVE, ReadFailure};
 use super::snapshot::Choice;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view};
 use crate::change::{Kind, ResourceId};
-use crate::journal::{AdoptedAs, By, Resource, Seen, SnapshotKey, SnapshotPage};
+use crate::journal::{Adopted, AdoptedAs, By, Resource, Seen, SnapshotKey, SnapshotPage};
 use crate::mapping::{Ask, GroupDelete, ListPlan, ListedRow, ProbePlan, Taken, id_text};
 use crate::scim::{Filter, ScimError, Sort};
 
@@ -181,11 +181,18 @@ impl Engine {
             }
             groups.push(app.mapping.groups_shown(&row.current));
             let keys = keys_of(kind, &actual);
-            seen.push(Seen { link, keys, actual, new_id: self.ids.next() });
+            let mark = side.mark_of(&row.current).and_then(|mark| ResourceId::read(&mark));
+            seen.push(Seen { link, keys, actual, new_id: self.ids.next(), mark });
         }
         let now = self.clock.now();
         let adopted = self.journal.adopt(app.name(), kind, seen, now).await;
         let adopted = adopted.map_err(journal_failed)?;
+        for Adopted { id, marked_as, .. } in &adopted {
+            let Some(mark) = marked_as else { continue };
+            tracing::warn!(app = app.name(), code = "mark-elsewhere", resource = %id, %mark,
+                "a record says that it is the one of SCIM id {mark}, which is given already; it is \
+                 taken as one that says nothing");
+        }
         if kind == Kind::User && app.mapping.belongs_on_user() {
             let alive = |how: &AdoptedAs| !matches!(how, AdoptedAs::Deleted | AdoptedAs::Unlinked);
             let shown = adopted.iter().zip(groups).filter(|(adopted, _)| alive(&adopted.how));

@@ -139,6 +139,10 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
+/// The cells of a record by the names of their columns.
+type Cells = BTreeMap<String, String>;
+
+/// Makes an error of a line and what is wrong there.
 type At<'a> = dyn Fn(u64, &str) -> CliError + 'a;
 
 /// The objects in a text of JSON values: themselves, in lists, in a SCIM list response.
@@ -174,8 +178,8 @@ fn json_values(
 }
 
 /// The cells of an object by their names, without case and signs; of an object inside by both names.
-fn cells(value: &Value) -> BTreeMap<String, String> {
-    let mut cells = BTreeMap::new();
+fn cells(value: &Value) -> Cells {
+    let mut cells = Cells::new();
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -205,7 +209,7 @@ const APP_IDS: [&str; 4] = ["appid", "appkey", "accountid", "account"];
 const TYPES: [&str; 4] = ["type", "resourcetype", "kind", "metaresourcetype"];
 
 /// What a record says; `None`: nothing about an id of this app.
-fn row_of(cells: &BTreeMap<String, String>, line: u64, app: &str) -> Option<IdRow> {
+fn row_of(cells: &Cells, line: u64, app: &str) -> Option<IdRow> {
     let filled = |name: &&str| {
         let text = cells.get(*name).map(|text| text.trim()).filter(|text| !text.is_empty())?;
         Some(text.to_owned())
@@ -238,7 +242,7 @@ fn csv(
     lines: &mut Lines<impl BufRead>,
     at: &At<'_>,
     unreadable: &dyn Fn(std::io::Error) -> CliError,
-    each: &mut dyn FnMut(u64, &BTreeMap<String, String>) -> Result<(), CliError>,
+    each: &mut dyn FnMut(u64, &Cells) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let mut header: Option<Vec<String>> = None;
     let mut separator = None;
@@ -247,7 +251,7 @@ fn csv(
         let mut text = String::new();
         loop {
             let more = lines.next(&mut text).map_err(unreadable)?;
-            let is_whole = text.matches('"').count() % 2 == 0;
+            let is_whole = text.matches('"').count().is_multiple_of(2);
             match (more, is_whole) {
                 (false, true) if text.is_empty() => return Ok(()),
                 (_, true) => break,
@@ -282,7 +286,7 @@ fn csv(
     }
 }
 
-fn named(names: &[String], record: Vec<String>) -> BTreeMap<String, String> {
+fn named(names: &[String], record: Vec<String>) -> Cells {
     names.iter().cloned().zip(record).collect()
 }
 

@@ -1,3 +1,5 @@
+//! Files of ids in every form that is read, and what is wrong with others.
+
 #![allow(clippy::unwrap_used)]
 
 use serde_json::json;

@@ -359,6 +359,8 @@ async fn a_copied_marker_leads_nobody_to_the_copy() {
     world.lose_journal().await;
     let ids = import(&world).await;
     assert_eq!((ids.len(), &ids["ann@corp.example"]), (7, &ann));
+    let alarms = world.metrics().await;
+    assert!(alarms.contains("{code=\"mark-elsewhere\"} 1"), "{alarms}");
     let copy = format!("/Users/{}", ids["copy@corp.example"]);
     let refused = world.echo_put(&copy, json!({ "title": "Copied" })).await.expect_error(404);
     assert!(refused.contains(&ann), "it names the id that stands there: {refused}");

@@ -168,6 +168,7 @@ fn planning(mapping: Mapping, changed: bool, linked: bool) -> Work {
     let goal = Goal {
         names: Vec::new(),
         kind: Kind::User,
+        own_id: String::new(),
         want: Want::Present {
             desired,
             asserted: slots.map(|name| Slot::new([name])).to_vec(),
@@ -209,7 +210,9 @@ fn planning(mapping: Mapping, changed: bool, linked: bool) -> Work {
                     black_box(reached);
                     break;
                 }
-                Next::Who(_) | Next::Move(_) => unreachable!("no members, no other account"),
+                Next::Who(_) | Next::Whose(_) | Next::Move(_) => {
+                    unreachable!("no members, no other account")
+                }
             };
             writes += write;
             assert!(matches!(plan.take(&mapping, answer), Taken::Went));

@@ -122,6 +122,7 @@ async fn fill(journal: &Journal, users: u64) {
             actual: json!({"displayName": name}),
             keys,
             new_id: ResourceId(group_id(at)),
+            mark: None,
         };
         let now = Timestamp::UNIX_EPOCH;
         journal.adopt("directory", Kind::Group, vec![seen], now).await.unwrap();
@@ -149,6 +150,7 @@ fn seen_user(number: u64) -> Seen {
             active: Some(true),
         },
         new_id: ResourceId(user_id(number)),
+        mark: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `import`: all that an app has becomes known here. Reads only.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,7 +9,8 @@ use serde_json::{Value, json};
 use super::options::{JournalArguments, OutputFormat};
 use super::output::{out, outln};
 use super::table::Table;
-use super::{CliError, control, survey};
+use super::{CliError, control, ids_file, survey};
+use crate::observe::escape_control;
 use crate::sync::Command;
 
 /// Of each kind of finding no more are listed; `--format json` has all.
@@ -19,6 +21,9 @@ const LISTED: usize = 20;
 pub struct ImportArguments {
     /// The app
     app: String,
+    /// Before: who had which SCIM id when the journal was lost (CSV or JSON lines; docs/operating.md)
+    #[arg(long, value_name = "FILE")]
+    ids: Option<PathBuf>,
     #[arg(long, value_enum, default_value = "text")]
     format: OutputFormat,
     #[command(flatten)]
@@ -29,6 +34,10 @@ pub struct ImportArguments {
 pub fn run(arguments: &ImportArguments) -> Result<ExitCode, CliError> {
     control::carry_on(&arguments.journal, |carry| {
         let app = arguments.app.clone();
+        let refused_ids = match &arguments.ids {
+            Some(file) => tell_ids(carry, file, &app)?,
+            None => false,
+        };
         let begun = carry(Command::ImportBegin { app: app.clone() })?;
         let number = begun["survey"].as_i64().unwrap_or_default();
         let shown = survey::wait(carry, &app, number)?;
@@ -39,9 +48,27 @@ pub fn run(arguments: &ImportArguments) -> Result<ExitCode, CliError> {
         }
         match survey::failed(&app, &shown) {
             Some(error) => Err(error),
+            None if refused_ids => Ok(ExitCode::from(1)),
             None => Ok(ExitCode::SUCCESS),
         }
     })
+}
+
+/// Tells the ids of a file; whether some were refused.
+fn tell_ids(carry: &mut control::Carry<'_>, file: &Path, app: &str) -> Result<bool, CliError> {
+    let told = ids_file::tell(file, app, carry)?;
+    for line in &told.refused {
+        eprintln!("{}", escape_control(line));
+    }
+    eprintln!(
+        "ids: {} kept for who was not met yet, {} given, {} known already, {} lines that say nothing, {} refused",
+        told.remembered,
+        told.given,
+        told.known,
+        told.left_out,
+        told.refused.len()
+    );
+    Ok(!told.refused.is_empty())
 }
 
 fn print(carry: &mut control::Carry<'_>, shown: &Value, number: i64) -> Result<(), CliError> {

@@ -17,6 +17,7 @@ mod diff;
 mod explain;
 mod export;
 mod health;
+pub mod ids_file;
 mod import;
 mod new;
 pub mod options;

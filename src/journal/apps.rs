@@ -221,6 +221,8 @@ fn retarget(tx: &Tx<'_>, app: &str) -> Result<u64, JournalError> {
         )));
     }
     let forgotten = tx.conn.execute("DELETE FROM links WHERE app = ?1", [app])?;
+    // The app's ids in them were of the old app.
+    tx.conn.execute("DELETE FROM remembered_ids WHERE app = ?1", [app])?;
     tx.conn
         .execute("UPDATE resources SET actual = NULL, actual_at = NULL WHERE app = ?1", [app])?;
     // Who is wished for must be added in the new app; who was to be removed is not there.

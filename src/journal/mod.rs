@@ -19,6 +19,7 @@ mod epoch;
 mod former;
 mod fs_kind;
 mod hooks;
+mod ids;
 pub mod keys;
 mod lanes;
 mod links;

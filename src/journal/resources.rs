@@ -13,7 +13,7 @@ use super::types::{
     Adopted, AdoptedAs, By, JournalError, Link, Resource, ResourceKeys, Seen, Touched,
 };
 use super::writer::Tx;
-use super::{Journal, away, former, steps};
+use super::{Journal, away, former, ids, steps};
 use crate::change::{ChangeId, Kind, ResourceId};
 
 const SELECT: &str = "SELECT r.*, l.app_id, l.app_key, l.known_as,
@@ -410,47 +410,35 @@ fn adopt(
             Ok((resource_at(row, "id")?, row.get::<_, bool>("live")?))
         })
         .optional()?;
+    let met = |id, how| Ok(Adopted { id, how, marked_as: None });
     if let Some((id, live)) = linked {
         if !live {
-            return Ok(Adopted { id, how: AdoptedAs::Deleted });
+            return met(id, AdoptedAs::Deleted);
         }
         let changed = is_news(tx.conn, &id, &seen.actual)?;
         touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
-        return Ok(Adopted { id, how: AdoptedAs::Known { changed } });
+        return met(id, AdoptedAs::Known { changed });
     }
     if let Some(id) = former::owner(tx.conn, app, kind, &seen.link.app_key)? {
-        return Ok(Adopted { id, how: AdoptedAs::UnderWay });
+        return met(id, AdoptedAs::UnderWay);
     }
-    let holder = tx
-        .conn
-        .prepare_cached(
-            "SELECT r.id, EXISTS (SELECT 1 FROM links l WHERE l.resource_id = r.id) AS linked,
-               r.actual IS NOT NULL AS known
-             FROM resources r WHERE r.app = ?1 AND r.kind = ?2 AND r.natural_key = ?3
-               AND r.deleted_at IS NULL",
-        )?
-        .query_row(params![app, Word(kind), seen.keys.natural], |row| {
-            Ok((resource_at(row, "id")?, row.get::<_, bool>("linked")?, row.get("known")?))
-        })
-        .optional()?;
-    let how = match holder {
+    let how = match holder(tx.conn, app, kind, seen)? {
         // Had an account, and has none: somebody made it again by hand.
-        Some((id, false, true)) if !away::is_open(tx.conn, &id)? => {
+        Some(Holder { id, linked: false, known: true }) if !away::is_open(tx.conn, &id)? => {
             links::put(tx, &Of { id: &id, app, kind }, &seen.link, now)?;
             touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
-            return Ok(Adopted { id, how: AdoptedAs::Known { changed: true } });
+            return met(id, AdoptedAs::Known { changed: true });
         }
-        Some((id, false, _)) => {
-            return Ok(Adopted { id, how: AdoptedAs::Unlinked });
-        }
+        Some(Holder { id, linked: false, .. }) => return met(id, AdoptedAs::Unlinked),
         // A create is in doubt that would put another account in place: this may be it.
-        Some((id, true, _)) if steps::may_have_created(tx.conn, &id)? => {
-            return Ok(Adopted { id, how: AdoptedAs::UnderWay });
+        Some(Holder { id, .. }) if steps::may_have_created(tx.conn, &id)? => {
+            return met(id, AdoptedAs::UnderWay);
         }
-        Some((with, true, _)) => AdoptedAs::NewKeyShared { with },
+        Some(Holder { id: with, .. }) => AdoptedAs::NewKeyShared { with },
         None => AdoptedAs::New,
     };
-    let id = &seen.new_id;
+    let by_name = how == AdoptedAs::New;
+    let id = &ids::for_new(tx, app, kind, seen, by_name, now)?;
     tx.conn
         .prepare_cached(
             "INSERT INTO resources (id, app, kind, created_at, modified_at)
@@ -460,5 +448,45 @@ fn adopt(
     put_keys(tx.conn, id, &seen.keys)?;
     put_actual(tx.conn, id, &seen.actual, now)?;
     links::put(tx, &Of { id, app, kind }, &seen.link, now)?;
-    Ok(Adopted { id: id.clone(), how })
+    let marked_as = seen.mark.clone().filter(|mark| mark != id);
+    Ok(Adopted { id: id.clone(), how, marked_as })
+}
+
+/// A living resource that a record may be of.
+struct Holder {
+    id: ResourceId,
+    linked: bool,
+    known: bool,
+}
+
+/// The resource that the record says it is of, if that one has no record or may be about to get
+/// another one; else the one that has the record's name.
+fn holder(
+    conn: &Connection,
+    app: &str,
+    kind: Kind,
+    seen: &Seen,
+) -> Result<Option<Holder>, JournalError> {
+    let one = |test: &str, value: Option<&String>| -> Result<Option<Holder>, JournalError> {
+        let found = conn
+            .prepare_cached(&format!(
+                "SELECT r.id, EXISTS (SELECT 1 FROM links l WHERE l.resource_id = r.id) AS linked,
+                   r.actual IS NOT NULL AS known
+                 FROM resources r WHERE r.app = ?1 AND r.kind = ?2 AND r.{test} = ?3
+                   AND r.deleted_at IS NULL"
+            ))?
+            .query_row(params![app, Word(kind), value], |row| {
+                let (linked, known) = (row.get("linked")?, row.get("known")?);
+                Ok(Holder { id: resource_at(row, "id")?, linked, known })
+            })
+            .optional()?;
+        Ok(found)
+    };
+    if let Some(mark) = &seen.mark
+        && let Some(holder) = one("id", Some(&mark.0))?
+        && (!holder.linked || steps::may_have_created(conn, &holder.id)?)
+    {
+        return Ok(Some(holder));
+    }
+    one("natural_key", seen.keys.natural.as_ref())
 }

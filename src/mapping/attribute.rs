@@ -179,6 +179,11 @@ impl Row {
         self.sources.iter().any(ScimSource::is_groups)
     }
 
+    /// Whether the SCIM id is its source.
+    pub fn is_marker(&self) -> bool {
+        self.sources.iter().any(ScimSource::is_id)
+    }
+
     /// Whether it depends on the groups of the user.
     pub fn follows_groups(&self) -> bool {
         self.is_of_groups() || self.table.as_ref().is_some_and(Table::names_groups)
@@ -202,6 +207,11 @@ impl ScimSource {
     /// Whether it is SCIM's `password`.
     pub fn is_password(&self) -> bool {
         self.path.schema.is_none() && self.path.attribute == "password"
+    }
+
+    /// Whether it is the SCIM id.
+    pub fn is_id(&self) -> bool {
+        self.path.schema.is_none() && self.path.attribute == "id"
     }
 
     /// Whether it is SCIM's `groups` of a user.

@@ -41,7 +41,7 @@ impl Side {
     pub fn example(&self, which: Example) -> Value {
         let mut resource = Value::Object(Map::new());
         for row in &self.attributes {
-            let source = row.sources.first().filter(|source| !source.is_groups());
+            let source = row.sources.first().filter(|s| !s.is_groups() && !s.is_id());
             let Some(source) = source else { continue };
             let fixed = row.immutable != Immutable::No
                 || self.find.iter().any(|entry| entry.by == source.slot);

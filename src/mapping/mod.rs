@@ -26,6 +26,7 @@ mod learned;
 mod link;
 mod lint;
 mod login;
+mod marker;
 mod marks;
 mod matching;
 mod missed;

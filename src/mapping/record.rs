@@ -42,6 +42,10 @@ impl Carried {
         if row.is_password() {
             return self.password;
         }
+        if row.is_marker() {
+            // Whatever a request is about, the account is to say whose it is.
+            return true;
+        }
         match &self.slots {
             Asserted::Everything => true,
             // A row over `to_app` alone follows whatever changed.
@@ -127,7 +131,9 @@ impl Side {
             tree: Value::Object(Map::new()),
         };
         for row in &self.attributes {
-            let asserted = creating || carried.has(row);
+            let known =
+                || roots.get(self.resource_root()).is_some_and(|user| user.get("id").is_some());
+            let asserted = (creating || carried.has(row)) && (!row.is_marker() || known());
             if !asserted && row.follows_groups() {
                 // Nobody asks about the groups now: the app's value stays.
                 let is = row.field.get(current);
@@ -191,8 +197,10 @@ impl Side {
     /// and `schemas`.
     pub fn read_back(&self, current: &Value, id: &Value) -> Value {
         let mut resource = Value::Object(Map::new());
-        // What a record says about groups becomes memberships, not an attribute.
-        for row in self.attributes.iter().filter(|row| row.is_readable() && !row.is_of_groups()) {
+        // What a record says about groups becomes memberships, not an attribute; the SCIM id is
+        // not the app's to say.
+        let shown = |row: &&Row| row.is_readable() && !row.is_of_groups() && !row.is_marker();
+        for row in self.attributes.iter().filter(shown) {
             if let Some(app) = row.field.get(current) {
                 row.show(&app, &mut resource);
             }

@@ -16,6 +16,7 @@ use super::removals::release;
 use super::survey;
 use super::switch::Switch;
 use super::tokens::{mint, moment_in};
+use super::told_ids::{self, IdRow};
 use crate::change::{ChangeId, ChangeState, Kind, ResourceId};
 use crate::journal::{
     AuditCursor, AuditHead, ChangeQuery, CredentialKind, Journal, JournalError, Token,
@@ -149,6 +150,13 @@ pub enum Command {
         after: Option<String>,
         /// At most so many; 500 at most.
         limit: u32,
+    },
+    /// SCIM ids from outside: who had which before this journal began.
+    TellIds {
+        /// The app.
+        app: String,
+        /// At most 500.
+        rows: Vec<IdRow>,
     },
     /// Lets the removals go that wait because of `max_removals`.
     ChangesRelease {
@@ -290,6 +298,7 @@ pub async fn carry_out(
         Command::AppDisable { app } => switch_alone(journal, clock, &app, Switch::Off).await,
         Command::AppList => app_list(journal).await,
         Command::People { app, after, limit } => people(journal, &app, after, limit, now).await,
+        Command::TellIds { app, rows } => told_ids::tell(journal, &app, rows, now).await,
         Command::ChangesRelease { app } => release(journal, &app, now).await,
         Command::SurveyShow { app, survey } => survey::show(journal, &app, survey).await,
         Command::Findings { survey, after, limit } => {

@@ -55,7 +55,17 @@ impl Engine {
                 let words = "a create is in doubt: it is looked for again after the settle time";
                 self.wait(round, WaitReason::Settle, until, words.into()).await
             }
-            RoundEnd::Reached(Reached::Stranger { name }) => self.stranger(round, &name).await,
+            RoundEnd::Reached(Reached::Stranger { name, mark }) => {
+                self.stranger(round, &name, mark.as_deref()).await
+            }
+            RoundEnd::Reached(Reached::Marked { id, mark }) => {
+                let app = round.app.name();
+                let detail = format!(
+                    "{app} has this already (its id there: {id}), and the record says that it is the \
+                     one of SCIM id {mark}."
+                );
+                self.refuse(round, ScimError::typed(ScimType::Uniqueness, detail), None).await
+            }
             RoundEnd::Reached(Reached::Missing) => self.missing(round, "").await,
             RoundEnd::Missing { words } => self.missing(round, &words).await,
             RoundEnd::Reached(Reached::Exists { ids }) => {
@@ -329,18 +339,30 @@ impl Engine {
         }
     }
 
-    /// The record that a link leads to has another name by now, and nobody has the old one: renamed
-    /// by hand, or another person to whom the app gave the id of one who was deleted. Nothing is
+    /// The record that a link leads to has another name by now (or the mark of another user), and
+    /// nobody has the old one: renamed by hand, or another person to whom the app gave the id of one who was deleted. Nothing is
     /// written to it.
-    async fn stranger(&self, round: &Round<'_>, name: &str) -> Result<(), JournalError> {
+    async fn stranger(
+        &self,
+        round: &Round<'_>,
+        name: &str,
+        mark: Option<&str>,
+    ) -> Result<(), JournalError> {
         let resource = &round.work.resource;
         let link = resource.link.as_ref().map(|link| link.app_key.as_str()).unwrap_or_default();
         let was = resource.known_as.as_deref().unwrap_or_default();
-        let words = format!(
-            "the record {link} is called '{name}' now, not '{was}': renamed by hand, or another \
-             person. Nothing was written. If it is the same person, give the record its old name or \
-             rename the user in the identity provider too, and retry"
-        );
+        let words = match mark {
+            Some(mark) => format!(
+                "the record {link} ('{name}') says that it is the one of SCIM id {mark}: a copy of its \
+                 record, or another person. Nothing was written. If it is the same person, empty that \
+                 field of the record, and retry"
+            ),
+            None => format!(
+                "the record {link} is called '{name}' now, not '{was}': renamed by hand, or another \
+                 person. Nothing was written. If it is the same person, give the record its old name \
+                 or rename the user in the identity provider too, and retry"
+            ),
+        };
         let app = round.app.name();
         alarm(
             "link-broken",

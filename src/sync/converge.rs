@@ -18,7 +18,7 @@ use super::rest::rest_of;
 use super::round::{ROUND_LIMIT, Round, RoundEnd, held};
 use crate::app::{Exchange, Phase};
 use crate::change::{
-    self, AnswerClass, ChangeId, Command, Done, Event, Kept, Seen, StepId, WaitReason,
+    self, AnswerClass, ChangeId, Command, Done, Event, Kept, ResourceId, Seen, StepId, WaitReason,
 };
 use crate::journal::{By, JournalError, Link, ReadStep, StepEnd, StepEnded, StepOutcome};
 use crate::mapping::{Converge, Next, PlannedRequest, Reached, Taken, id_text};
@@ -134,6 +134,11 @@ impl Engine {
             Ok(Next::Who(ids)) => {
                 let known = self.who(round, &ids).await?;
                 walk.plan.known(mapping, &known);
+                Event::PlanWentOn
+            }
+            Ok(Next::Whose(mark)) => {
+                let is_there = self.is_user(round, mark).await?;
+                walk.plan.whose(mapping, is_there);
                 Event::PlanWentOn
             }
             Ok(Next::Move(to)) => {
@@ -343,6 +348,13 @@ impl Engine {
             change::RoundEnd::BridgeRefused => RoundEnd::BridgeRefused { words },
             change::RoundEnd::Parked => RoundEnd::Parked { words },
         }
+    }
+
+    /// Whether there is a user with this SCIM id.
+    async fn is_user(&self, round: &Round<'_>, id: String) -> Result<bool, JournalError> {
+        let (app, kind) = (round.app.name(), change::Kind::User);
+        let known = self.journal.known(app, kind, vec![ResourceId(id.to_lowercase())]).await?;
+        Ok(!known.is_empty())
     }
 
     /// Which of these app ids have a SCIM link.

@@ -157,6 +157,7 @@ impl Engine {
         Goal {
             names: Vec::new(),
             kind: Kind::User,
+            own_id: round.work.resource.id.0.clone(),
             want: Want::Gone,
             link,
             password: None,

@@ -39,6 +39,7 @@ impl Engine {
         let known = resource.desired.clone().or_else(|| resource.actual.clone());
         Ok(Goal {
             kind: resource.kind,
+            own_id: resource.id.0.clone(),
             want,
             link: resource.link.as_ref().map(|link| link.app_id.clone()),
             password: self.password(round),

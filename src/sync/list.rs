@@ -16,6 +16,7 @@ use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view
 use crate::change::{Kind, ResourceId};
 use crate::journal::{Adopted, AdoptedAs, By, Resource, Seen, SnapshotKey, SnapshotPage};
 use crate::mapping::{Ask, GroupDelete, ListPlan, ListedRow, ProbePlan, Taken, id_text};
+use crate::observe::alarm;
 use crate::scim::{Filter, ScimError, Sort};
 
 /// Rows of a page when the client does not say.
@@ -207,11 +208,21 @@ impl Engine {
             }
             groups.push(app.mapping.groups_shown(&row.current));
             let keys = keys_of(kind, &actual);
-            seen.push(Seen { link, keys, actual, new_id: self.ids.next() });
+            let mark = side.mark_of(&row.current).and_then(|mark| ResourceId::read(&mark));
+            seen.push(Seen { link, keys, actual, new_id: self.ids.next(), mark });
         }
         let now = self.clock.now();
         let adopted = self.journal.adopt(app.name(), kind, seen, now).await;
         let adopted = adopted.map_err(journal_failed)?;
+        for Adopted { id, marked_as, .. } in &adopted {
+            let Some(mark) = marked_as else { continue };
+            let line = format!(
+                "{}: the record of '{id}' says that it is the one of SCIM id {mark}, which is given \
+                 already; it is taken as one that says nothing",
+                app.name()
+            );
+            alarm("mark-elsewhere", &self.metrics, &line);
+        }
         if kind == Kind::User && app.mapping.belongs_on_user() {
             let alive = |how: &AdoptedAs| !matches!(how, AdoptedAs::Deleted | AdoptedAs::Unlinked);
             let shown = adopted.iter().zip(groups).filter(|(adopted, _)| alive(&adopted.how));

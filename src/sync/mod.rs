@@ -57,6 +57,7 @@ mod survey;
 mod switch;
 mod tables;
 mod tokens;
+mod told_ids;
 mod trial;
 mod unsent;
 mod verify;
@@ -84,6 +85,7 @@ pub use secrets::{Environment, MissingSecret};
 pub use sources::Sources;
 pub use start::{BridgeConfig, StartError};
 pub use tokens::{new_control_key, span};
+pub use told_ids::{IDS_AT_ONCE, IdRow, is_scim_id};
 pub use trial::{
     PageAttribute, Recording, TrialOrder, Tried, TriedCall, TriedFind, TriedOne, TriedPage,
     TriedSide, Trouble, Weight, try_app,

@@ -32,6 +32,7 @@ mod okta_rules;
 mod oracle;
 mod outage;
 mod providers;
+mod rebuild;
 mod reconcile;
 mod reconcile_groups;
 mod reliability;

@@ -8,6 +8,7 @@ fn seen(number: i64, name: &str, new_id: &str) -> Seen {
         actual: json!({"userName": name}),
         keys: keys(name),
         new_id: id(new_id),
+        mark: None,
     }
 }
 
@@ -50,7 +51,8 @@ async fn importing_twice_keeps_every_id() {
         assert!(first.iter().all(|a| a.how == AdoptedAs::New));
         let again =
             journal.adopt("demo", Kind::User, vec![seen(1, "anna", "n3")], at(20)).await.unwrap();
-        assert_eq!(again, [Adopted { id: id("n1"), how: AdoptedAs::Known { changed: true } }]);
+        let how = AdoptedAs::Known { changed: true };
+        assert_eq!(again, [Adopted { id: id("n1"), how, marked_as: None }]);
         let ann = journal.resource("demo", Kind::User, &id("n1"), at(0)).await.unwrap().unwrap();
         assert_eq!(ann.keys.natural.as_deref(), Some("anna"));
         assert!(!ann.written && ann.desired.is_none());
@@ -70,8 +72,12 @@ async fn importing_does_not_get_in_the_way_of_a_create() {
         assert_eq!(
             adopted,
             [
-                Adopted { id: id("id-ann"), how: AdoptedAs::Unlinked },
-                Adopted { id: id("n3"), how: AdoptedAs::NewKeyShared { with: id("id-bob") } }
+                Adopted { id: id("id-ann"), how: AdoptedAs::Unlinked, marked_as: None },
+                Adopted {
+                    id: id("n3"),
+                    how: AdoptedAs::NewKeyShared { with: id("id-bob") },
+                    marked_as: None
+                }
             ]
         );
         assert_eq!(user(&journal, "ann").await.unwrap().link, None);

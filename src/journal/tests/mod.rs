@@ -5,6 +5,7 @@ mod admin;
 mod audit;
 mod crash;
 mod disk;
+mod ids;
 mod life;
 mod lists;
 mod membership;

@@ -26,6 +26,7 @@ fn seen(number: usize) -> Seen {
         actual: json!({"userName": name}),
         keys: keys(&name),
         new_id: id(&format!("id-{name}")),
+        mark: None,
     }
 }
 
@@ -96,6 +97,29 @@ async fn look_ups_and_pages_cost_the_same_with_fifty_times_as_many_users() {
     })
     .await;
     assert_eq!(few, many);
+}
+
+#[tokio::test]
+async fn an_id_from_before_costs_the_same_among_fifty_times_as_many_users() {
+    let count = async |users: usize| {
+        let journal = journal_of(users).await;
+        let told = |number: usize, name: &str| FormerId {
+            id: id(&format!("019ab2c3-0000-7abc-8def-{number:012x}")),
+            kind: Kind::User,
+            name: Some(name.to_owned()),
+            app_key: None,
+        };
+        let name = |number: usize| format!("user{number:06}");
+        // The list goes with the first; that is not what is measured.
+        journal.former_ids("demo", vec![told(1, &name(7))], at(20)).await.unwrap();
+        let steps = counter(&journal);
+        let two = vec![told(2, &name(users / 2)), told(3, "not met yet")];
+        let ends = journal.former_ids("demo", two, at(20)).await.unwrap();
+        let given = FormerIdEnd::Given { instead_of: seen(users / 2).new_id };
+        assert_eq!(ends, [given, FormerIdEnd::Remembered]);
+        steps.load(Ordering::Relaxed)
+    };
+    assert_eq!(count(40).await, count(2_000).await);
 }
 
 #[tokio::test]

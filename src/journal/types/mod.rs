@@ -5,6 +5,7 @@
 mod admin;
 mod audit;
 mod change;
+mod ids;
 mod resource;
 mod restore;
 mod survey;
@@ -19,6 +20,7 @@ pub use change::{
     Accept, Accepted, AppCounts, ChangeDetail, ChangeQuery, ChangeRow, Committed, Counts,
     MemberEdge, MemberOps, StepRow, StepState, Target, Twin,
 };
+pub use ids::{FormerId, FormerIdEnd};
 pub use resource::{
     Adopted, AdoptedAs, Away, Belonging, By, Edge, Former, Link, Member, Resource, ResourceKeys,
     Seen, Touched,

@@ -120,6 +120,8 @@ pub struct Seen {
     pub keys: ResourceKeys,
     /// The SCIM id to give, if nobody has this record yet.
     pub new_id: ResourceId,
+    /// The SCIM id that the record itself says it has.
+    pub mark: Option<ResourceId>,
 }
 
 /// What became of a [`Seen`] record.
@@ -129,6 +131,9 @@ pub struct Adopted {
     pub id: ResourceId,
     /// How it came to that.
     pub how: AdoptedAs,
+    /// A new resource was made although the record says that it is of this one: that id is
+    /// another record's (or was), or an operator told another one.
+    pub marked_as: Option<ResourceId>,
 }
 
 /// How a record and a resource came together.

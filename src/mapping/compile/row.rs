@@ -51,6 +51,8 @@ pub(super) fn row(
     let case_exact = match raw.case.as_ref().map(|case| case.value) {
         Some(RawCase::Exact) => true,
         Some(RawCase::Ignore) => false,
+        // An app may write ids in capitals.
+        None if sources.iter().any(ScimSource::is_id) => false,
         // Cells of tables compare exactly unless the author says otherwise.
         None => table.is_some() || sources.first().is_some_and(|source| source.leaf.case_exact),
     };

@@ -1,6 +1,7 @@
 //! What a mapping lacks although every single key of it is right.
 
 mod calls;
+mod marker;
 mod rows;
 
 use crate::mapping::attribute::Row;
@@ -18,6 +19,7 @@ pub(crate) fn lint(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
     if let Some(groups) = &mapping.groups {
         group_operations(cx, groups);
     }
+    marker::marker(cx, mapping);
     calls::calls(cx, mapping);
     rows::unreachable(cx);
     reads(cx, mapping);

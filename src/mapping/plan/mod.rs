@@ -53,6 +53,8 @@ pub enum Next<T> {
     Move(Value),
     /// Which of these app ids belong to people that SCIM knows? Answer with `known`.
     Who(Vec<Value>),
+    /// Is there a user with this SCIM id? Answer with `whose`.
+    Whose(String),
     /// Nothing more to do.
     Done(T),
 }

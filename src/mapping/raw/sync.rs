@@ -29,6 +29,9 @@ block! {
         /// only once. A lost create need not wait for `settle` then.
         /// Example: Idempotency-Key
         "idempotency_key" => idempotency_key: Spanned<String>,
+        /// The field that holds the SCIM id: it proves which account is whose.
+        /// Example: ref
+        "marker" => marker: Spanned<String>,
         /// A known record is gone on update: `not_found` (default; 404), `recreate` it, or `park`
         /// the change.
         /// Example: recreate
@@ -47,7 +50,6 @@ block! {
         /// Example: { every: 6h }
         "reconcile" => reconcile: RawReconcile,
     }
-    later ["marker"]
 }
 
 words! {

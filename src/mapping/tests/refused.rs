@@ -5,7 +5,6 @@ use super::*;
 #[test]
 fn keys_that_would_do_nothing_are_refused() {
     for (part, instead) in [
-        ("users:", "sync: { marker: login }\nusers:"),
         ("users:", "sync: { read: { before_write: on_doubt } }\nusers:"),
         ("users:", "sync: { read: { before_write: never } }\nusers:"),
     ] {

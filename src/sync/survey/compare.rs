@@ -86,6 +86,7 @@ impl Engine {
         let key = self.keys.seed(format!("unread {}", resource.id).as_bytes());
         Ok(Goal {
             kind: resource.kind,
+            own_id: resource.id.0.clone(),
             want: Want::Present { desired, asserted, members: MemberGoal::default() },
             link: resource.link.as_ref().map(|link| link.app_id.clone()),
             password: None,

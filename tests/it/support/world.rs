@@ -221,6 +221,19 @@ impl World {
         self.start_bridge().await;
     }
 
+    /// The journal is gone, with its key, its mark and what was not folded into it; a bridge starts
+    /// on nothing and makes another token.
+    pub async fn lose_journal(&mut self) {
+        self.stop_bridge().await;
+        for file in std::fs::read_dir(self.folder.path()).expect("the folder").flatten() {
+            if file.file_name().to_string_lossy().starts_with("bridge.db") {
+                std::fs::remove_file(file.path()).expect("the file can go");
+            }
+        }
+        self.token.clear();
+        self.start_bridge().await;
+    }
+
     /// The running bridge.
     pub fn service(&self) -> &Service {
         self.service.as_ref().expect("the bridge runs")

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::write::refused_here;
-use super::{Claim, Converge, Reached, Stage, Want};
+use super::{Claim, Converge, Hit, Reached, Stage, Want};
 use crate::mapping::Kind;
 use crate::mapping::attribute::Immutable;
 use crate::mapping::model::Mapping;
@@ -97,13 +97,14 @@ impl Converge {
         asserted.contains(&active).then(|| active.get(desired)?.as_bool()).flatten()
     }
 
-    /// The linked record was read. One of another name is nobody's who is meant here: the app may
-    /// have given the id of one who was deleted to somebody else.
+    /// The linked record was read. One of another name, or with the mark of another user, is nobody's
+    /// who is meant here: the app may have given the id of one who was deleted to somebody else.
     pub(super) fn begin_linked(&mut self, mapping: &Mapping, current: Value) {
         match self.name_of_stranger(mapping, &current) {
             None => self.begin(mapping, Some(current)),
             Some(name) => {
-                self.stranger = Some(name);
+                let mark = mapping.side(self.goal.kind).and_then(|side| side.mark_of(&current));
+                self.stranger = Some((name, mark));
                 let plan = FindPlan::for_resource(mapping, self.goal.kind, &self.goal.known);
                 self.stage = Stage::Find { plan: Box::new(plan), after_missing: true };
             }
@@ -112,7 +113,7 @@ impl Converge {
 
     pub(super) fn name_of_stranger(&self, mapping: &Mapping, current: &Value) -> Option<String> {
         let (link, side) = (self.goal.link.as_ref()?, mapping.side(self.goal.kind)?);
-        if self.goal.names.is_empty() || self.id.as_ref() != Some(link) {
+        if self.id.as_ref() != Some(link) {
             return None;
         }
         let shown = side.read_back(current, link);
@@ -120,9 +121,21 @@ impl Converge {
             Kind::User => shown.get("userName"),
             Kind::Group => shown.get("displayName"),
         };
-        let name = name?.as_str()?;
-        let known = self.goal.names.contains(&name.to_lowercase());
-        (!known).then(|| name.to_owned())
+        let name = name.and_then(Value::as_str);
+        match side.mark_of(current) {
+            // Ours, whatever somebody renamed it to.
+            Some(mark) if self.is_own(&mark) => None,
+            Some(_) => Some(name.unwrap_or_default().to_owned()),
+            None => name
+                .filter(|_| !self.goal.names.is_empty())
+                .filter(|name| !self.goal.names.contains(&name.to_lowercase()))
+                .map(str::to_owned),
+        }
+    }
+
+    /// Whether a marker holds the SCIM id of this resource.
+    pub(super) fn is_own(&self, mark: &str) -> bool {
+        mark.eq_ignore_ascii_case(&self.goal.own_id)
     }
 
     pub(super) fn linked_record_is_missing(&mut self, mapping: &Mapping) {
@@ -145,27 +158,65 @@ impl Converge {
             Found::One { id, .. } if Some(id_text(&id)) == not_meant => Found::Nobody,
             found => found,
         };
-        let stranger = self.stranger.take();
         let end = match found {
-            Found::Nobody if stranger.is_some() => {
-                Reached::Stranger { name: stranger.unwrap_or_default() }
-            }
+            Found::Nobody if self.stranger.is_some() => self.not_who_is_meant(),
             Found::Nobody => match self.nobody(mapping, after_missing) {
                 Some(end) => end,
                 None => return self.begin(mapping, None),
             },
             Found::Several { ids, .. } => Reached::Exists { ids },
             Found::One { id, current, never_adopt } => {
-                let text = id_text(&id);
-                if self.may_adopt(mapping, &current, never_adopt, after_missing) {
-                    self.id = Some(id);
-                    self.adopted = true;
-                    return self.begin(mapping, Some(current));
+                let mark = mapping.side(self.goal.kind).and_then(|side| side.mark_of(&current));
+                match mark {
+                    // Made or taken over by us: whatever `if_exists` says.
+                    Some(mark) if self.is_own(&mark) => {
+                        return self.take_over(mapping, id, current);
+                    }
+                    Some(mark) => {
+                        let hit = Hit { id, current, never_adopt, after_missing, mark };
+                        self.stage = Stage::Whose(Box::new(hit));
+                        return;
+                    }
+                    None if self.may_adopt(mapping, &current, never_adopt, after_missing) => {
+                        return self.take_over(mapping, id, current);
+                    }
+                    None => Reached::Exists { ids: vec![id_text(&id)] },
                 }
-                Reached::Exists { ids: vec![text] }
             }
         };
         self.stage = Stage::End(Box::new(end));
+    }
+
+    /// Whether there is a user with the SCIM id that `Next::Whose` named.
+    pub fn whose(&mut self, mapping: &Mapping, is_there: bool) {
+        if !matches!(self.stage, Stage::Whose(_)) {
+            return;
+        }
+        let Stage::Whose(hit) = std::mem::replace(&mut self.stage, Stage::Operate) else { return };
+        let Hit { id, current, never_adopt, after_missing, mark } = *hit;
+        let end = match is_there {
+            true if self.stranger.is_some() => self.not_who_is_meant(),
+            true => Reached::Marked { id: id_text(&id), mark },
+            // Of a journal that is lost, or of another bridge: it proves nothing here.
+            false if self.may_adopt(mapping, &current, never_adopt, after_missing) => {
+                return self.take_over(mapping, id, current);
+            }
+            false => Reached::Exists { ids: vec![id_text(&id)] },
+        };
+        self.stage = Stage::End(Box::new(end));
+    }
+
+    fn not_who_is_meant(&mut self) -> Reached {
+        let (name, mark) = self.stranger.take().unwrap_or_default();
+        Reached::Stranger { name, mark }
+    }
+
+    /// The record that was found is the one of this resource.
+    fn take_over(&mut self, mapping: &Mapping, id: Value, current: Value) {
+        self.stranger = None;
+        self.id = Some(id);
+        self.adopted = true;
+        self.begin(mapping, Some(current));
     }
 
     pub(super) fn may_adopt(

@@ -67,6 +67,8 @@ pub enum Want {
 pub struct Goal {
     /// Users or groups.
     pub kind: Kind,
+    /// The SCIM id of the resource, which a marker holds.
+    pub own_id: String,
     /// What must be so in the end.
     pub want: Want,
     /// The app's key of the record, if there is a link.
@@ -143,10 +145,20 @@ pub enum Reached {
     },
     /// The account is protected by the mapping's `never_touch`.
     Protected,
-    /// The link leads to a record of another name, and nobody has the old one.
+    /// The link leads to a record of another name, or to one that says it is another user's; and
+    /// nobody has the old name.
     Stranger {
         /// What the record is called.
         name: String,
+        /// The SCIM id that its marker holds, if that is another one.
+        mark: Option<String>,
+    },
+    /// Somebody has the key already, and the record says whose it is: another user's.
+    Marked {
+        /// The app's key.
+        id: String,
+        /// The SCIM id that its marker holds.
+        mark: String,
     },
 }
 
@@ -186,6 +198,8 @@ enum Stage {
         plan: Box<FindPlan>,
         after_missing: bool,
     },
+    /// The record that was found says whose it is: does that user exist?
+    Whose(Box<Hit>),
     /// Does somebody else have the new value of a key that changes?
     Guard(Box<FindPlan>),
     /// Is there an account already that must take the place of this one?
@@ -258,8 +272,19 @@ pub struct Converge {
     groups_now: Option<Value>,
     renewed: bool,
     refused_groups: Vec<RefusedGroup>,
-    /// What the record is called that the link leads to, if that is not who is meant.
-    stranger: Option<String>,
+    /// What the record is called that the link leads to, and what its marker holds, if that is not
+    /// who is meant.
+    stranger: Option<(String, Option<String>)>,
+}
+
+/// A record that a look-up found, with another marker than ours.
+#[derive(Debug)]
+struct Hit {
+    id: Value,
+    current: Value,
+    never_adopt: bool,
+    after_missing: bool,
+    mark: String,
 }
 
 impl Converge {
@@ -366,6 +391,7 @@ impl Converge {
                         self.found(mapping, found, after_missing);
                     }
                 },
+                Stage::Whose(hit) => return Ok(Next::Whose(hit.mark.clone())),
                 Stage::Guard(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
                     Ask::Done(found) => self.guarded(mapping, found),
@@ -461,6 +487,7 @@ impl Converge {
             | Stage::Begin
             | Stage::Move { .. }
             | Stage::Who { .. }
+            | Stage::Whose(_)
             | Stage::ReadBack(None)
             | Stage::End(_) => Taken::Went,
         }

@@ -53,9 +53,13 @@ impl Converge {
             Found::Several { ids, .. } => Reached::Exists { ids },
             Found::One { id, current, never_adopt } => {
                 let side = mapping.side(self.goal.kind);
+                let adopts = match side.and_then(|side| side.mark_of(&current)) {
+                    Some(mark) => self.is_own(&mark),
+                    None => self.may_adopt(mapping, &current, never_adopt, false),
+                };
                 if side.is_some_and(|side| side.is_protected(&current, &id)) {
                     Reached::Protected
-                } else if self.may_adopt(mapping, &current, never_adopt, false) {
+                } else if adopts {
                     self.stage = Stage::Move { to: id, current };
                     return;
                 } else {

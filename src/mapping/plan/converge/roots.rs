@@ -48,6 +48,11 @@ impl Converge {
         if let Some(password) = &self.goal.password {
             wanted["password"] = Value::String(password.clone());
         }
+        // What takes access away carries nothing that nobody asked for.
+        let leaves = current.is_some() && self.wanted_active() == Some(false);
+        if side.marker().is_some() && !leaves {
+            wanted["id"] = Value::String(self.goal.own_id.clone());
+        }
         match self.goal.kind {
             Kind::User => self.roots().with("user", wanted),
             Kind::Group => {

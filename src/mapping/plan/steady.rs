@@ -11,8 +11,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// What was met of the list that is read, and how often it was read by now.
 #[derive(Debug, Default)]
 pub(super) struct Steady {
-    /// Digests of the ids on earlier pages of this list; 8 bytes for each record of the app.
-    met: HashSet<u64>,
+    /// The ids on earlier pages of this list.
+    met: Met,
     /// How many different ones came, in all lists.
     distinct: u64,
     twice: Twice,
@@ -39,7 +39,7 @@ enum Pass {
 impl Steady {
     /// Another list begins: who stands in both is no sign of anything.
     pub(super) fn next_list(&mut self) {
-        self.met = HashSet::new();
+        self.met = Met::default();
     }
 
     /// Takes the ids of a page. `false`: all of them were there before, so that the walk would
@@ -49,7 +49,7 @@ impl Steady {
         let page: HashSet<u64> = ids.map(|id| digest(&id)).collect();
         let mut known = 0;
         for id in &page {
-            if self.met.contains(id) {
+            if self.met.contains(*id) {
                 known += 1;
                 if counted {
                     self.twice.rows += 1;
@@ -100,6 +100,33 @@ impl Steady {
     }
 }
 
+/// Digests, 8 bytes for each: of a million records 8 MB, where a hash set takes up to 28.
+#[derive(Debug, Default)]
+struct Met {
+    sorted: Vec<u64>,
+    /// Those that came since they were sorted.
+    fresh: HashSet<u64>,
+}
+
+impl Met {
+    /// So many are sorted in at once.
+    const FRESH: usize = 1 << 16;
+
+    fn contains(&self, digest: u64) -> bool {
+        self.fresh.contains(&digest) || self.sorted.binary_search(&digest).is_ok()
+    }
+
+    fn extend(&mut self, digests: HashSet<u64>) {
+        self.fresh
+            .extend(digests.into_iter().filter(|new| self.sorted.binary_search(new).is_err()));
+        if self.fresh.len() >= Self::FRESH {
+            self.sorted.reserve_exact(self.fresh.len());
+            self.sorted.extend(self.fresh.drain());
+            self.sorted.sort_unstable();
+        }
+    }
+}
+
 fn digest(id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
@@ -121,6 +148,20 @@ mod tests {
         assert!(page(&mut steady, &[1, 2, 2]) && page(&mut steady, &[]) && page(&mut steady, &[3]));
         assert_eq!(steady.settled(), Ok(()));
         assert!(!steady.begin_again());
+    }
+
+    #[test]
+    fn who_came_long_ago_is_remembered() {
+        let mut steady = Steady::default();
+        let many = u32::try_from(3 * Met::FRESH).unwrap();
+        for first in (0..many).step_by(1_000) {
+            assert!(steady.page((first..first + 1_000).map(|id| id.to_string()), true));
+        }
+        assert!(steady.met.sorted.len() >= 2 * Met::FRESH);
+        assert_eq!(steady.settled(), Ok(()));
+        for known in [0, 70_000, many - 1] {
+            assert!(!page(&mut steady, &[known]), "{known}");
+        }
     }
 
     #[test]

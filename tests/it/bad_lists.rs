@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use scim_bridge::sync::Command;
 use serde_json::{Value, json};
 use standin::{Fault, When};
 
@@ -368,4 +369,28 @@ async fn cursors_that_lead_in_a_circle_are_refused() {
         assert!(detail.contains("ignores which page"), "{detail}");
         assert!(calls(&world).0 <= 6, "{:?}", calls(&world));
     }
+}
+
+/// `import` reads by the same walk as lists for clients.
+#[tokio::test]
+async fn the_import_command_reads_a_list_that_moved_once_more() {
+    let comes = Meanwhile::Comes(0, person(900));
+    let habits = Habits { meanwhile: vec![(2, comes)], ..Habits::default() };
+    let world = crowd(250, BLIND, habits).await;
+    let begun = world.command(Command::ImportBegin { app: "crowd".to_owned() }).await;
+    let shown = guarded("the import ends", async {
+        loop {
+            let survey = begun["survey"].as_i64();
+            let shown = world.command(Command::SurveyShow { app: "crowd".into(), survey }).await;
+            if shown["state"] != "running" {
+                return shown;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(shown["state"], "done", "{shown}");
+    let users = &shown["counts"]["users"];
+    assert_eq!((&users["read"], &users["new"]), (&json!(251), &json!(251)), "{shown}");
+    assert_eq!(calls(&world).0, 8);
 }

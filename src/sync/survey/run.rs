@@ -134,7 +134,9 @@ impl Engine {
         kind: Kind,
         adopted: Vec<(ListedRow, Adopted)>,
     ) -> Result<(), Failed> {
-        let ids: Vec<ResourceId> = adopted.iter().map(|(_, adopted)| adopted.id.clone()).collect();
+        let mut here = HashSet::new();
+        let ids = adopted.iter().map(|(_, adopted)| adopted.id.clone());
+        let ids: Vec<ResourceId> = ids.filter(|id| here.insert(id.clone())).collect();
         let came = ids.len();
         // The same person in two lists of one mapping is one person.
         let again: HashSet<ResourceId> =

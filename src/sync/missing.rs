@@ -113,8 +113,6 @@ impl Engine {
         let read = self.carry_read(app, plan, Instant::now() + LONGEST_SILENCE).await;
         Ok(match read {
             Ok(None) if self.has_vanished(app, resource.kind, resource).await? => Said::Away,
-            // Written a moment ago: the app may not show that yet.
-            Ok(None) if !resource.pending.is_empty() => Said::There,
             Ok(None) => Said::Absent,
             Ok(Some(record)) => {
                 let hidden = side.is_hidden(&record, &link.app_id);

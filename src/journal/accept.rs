@@ -248,7 +248,7 @@ fn update_resource(
         .prepare_cached(
             "UPDATE resources SET natural_key = ?2, external_id = ?3, display_name = ?4,
                email = ?5, active = ?6, desired = ?7, version = ?8, modified_at = ?9,
-               written = 1, deleted_at = NULL
+               written = 1, deleted_at = NULL, shared_key = iif(?2 IS NULL, shared_key, NULL)
              WHERE id = ?1",
         )?
         .execute(params![

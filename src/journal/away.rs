@@ -39,7 +39,8 @@ impl Journal {
         .await
     }
 
-    /// Linked users of an app that a list lacks, without those that are just being written.
+    /// Linked resources of an app that a list lacks, in the order of their ids, after one of them;
+    /// without those that are just being written.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -48,20 +49,25 @@ impl Journal {
         app: &str,
         kind: Kind,
         list: SnapshotId,
+        after: Option<&ResourceId>,
         limit: u32,
     ) -> Result<Vec<ResourceId>, JournalError> {
         let app = app.to_owned();
+        let after = after.map(|id| id.0.clone()).unwrap_or_default();
         self.read("comparing a list", move |conn| {
             let mut rows = conn.prepare_cached(
                 "SELECT r.id FROM resources r JOIN links l ON l.resource_id = r.id
                  WHERE r.app = ?1 AND r.kind = ?2 AND r.deleted_at IS NULL
-                   AND r.id NOT IN (SELECT resource_id FROM snapshot_rows WHERE snapshot = ?3)
+                   AND NOT EXISTS (SELECT 1 FROM snapshot_rows s
+                                   WHERE s.snapshot = ?3 AND s.resource_id = r.id)
                    AND NOT EXISTS (SELECT 1 FROM changes c
                                    WHERE c.resource_id = r.id AND c.ended_at IS NULL)
-                 ORDER BY r.id LIMIT ?4",
+                   AND r.id > ?4
+                 ORDER BY r.id LIMIT ?5",
             )?;
-            let ids = rows
-                .query_map(params![app, Word(kind), list.0, limit], |row| resource_at(row, "id"))?;
+            let ids = rows.query_map(params![app, Word(kind), list.0, after, limit], |row| {
+                resource_at(row, "id")
+            })?;
             Ok(ids.collect::<Result<_, _>>()?)
         })
         .await
@@ -89,7 +95,8 @@ impl Journal {
                 "SELECT r.id FROM resources r LEFT JOIN links l ON l.resource_id = r.id
                  WHERE r.app = ?1 AND r.kind = ?2 AND r.deleted_at IS NULL AND r.id > ?3
                    AND l.resource_id IS NULL AND (r.active = 0 OR r.actual IS NOT NULL)
-                   AND r.id NOT IN (SELECT resource_id FROM snapshot_rows WHERE snapshot = ?4)
+                   AND NOT EXISTS (SELECT 1 FROM snapshot_rows s
+                                   WHERE s.snapshot = ?4 AND s.resource_id = r.id)
                  ORDER BY r.id LIMIT ?5",
             )?;
             let ids = rows.query_map(params![app, Word(kind), after, list, limit], |row| {

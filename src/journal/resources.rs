@@ -212,6 +212,7 @@ impl Journal {
 pub(super) fn find_by(by: By) -> String {
     let test = match by {
         By::Natural => "r.natural_key = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
+        By::Sharing => "r.shared_key = ?3 AND r.deleted_at IS NULL ORDER BY r.row",
         By::Tombstone => {
             "r.natural_key = ?3 AND r.deleted_at IS NOT NULL
              ORDER BY r.deleted_at DESC, r.row DESC"
@@ -359,8 +360,8 @@ pub(super) fn put_actual(
     Ok(())
 }
 
-/// Writes the keys, if they are others. A natural key that another live resource has is left out, and that resource
-/// is given.
+/// Writes the keys, if they are others. A natural key that another live resource has becomes a
+/// shared one, and that resource is given.
 pub(super) fn put_keys(
     conn: &Connection,
     id: &ResourceId,
@@ -375,11 +376,12 @@ pub(super) fn put_keys(
         .query_row(params![id.0, keys.natural], |row| resource_at(row, "id"))
         .optional()?;
     let natural = keys.natural.as_ref().filter(|_| holder.is_none());
+    let shared = keys.natural.as_ref().filter(|_| holder.is_some());
     conn.prepare_cached(
         "UPDATE resources SET natural_key = ?2, external_id = ?3, display_name = ?4, email = ?5,
-           active = ?6
-         WHERE id = ?1 AND (natural_key, external_id, display_name, email, active)
-           IS NOT (?2, ?3, ?4, ?5, ?6)",
+           active = ?6, shared_key = ?7
+         WHERE id = ?1 AND (natural_key, external_id, display_name, email, active, shared_key)
+           IS NOT (?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         id.0,
@@ -388,6 +390,7 @@ pub(super) fn put_keys(
         keys.display_name,
         keys.email,
         keys.active,
+        shared,
     ])?;
     Ok(holder)
 }

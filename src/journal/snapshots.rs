@@ -44,7 +44,8 @@ impl Journal {
         .await
     }
 
-    /// Adds at most [`SNAPSHOT_ROWS`] rows to a list that is not finished.
+    /// Adds at most [`SNAPSHOT_ROWS`] rows to a list that is not finished. Who is there already
+    /// keeps the place.
     ///
     /// # Errors
     /// [`JournalError`]; `Refused` for too many rows, or a list that is finished or gone.
@@ -65,10 +66,14 @@ impl Journal {
             prune(tx, now)?;
             let last = length(tx, snapshot)?;
             let mut insert = tx.conn.prepare_cached(
-                "INSERT INTO snapshot_rows (snapshot, pos, resource_id) VALUES (?1, ?2, ?3)",
+                "INSERT INTO snapshot_rows (snapshot, pos, resource_id) SELECT ?1, ?2, ?3
+                 WHERE NOT EXISTS (SELECT 1 FROM snapshot_rows
+                                   WHERE snapshot = ?1 AND resource_id = ?3)",
             )?;
-            for (pos, id) in (last + 1..).zip(&ids) {
-                insert.execute(params![snapshot.0, pos, id.0])?;
+            let mut pos = last + 1;
+            for id in &ids {
+                let added = insert.execute(params![snapshot.0, pos, id.0])?;
+                pos += i64::from(added == 1);
             }
             Ok(())
         })

@@ -70,8 +70,20 @@ pub struct Unreadable {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PagingError {
     /// The same page or cursor came twice.
-    #[error("`{call}` answered the same page or cursor twice; the list was not taken")]
+    #[error(
+        "`{call}` answered the same page or cursor twice, as an app does that ignores which page it \
+         is asked for; the list was not taken"
+    )]
     Repeated {
+        /// The call.
+        call: String,
+    },
+    /// A page has only records that were on earlier ones.
+    #[error(
+        "`{call}` gave a page without anybody new, as an app does that ignores which page it is \
+         asked for, or whose list changes while it is read; the list was not taken"
+    )]
+    NobodyNew {
         /// The call.
         call: String,
     },
@@ -88,7 +100,10 @@ pub enum PagingError {
         found: u64,
     },
     /// `total` changed during the walk; begin once more from the first page.
-    #[error("`{call}`: the total changed from {before} to {now} during the walk")]
+    #[error(
+        "`{call}`: the total changed from {before} to {now} while the list was read; the list was \
+         not taken"
+    )]
     TotalChanged {
         /// The call.
         call: String,

@@ -15,6 +15,17 @@ impl Side {
         self.condition_fits(self.never_touch.as_ref(), current, id)
     }
 
+    /// The same for a record that is only remembered, as SCIM shows it. What the condition says of
+    /// the app's own fields cannot be told then, and counts as not fitting.
+    pub fn is_protected_as_shown(&self, shown: &Value, id: &Value) -> bool {
+        let Some(condition) = &self.never_touch else { return false };
+        let roots = Roots::new()
+            .with(self.resource_root(), shown.clone())
+            .with("id", id.clone())
+            .with("vars", self.vars.clone());
+        condition.is_known(&roots) && condition.holds(&roots)
+    }
+
     /// `never_touch` fits by the key alone: so it is asked where only keys are known.
     pub fn is_protected_by_id(&self, id: &Value) -> bool {
         let Some(condition) = &self.never_touch else { return false };

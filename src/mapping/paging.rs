@@ -1,5 +1,6 @@
 //! Walking the pages of a list: which page comes next, and when a walk must not be believed.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use super::link::{self, NextLink};
 use super::path::JsonPath;
 use super::roots::Roots;
 use super::template::scalar_text;
-use super::wire::{Answer, Body};
+use super::wire::Answer;
 
 /// `paging:`, compiled.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,10 +57,21 @@ pub struct Page {
     rows: u64,
     total: Option<u64>,
     /// Digests of the pages and cursors before this one.
-    seen: Vec<u64>,
+    seen: HashSet<u64>,
+    /// Nothing may be missed: where the app does not say which page is the last, only an empty
+    /// one is.
+    whole: bool,
 }
 
 impl Page {
+    /// The first page of a walk over everything the app has. A look-up ends at a page that is
+    /// not full; here the app may have given fewer rows than it was asked for.
+    #[must_use]
+    pub fn of_everything(mut self) -> Self {
+        self.whole = true;
+        self
+    }
+
     /// The root `page`. A missing cursor leaves its key out.
     pub(crate) fn root(&self) -> Value {
         let mut root = json!({ "offset": self.offset, "number": self.number });
@@ -99,8 +111,16 @@ impl Call {
             size: rule.size,
             rows: 0,
             total: None,
-            seen: Vec::new(),
+            seen: HashSet::new(),
+            whole: false,
         })
+    }
+
+    /// Whether pages are counted, by offset or number: a row that comes or goes then moves all
+    /// rows behind it to other pages.
+    pub fn counts_pages(&self) -> bool {
+        let by = self.paging.as_ref().map(|rule| rule.by);
+        matches!(by, Some(PagingBy::Offset | PagingBy::Page))
     }
 
     /// The number of all rows, where `total` says so.
@@ -118,12 +138,13 @@ impl Call {
     /// # Errors
     /// [`PagingError`]: the walk must be given up; after `TotalChanged` it may be begun once
     /// more.
-    pub fn next_page(&self, page: &Page, answer: &Answer) -> Result<Option<Page>, PagingError> {
+    pub fn next_page(&self, page: Page, answer: &Answer) -> Result<Option<Page>, PagingError> {
         let Some(rule) = &self.paging else {
             return Ok(None);
         };
         let call = || self.name().to_owned();
-        let here = self.raw_rows(answer)?.len() as u64;
+        let came = self.raw_rows(answer)?;
+        let here = came.len() as u64;
         let rows = page.rows + here;
         let total = self.total(answer);
         if rule.total.is_some() && total.is_none() {
@@ -141,8 +162,9 @@ impl Call {
             None => None,
         };
         let cursor = cursor.filter(is_present);
-        let ended = self.is_last(rule, &roots, cursor.as_ref(), here, rows, total)?;
-        if ended {
+        let whole = page.whole;
+        let come = Come { here, rows, total, whole };
+        if self.is_last(rule, &roots, cursor.as_ref(), come)? {
             return match total {
                 Some(total) if rows < total => {
                     Err(PagingError::Short { call: call(), total, found: rows })
@@ -150,12 +172,11 @@ impl Call {
                 _ => Ok(None),
             };
         }
-        let mut seen = page.seen.clone();
-        let digest = digest(&answer.body, cursor.as_ref());
-        if seen.contains(&digest) || (cursor.is_some() && cursor == page.cursor) {
+        let mut seen = page.seen;
+        let is_new = seen.insert(digest(&came, cursor.as_ref()));
+        if !is_new || (cursor.is_some() && cursor == page.cursor) {
             return Err(PagingError::Repeated { call: call() });
         }
-        seen.push(digest);
         let link = match (rule.by, &cursor) {
             (PagingBy::Link, Some(url)) => Some(self.linked(url, &mut seen)?),
             _ => None,
@@ -170,20 +191,19 @@ impl Call {
             rows,
             total,
             seen,
+            whole,
         }))
     }
 
     /// Where a link leads; one that was followed before leads nowhere.
-    fn linked(&self, url: &Value, seen: &mut Vec<u64>) -> Result<NextLink, PagingError> {
+    fn linked(&self, url: &Value, seen: &mut HashSet<u64>) -> Result<NextLink, PagingError> {
         let text = url.as_str().unwrap_or_default();
         let link = link::resolve(text, &self.base_url).map_err(|why| self.unreadable(why))?;
         let mut hasher = DefaultHasher::new();
         link.hash(&mut hasher);
-        let digest = hasher.finish();
-        if seen.contains(&digest) {
+        if !seen.insert(hasher.finish()) {
             return Err(PagingError::Repeated { call: self.name().to_owned() });
         }
-        seen.push(digest);
         Ok(link)
     }
 
@@ -192,9 +212,7 @@ impl Call {
         rule: &PagingRule,
         roots: &Roots,
         cursor: Option<&Value>,
-        here: u64,
-        rows: u64,
-        total: Option<u64>,
+        Come { here, rows, total, whole }: Come,
     ) -> Result<bool, PagingError> {
         if rule.next.is_some() && cursor.is_none() {
             return Ok(true);
@@ -225,9 +243,13 @@ impl Call {
             return Ok(true);
         }
         let says_when = rule.next.is_some() || rule.more.is_some() || total.is_some();
-        let short = rule.size.is_some_and(|size| here < size) || here == 0;
         // An empty page ends every walk; whether it ended too early is for the total to say.
-        Ok(if says_when { here == 0 && rule.next.is_none() } else { short })
+        let empty = here == 0;
+        let short = rule.size.is_some_and(|size| here < size);
+        Ok(match says_when {
+            true => empty && rule.next.is_none(),
+            false => empty || (short && !whole),
+        })
     }
 
     pub(crate) fn unreadable(&self, why: &str) -> Unreadable {
@@ -235,12 +257,22 @@ impl Call {
     }
 }
 
-fn digest(body: &Body, cursor: Option<&Value>) -> u64 {
+/// What came by now.
+#[derive(Clone, Copy)]
+struct Come {
+    /// Rows of this page.
+    here: u64,
+    /// Rows with this page.
+    rows: u64,
+    total: Option<u64>,
+    whole: bool,
+}
+
+/// Of the rows alone: beside them apps put times, and the page that they were asked for.
+fn digest(rows: &[Value], cursor: Option<&Value>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    match body {
-        Body::Tree(tree) => tree.to_string().hash(&mut hasher),
-        Body::Text(text) => text.hash(&mut hasher),
-        Body::Empty | Body::Unreadable(_) => {}
+    for row in rows {
+        row.to_string().hash(&mut hasher);
     }
     cursor.map(Value::to_string).hash(&mut hasher);
     hasher.finish()

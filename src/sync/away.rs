@@ -3,10 +3,7 @@
 //!
 //! Makes no call that writes: which calls remove an account is the plan's to say.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::engine::{App, Engine};
 use super::goal::united;
@@ -16,13 +13,8 @@ use super::round::Round;
 use super::view::{self, Asserted};
 use crate::change::{Kind, ResourceId};
 use crate::journal::{Away, DesiredNow, JournalError, Resource, Settlement, SnapshotId};
-use crate::mapping::{GetPlan, Side};
+use crate::mapping::Side;
 use crate::scim::ScimError;
-
-/// Accounts that a list lacks are asked for one by one; never more in one walk.
-const ASKED_FOR: u32 = 200;
-/// How long the app may take to answer for one of them.
-const LONGEST_SILENCE: std::time::Duration = std::time::Duration::from_secs(15);
 
 impl Engine {
     /// The round ended with a user who is inactive and has no account. `last`: what the account
@@ -102,34 +94,6 @@ impl Engine {
             resource.keys = keys;
         }
         Ok(true)
-    }
-
-    /// After a walk over everybody: who is missing in it is asked for, and is inactive if there is
-    /// nobody any more.
-    pub(super) async fn look_for_missing(
-        self: &Arc<Self>,
-        app: &Arc<App>,
-        snapshot: SnapshotId,
-    ) -> Result<(), ScimError> {
-        let name = app.name();
-        let missing = self.journal.unlisted(name, Kind::User, snapshot, ASKED_FOR).await;
-        let missing = missing.map_err(journal_failed)?;
-        if missing.len() == ASKED_FOR as usize {
-            tracing::warn!(app = name, "more than {ASKED_FOR} accounts are not in the list");
-        }
-        for mut resource in self.resources(app, &missing).await? {
-            let Some(link) = resource.link.clone() else { continue };
-            let plan = GetPlan::new(Kind::User, link.app_id);
-            let until = Instant::now() + LONGEST_SILENCE;
-            match self.carry_read(app, plan, until).await {
-                Ok(None) => drop(self.has_vanished(app, Kind::User, &mut resource).await?),
-                // It is there after all (hidden, or made meanwhile).
-                Ok(Some(_)) => {}
-                // An app that does not answer says nothing about anybody.
-                Err(_) => return Ok(()),
-            }
-        }
-        Ok(())
     }
 
     /// Users who are inactive without an account, after one of them; no list of the app has them.

@@ -177,6 +177,8 @@ pub struct Engine {
     pub walks: super::snapshot::Walks,
     /// The apps that are surveyed.
     pub surveyed: super::survey::Surveyed,
+    /// Who is not in a list and was asked for.
+    pub absent: super::missing::Absent,
     /// What disk and clock left to be done.
     pub watched: super::disk::Watched,
     /// Requests that wait for a change to end.
@@ -220,6 +222,7 @@ impl Engine {
             tables: super::tables::Ages::default(),
             walks: super::snapshot::Walks::default(),
             surveyed: super::survey::Surveyed::default(),
+            absent: super::missing::Absent::default(),
             watched: super::disk::Watched::default(),
             waiters: Waiters::default(),
             accepting: tokio::sync::RwLock::default(),

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::engine::{App, Engine};
 use super::keys::fold;
 use super::list::list_failed;
+use super::namesakes::{ToTheLetter, ambiguous, has_name, ids_of};
 use super::outcome::journal_failed;
 use super::read::{RESERVE, ReadFailure};
 use super::snapshot::Choice;
@@ -35,6 +36,11 @@ impl Engine {
         if let Some((_, wanted, lookup)) = &keyed {
             let candidates = match lookup {
                 Lookup::Id => self.by_id(app, kind, wanted).await?,
+                Lookup::Key(By::Natural, value) => {
+                    let mut found = self.namesakes(app, kind, value).await?;
+                    found.retain(|one| !view::is_gone(one) && !view::is_protected(app, one));
+                    found
+                }
                 Lookup::Key(by, value) => self.living(app, kind, *by, value).await?,
             };
             let found = self.matching(app, kind, filter, candidates).await?;
@@ -42,6 +48,23 @@ impl Engine {
                 Lookup::Key(By::DisplayName, _) | Lookup::Id => found.into_resources(),
                 Lookup::Key(..) => found.who_is_meant(app, filter),
             };
+            if matches!(lookup, Lookup::Key(By::Natural, _)) {
+                if found.len() > 1 {
+                    return Err(ambiguous(app, kind, wanted, &ids_of(&found)));
+                }
+                if let Some(known) = found.first().filter(|one| !has_name(app, one, wanted)) {
+                    match self.to_the_letter(app, known, wanted, deadline).await? {
+                        ToTheLetter::One(other) => {
+                            return self
+                                .matching_found(app, kind, filter, vec![*other])
+                                .await
+                                .map(Some);
+                        }
+                        ToTheLetter::NoneOf(_) => return Ok(Some(Vec::new())),
+                        ToTheLetter::NoOther => {}
+                    }
+                }
+            }
             if !found.is_empty() || matches!(lookup, Lookup::Id) {
                 return Ok(Some(found));
             }
@@ -54,7 +77,9 @@ impl Engine {
                 return Ok(Some(Vec::new()));
             }
             if let Some(plan) = FindPlan::by_slot(&app.mapping, kind, &slot, wanted) {
-                let found = self.ask_app(app, kind, plan, wanted, deadline).await?;
+                let named =
+                    matches!(lookup_of(kind, &slot, wanted), Some(Lookup::Key(By::Natural, _)));
+                let found = self.ask_app(app, kind, plan, (wanted, named), deadline).await?;
                 return self.matching_found(app, kind, filter, found).await.map(Some);
             }
         }
@@ -65,7 +90,8 @@ impl Engine {
         let id = ResourceId(id.to_owned());
         let found = self.journal.resource(app.name(), kind, &id, self.lag_begin(app)).await;
         let found = found.map_err(journal_failed)?;
-        Ok(found.into_iter().filter(|resource| !view::is_gone(resource)).collect())
+        let shown = |one: &Resource| !view::is_gone(one) && !view::is_protected(app, one);
+        Ok(found.into_iter().filter(shown).collect())
     }
 
     /// Those of the candidates that the filter really means.
@@ -102,13 +128,14 @@ impl Engine {
         Ok(self.matching(app, kind, filter, found).await?.into_resources())
     }
 
-    /// The look-up in the app; who is found is known from then on.
+    /// The look-up in the app; who is found is known from then on. `named`: by the name, of which
+    /// there must be one.
     async fn ask_app(
         self: &Arc<Self>,
         app: &Arc<App>,
         kind: Kind,
         plan: FindPlan,
-        wanted: &str,
+        (wanted, named): (&str, bool),
         deadline: Deadline,
     ) -> Result<Vec<Resource>, ScimError> {
         let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().wait);
@@ -118,6 +145,9 @@ impl Engine {
         };
         match read {
             Ok(Found::Nobody) => Ok(Vec::new()),
+            Ok(Found::Several { ids, inexact: false }) if named => {
+                Err(ambiguous(app, kind, wanted, &ids))
+            }
             Ok(Found::Several { ids, .. }) => {
                 let name = app.name();
                 let who = ids.join(", ");

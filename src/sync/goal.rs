@@ -36,6 +36,11 @@ impl Engine {
         let rests = rest_of(round);
         let ours =
             comes_back(round) || rests.is_some() || asserted.iter().any(|asserted| asserted.ours);
+        let claim = match asserted.iter().any(|asserted| asserted.seen) {
+            _ if ours => Claim::Ours,
+            true => Claim::Seen,
+            false => Claim::AsMapped,
+        };
         let known = resource.desired.clone().or_else(|| resource.actual.clone());
         Ok(Goal {
             kind: resource.kind,
@@ -43,7 +48,7 @@ impl Engine {
             want,
             link: resource.link.as_ref().map(|link| link.app_id.clone()),
             password: self.password(round),
-            claim: if ours { Claim::Ours } else { Claim::AsMapped },
+            claim,
             reading: self.reading(round),
             may_create: rests.is_none_or(|rest| rest.is_over(now)),
             in_doubt: rests.is_some(),

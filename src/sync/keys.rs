@@ -7,11 +7,16 @@ use crate::journal::ResourceKeys;
 
 /// The name that must be unique among living resources: folded `userName` or `displayName`.
 pub(super) fn natural_key(kind: Kind, resource: &Value) -> Option<String> {
+    name_of(kind, resource).map(|name| fold(&name))
+}
+
+/// The same as it is written.
+pub(super) fn name_of(kind: Kind, resource: &Value) -> Option<String> {
     let name = match kind {
         Kind::User => "userName",
         Kind::Group => "displayName",
     };
-    text(resource, name).map(|name| fold(&name))
+    text(resource, name)
 }
 
 /// All keys of a resource as it is wanted (or shown).

@@ -13,7 +13,7 @@ use super::outcome::journal_failed;
 use super::read::{Again, RESERVE, ReadFailure};
 use super::snapshot::Choice;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view};
-use crate::change::{Kind, ResourceId};
+use crate::change::{AnswerClass, Kind, ResourceId};
 use crate::journal::{Adopted, AdoptedAs, By, Resource, Seen, SnapshotKey, SnapshotPage};
 use crate::mapping::{Ask, GroupDelete, ListPlan, ListedRow, ProbePlan, Taken, id_text};
 use crate::observe::alarm;
@@ -124,13 +124,19 @@ impl Engine {
             match plan.take(&app.mapping, &answer) {
                 Taken::Went => return Ok(plan.is_complete(&app.mapping)),
                 Taken::Stopped(said) => {
-                    if let Some(failure) = self.stopped(app, &said, &answer, &mut again) {
-                        return Err(failure);
+                    let passes = matches!(said.class, AnswerClass::Retry | AnswerClass::Unsure);
+                    match self.stopped(app, &said, &answer, &mut again) {
+                        None => {}
+                        Some(ReadFailure::Silent(words)) if !passes => {
+                            let words = format!("call '{}': {words}", request.call);
+                            return Err(ReadFailure::Unreadable(words));
+                        }
+                        Some(failure) => return Err(failure),
                     }
                 }
                 Taken::Unreadable(why) => {
                     let words = format!("call '{}': {why}", request.call);
-                    return Err(ReadFailure::Silent(words));
+                    return Err(ReadFailure::Unreadable(words));
                 }
             }
         }
@@ -239,7 +245,7 @@ impl Engine {
     ) -> Result<Vec<Resource>, ScimError> {
         let found = self.journal.resources(ids.to_vec(), self.lag_begin(app)).await;
         let mut found = found.map_err(journal_failed)?;
-        found.retain(|resource| !view::is_gone(resource));
+        found.retain(|one| !view::is_gone(one) && !view::is_protected(app, one));
         Ok(found)
     }
 
@@ -360,8 +366,9 @@ fn goes_on(page: &Page) -> bool {
 pub(super) fn list_failed(app: &App, failure: ReadFailure) -> ScimError {
     let name = app.name();
     match failure {
-        ReadFailure::Silent(why) => {
-            ScimError::new(429, format!("{name} does not answer: {why}")).retry_after(60)
+        ReadFailure::Silent(why) | ReadFailure::Unreadable(why) => {
+            let detail = format!("{name} could not be read, so nothing is given: {why}");
+            ScimError::new(429, detail).retry_after(60)
         }
         ReadFailure::BridgeRefused(why) => ScimError::new(
             502,
@@ -369,6 +376,9 @@ pub(super) fn list_failed(app: &App, failure: ReadFailure) -> ScimError {
                 "{name} refuses the credential of the bridge; its operator must correct it: {why}"
             ),
         ),
-        ReadFailure::Unplannable(error) => ScimError::new(500, error.to_string()),
+        // A row of the app that does not fit into the call that completes it.
+        ReadFailure::Unplannable(error) => {
+            ScimError::new(502, format!("{name} could not be read, so nothing is given: {error}"))
+        }
     }
 }

@@ -36,6 +36,8 @@ mod list;
 mod mappings;
 mod members;
 mod membership;
+mod missing;
+mod namesakes;
 mod operator;
 mod outcome;
 mod read;
@@ -63,6 +65,7 @@ mod unsent;
 mod verify;
 mod view;
 mod wait;
+mod walk;
 mod withdraw;
 
 pub use api::{

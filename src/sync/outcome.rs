@@ -149,7 +149,10 @@ impl Engine {
             .await
             .map_err(journal_failed)?
             .ok_or_else(not_found)?;
-        if view::is_gone(&resource) { Err(not_found()) } else { Ok(resource) }
+        match view::is_gone(&resource) || view::is_protected(app, &resource) {
+            true => Err(not_found()),
+            false => Ok(resource),
+        }
     }
 
     /// Changes applied after this moment may not be visible in the app's own reads yet.
@@ -182,7 +185,7 @@ impl Engine {
         value: &str,
     ) -> Result<Vec<Resource>, ScimError> {
         let mut found = self.find(app, kind, by, value).await?;
-        found.retain(|resource| !view::is_gone(resource));
+        found.retain(|one| !view::is_gone(one) && !view::is_protected(app, one));
         Ok(found)
     }
 }

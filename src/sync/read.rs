@@ -28,6 +28,8 @@ pub(super) const RESERVE: Duration = Duration::from_secs(1);
 pub(super) enum ReadFailure {
     /// The app did not answer (in time), or not readably.
     Silent(String),
+    /// An answer in a walk that asking again would not mend.
+    Unreadable(String),
     /// The app refuses the bridge itself.
     BridgeRefused(String),
     /// A value does not fit into the call.
@@ -116,7 +118,8 @@ impl Engine {
         match read {
             Ok(Some(record)) => {
                 let Some(side) = app.mapping.side(kind) else { return Ok(Heard::All) };
-                if side.is_hidden(&record, &link.app_id) {
+                let hidden = side.is_hidden(&record, &link.app_id);
+                if hidden || side.is_protected(&record, &link.app_id) {
                     return Err(ScimError::not_found(kind.resource_type(), &resource.id.0));
                 }
                 let shown = side.read_back(&record, &link.app_id);
@@ -153,7 +156,9 @@ impl Engine {
             Err(ReadFailure::Unplannable(error)) => Err(ScimError::new(500, error.to_string())),
             // Okta reads an error here as "gone" or retries the whole task: what was last known
             // is better, and said to be so.
-            Err(ReadFailure::Silent(_) | ReadFailure::BridgeRefused(_)) => Ok(Heard::Nothing),
+            Err(
+                ReadFailure::Silent(_) | ReadFailure::Unreadable(_) | ReadFailure::BridgeRefused(_),
+            ) => Ok(Heard::Nothing),
         }
     }
 

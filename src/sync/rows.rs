@@ -14,7 +14,7 @@ use crate::mapping::{ListPlan, ListedRow};
 
 /// Rows that are worked on at once; acknowledgements pass between two batches.
 pub(super) const BATCH: usize = 200;
-/// A walk that the app does not answer for that long is given up.
+/// How long tables that the app gives may take.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// The walk.
@@ -47,29 +47,29 @@ impl Rows {
             self.began = true;
         }
         while !self.complete && self.waiting.len() < BATCH {
-            let until = Instant::now() + LONGEST_SILENCE;
-            self.complete = engine.list_step(app, &mut self.plan, until).await?;
+            self.complete = engine.walk_step(app, &mut self.plan).await?;
             self.waiting.extend(self.plan.drain());
         }
         if self.waiting.is_empty() {
-            self.is_whole()?;
+            self.plan.settled().map_err(ReadFailure::Unreadable)?;
         }
         let rest = self.waiting.split_off(self.waiting.len().min(BATCH));
         Ok(std::mem::replace(&mut self.waiting, rest))
     }
 
+    /// After a failure: begins the walk once more, if it failed because the list changed while it
+    /// was read. `false`: it did not, or this was the second time.
+    pub fn begin_again(&mut self, app: &App) -> bool {
+        let begins = self.plan.begin_again(&app.mapping);
+        if begins {
+            self.waiting.clear();
+            self.complete = false;
+        }
+        begins
+    }
+
     /// How many there are, as the app says.
     pub fn total(&self) -> Option<u64> {
         self.plan.total()
-    }
-
-    fn is_whole(&self) -> Result<(), ReadFailure> {
-        match (self.plan.total(), self.plan.read()) {
-            (Some(told), read) if told > read => {
-                let why = format!("it says there are {told} and gave {read}");
-                Err(ReadFailure::Silent(why))
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -204,15 +204,33 @@ impl Engine {
         walk
     }
 
+    /// A list that changed while it was read is read once more.
     async fn walk_to_end(
         self: &Arc<Self>,
         app: &Arc<App>,
         key: &SnapshotKey,
         choice: Choice,
     ) -> Result<(), ScimError> {
+        let mut rows = Rows::of(app, key.kind);
+        loop {
+            match self.walk_once(app, key, &choice, &mut rows).await {
+                Err(error) if rows.begin_again(app) => {
+                    tracing::info!(app = app.name(), "the list is read once more: {error}");
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn walk_once(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        key: &SnapshotKey,
+        choice: &Choice,
+        rows: &mut Rows,
+    ) -> Result<(), ScimError> {
         let begun = self.journal.snapshot_begin(key.clone(), self.clock.now()).await;
         let snapshot = begun.map_err(journal_failed)?;
-        let mut rows = Rows::of(app, key.kind);
         let mut sorted: Vec<(SortKey, ResourceId)> = Vec::new();
         loop {
             let batch = rows.next(self, app).await.map_err(|why| list_failed(app, why))?;
@@ -220,11 +238,19 @@ impl Engine {
                 break;
             }
             let ids = self.import(app, key.kind, batch).await?;
-            let ids = self.chosen(app, key, &choice, ids, &mut sorted).await?;
+            let ids = self.chosen(app, key, choice, ids, &mut sorted).await?;
             let added = self.journal.snapshot_append(snapshot, ids, self.clock.now()).await;
             added.map_err(journal_failed)?;
         }
-        self.add_away(app, key, &choice, snapshot, &mut sorted).await?;
+        if choice.filter.is_none() && choice.sort.is_none() {
+            self.add_missing(app, key.kind, snapshot).await?;
+        }
+        // Who stands in two lists counts as the later one has them.
+        let mut met = HashSet::new();
+        sorted.reverse();
+        sorted.retain(|(_, id)| met.insert(id.clone()));
+        sorted.reverse();
+        self.add_away(app, key, choice, snapshot, &mut sorted).await?;
         // Equal ones keep the app's order.
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         for batch in sorted.chunks(BATCH) {
@@ -248,9 +274,6 @@ impl Engine {
         let removes = app.mapping.side(key.kind).is_some_and(Side::removes_inactive);
         if !removes {
             return Ok(());
-        }
-        if choice.filter.is_none() && choice.sort.is_none() {
-            self.look_for_missing(app, snapshot).await?;
         }
         let listed: HashSet<ResourceId> = sorted.iter().map(|(_, id)| id.clone()).collect();
         let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);

@@ -9,8 +9,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::draft::{self, Draft, side_of};
 use super::engine::{App, Engine};
-use super::keys::natural_key;
+use super::keys::{fold, name_of, natural_key};
 use super::membership::MemberWish;
+use super::namesakes::{ToTheLetter, ambiguous, has_name, meant};
 use super::outcome::taken;
 use super::view::{self, Asserted};
 use super::{Caller, Certainty, Deadline, Hears, Members, Submission, Write, Written};
@@ -110,15 +111,18 @@ impl Engine {
             return Err(ScimError::new(501, detail).into());
         }
         let request = draft::without_password(&body);
+        // As a PUT says it: without `members` a group that is there already keeps its own.
         let members = match kind {
-            Kind::Group => scim::take_members(&mut body)?.unwrap_or_default(),
-            Kind::User => Vec::new(),
+            Kind::Group => scim::take_members(&mut body)?,
+            Kind::User => None,
         };
+        let members = members.map_or(MemberWish::Untouched, MemberWish::Whole);
         let incoming = scim::normalise(body, rt, None)?;
         let natural = natural_key(kind, &incoming.resource)
             .ok_or_else(|| ScimError::invalid_value(draft::missing_key(kind)))?;
         let held = self.lock(format!("{}/{kind:?}/{natural}", app.name())).await;
-        let existing = match self.whose_key(app, kind, side, &natural).await? {
+        let name = name_of(kind, &incoming.resource).unwrap_or_default();
+        let existing = match self.whose_key(app, kind, side, &name, client.deadline).await? {
             Holder::Nobody => None,
             Holder::TakeOver(resource) => Some(*resource),
             // The journal refuses it, unless it is the repeat of a create that goes on.
@@ -147,11 +151,12 @@ impl Engine {
             asserted: Asserted {
                 slots: written.asserted.clone(),
                 ours,
-                whole_members: kind == Kind::Group,
+                seen: existing.as_ref().is_some_and(|one| one.is_live() && !one.written),
+                whole_members: matches!(members, MemberWish::Whole(_)),
                 before: existing.as_ref().and_then(|resource| resource.desired.clone()),
                 gone: false,
             },
-            members: MemberWish::Whole(members),
+            members,
             written,
             ends_access: false,
             request,
@@ -162,24 +167,37 @@ impl Engine {
 
     /// Who has the key now.
     async fn whose_key(
-        &self,
-        app: &App,
+        self: &Arc<Self>,
+        app: &Arc<App>,
         kind: Kind,
         side: &Side,
-        natural: &str,
+        name: &str,
+        deadline: Deadline,
     ) -> Result<Holder, ScimError> {
-        if let Some(resource) = self.find(app, kind, By::Natural, natural).await?.pop() {
+        let natural = &fold(name);
+        let found = self.namesakes(app, kind, natural).await?;
+        if let Some(mut resource) = meant(app, kind, name, found)? {
+            if !resource.written && !has_name(app, &resource, name) {
+                match self.to_the_letter(app, &resource, name, deadline).await? {
+                    ToTheLetter::One(other) => resource = *other,
+                    ToTheLetter::NoneOf(ids) => return Err(ambiguous(app, kind, name, &ids)),
+                    ToTheLetter::NoOther => {}
+                }
+            }
             // Only ever imported: the mapping's `if_exists` decides, in converge where the rule
             // needs the record.
             let imported = !resource.written && !matches!(side.if_exists, IfExists::Conflict);
             let inactive = resource.keys.active == Some(false) && kind == Kind::User;
             let known = resource.written || side.removes_inactive() && resource.link.is_none();
             let comes_back = known && inactive && app.mapping.sync().restore;
-            return Ok(if imported || comes_back {
-                Holder::TakeOver(Box::new(resource))
-            } else {
-                Holder::Taken
-            });
+            return match imported || comes_back {
+                true => Ok(Holder::TakeOver(Box::new(resource))),
+                // Another one has the key: the journal would name that.
+                false if resource.keys.natural.is_none() => {
+                    Err(taken(app, kind, natural, &resource))
+                }
+                false => Ok(Holder::Taken),
+            };
         }
         // `delete: deactivate`: the account stays linked, a create brings it back.
         let buried = self.find(app, kind, By::Tombstone, natural).await?;

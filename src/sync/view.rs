@@ -53,6 +53,15 @@ pub(super) fn is_gone(resource: &Resource) -> bool {
     resource.deleted_at.is_some() || resource.pending.iter().any(deletion)
 }
 
+/// Protected by a mapping that came after the record was linked: it is shown to nobody.
+pub(super) fn is_protected(app: &App, resource: &Resource) -> bool {
+    let side = app.mapping.side(resource.kind);
+    let (Some(side), Some(link), Some(shown)) = (side, &resource.link, &resource.actual) else {
+        return false;
+    };
+    side.is_protected_as_shown(shown, &link.app_id)
+}
+
 /// The complete resource: `schemas`, `id`, attributes, `meta` without location.
 pub(super) fn resource(
     app: &App,
@@ -121,6 +130,9 @@ pub(super) struct Asserted {
     /// A hit of the look-up is ours, whatever `if_exists` says.
     #[serde(default)]
     pub ours: bool,
+    /// A create of somebody who is known only because the app was read: `if_exists` decides.
+    #[serde(default)]
+    pub seen: bool,
     /// The membership list was complete (PUT, POST).
     #[serde(default)]
     pub whole_members: bool,

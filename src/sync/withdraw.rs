@@ -51,7 +51,7 @@ pub(super) fn withdrawal_of(
         version: resource.version,
         desired: remains.desired,
         keys: remains.keys,
-        remove_resource: remains.remove_resource,
+        remove_resource: remains.remove_resource && resource.link.is_none(),
         only_unsent: false,
         now,
     }
@@ -83,7 +83,8 @@ impl TakenBack<'_> {
             };
             keys_of(resource.kind, &view::attributes_by(mapping, &after))
         });
-        let remove_resource = created && goes && before.is_none() && resource.link.is_none();
+        // One that is linked stays, as one that was only seen in the app.
+        let remove_resource = created && goes && before.is_none();
         Remains { desired, keys, remove_resource }
     }
 }

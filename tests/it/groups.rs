@@ -563,7 +563,7 @@ async fn strangers_in_a_group_are_left_alone_and_imported_people_are_none() {
 }
 
 /// A batch that is refused as a whole.
-fn strict(policy: &str) -> String {
+pub(super) fn strict(policy: &str) -> String {
     rooms(
         &format!(
             "  policy: {{ delete: empty_and_keep, {policy} }}\n  members: {{ use: room, user: person }}\n  add_members: [ join ]\n  remove_members: [ leave ]"

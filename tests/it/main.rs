@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin;
+mod adoption;
 mod altr;
 mod altr_rules;
 mod architecture;
 mod attacks;
 mod audit;
+mod bad_lists;
 mod bulk;
 mod cases;
 mod catalogues;
@@ -21,6 +23,7 @@ mod directory;
 mod disk_states;
 mod doubt;
 mod groups;
+mod imports;
 mod journal;
 mod life;
 mod limits;

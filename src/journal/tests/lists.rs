@@ -86,6 +86,27 @@ async fn importing_does_not_get_in_the_way_of_a_create() {
 }
 
 #[tokio::test]
+async fn a_second_one_of_a_name_is_found_by_it_too() {
+    on_both(async |journal| {
+        let find = async |by: By| {
+            let found = journal.find("demo", Kind::User, by, "ann", at(0)).await.unwrap();
+            found.into_iter().map(|one| one.id.0).collect::<Vec<_>>()
+        };
+        let both = vec![seen(1, "ann", "n1"), seen(2, "ann", "n2")];
+        journal.adopt("demo", Kind::User, both, at(10)).await.unwrap();
+        assert_eq!(
+            (find(By::Natural).await, find(By::Sharing).await),
+            (vec!["n1".into()], vec!["n2".into()])
+        );
+        // The first one gets another name: the second one has the key when it is seen again.
+        let renamed = vec![seen(1, "anna", "n3"), seen(2, "ann", "n4")];
+        journal.adopt("demo", Kind::User, renamed, at(20)).await.unwrap();
+        assert_eq!((find(By::Natural).await, find(By::Sharing).await), (vec!["n2".into()], vec![]));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_deleted_account_that_is_seen_again_is_reported() {
     on_both(async |journal| {
         settled_user(&journal, "ann", 1, 10).await;
@@ -159,6 +180,24 @@ async fn a_list_is_paged_only_when_complete_and_only_by_its_client() {
 }
 
 #[tokio::test]
+async fn nobody_is_twice_in_a_list() {
+    on_both(async |journal| {
+        let snapshot = journal.snapshot_begin(key("t"), at(1)).await.unwrap();
+        for part in [["a", "b", "a"], ["c", "b", "d"]] {
+            let part = part.map(id).to_vec();
+            journal.snapshot_append(snapshot, part, at(1)).await.unwrap();
+        }
+        assert_eq!(journal.snapshot_finish(snapshot, at(1)).await.unwrap(), 4);
+        let page = journal.snapshot_page(key("t"), None, 1, 9, at(2)).await.unwrap().unwrap();
+        assert_eq!(page.ids, ["a", "b", "c", "d"].map(id));
+        // Another list has its own.
+        assert_eq!(list(&journal, "u", "a", 3, 3).await, SnapshotId(snapshot.0 + 1));
+        assert_eq!(rows(&journal).await, 7);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_list_lasts_half_an_hour_after_its_last_page() {
     on_both(async |journal| {
         let snapshot = list(&journal, "t1", "x", 2, 0).await;
@@ -197,8 +236,8 @@ async fn a_long_list_goes_bit_by_bit_and_can_never_be_reached_half() {
             let page = journal.snapshot_page(key("t1"), only, 1, 1, at(1)).await.unwrap();
             assert_eq!(page, None, "a list with a hole");
         }
-        for _ in 0..3 {
-            journal.snapshot_append(newer, vec![id("y")], at(9_999)).await.unwrap();
+        for name in ["y1", "y2", "y3"] {
+            journal.snapshot_append(newer, vec![id(name)], at(9_999)).await.unwrap();
         }
         assert_eq!(rows(&journal).await, 3, "what comes drives out what is old");
     })
@@ -227,6 +266,7 @@ async fn what_clients_look_people_up_by_is_answered_by_an_index() {
     let journal = Journal::in_memory().unwrap();
     for (by, index) in [
         (By::Natural, "resources_natural"),
+        (By::Sharing, "resources_shared"),
         (By::Tombstone, "resources_buried"),
         (By::ExternalId, "resources_external"),
         (By::DisplayName, "resources_display"),
@@ -237,6 +277,9 @@ async fn what_clients_look_people_up_by_is_answered_by_an_index() {
         assert!(plan.contains(index), "{by:?}: {plan}");
         assert!(!plan.contains("SCAN"), "{by:?}: {plan}");
     }
+    let twice = "SELECT 1 FROM snapshot_rows WHERE snapshot = ?1 AND resource_id = ?2";
+    let twice = plan(&journal, twice.to_owned()).await;
+    assert!(twice.contains("snapshot_rows_who"), "{twice}");
     let by_id = plan(&journal, resources::find_by_id()).await;
     assert!(by_id.contains("sqlite_autoindex_resources") && !by_id.contains("SCAN"), "{by_id}");
     let page = plan(&journal, snapshots::ROWS.to_owned()).await;

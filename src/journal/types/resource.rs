@@ -97,6 +97,8 @@ impl Resource {
 pub enum By {
     /// [`ResourceKeys::natural`].
     Natural,
+    /// The name that another living resource has as its natural key: the app has several of it.
+    Sharing,
     /// [`ResourceKeys::natural`] of tombstones, the youngest first.
     Tombstone,
     /// [`ResourceKeys::external_id`].

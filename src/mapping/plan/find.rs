@@ -204,7 +204,7 @@ impl FindPlan {
         }
         let rows = if call.has_records() {
             let Some(walk) = &mut self.walk else { return Taken::Went };
-            walk.take(mapping, answer, &roots)
+            walk.take(mapping, answer, &roots).map_err(|why| why.to_string())
         } else if call.has_record() {
             call.record(answer, &roots).map(Vec::from_iter).map_err(|e| e.to_string())
         } else {

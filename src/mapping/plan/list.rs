@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use super::complete::Completion;
 use super::read::{Walk, lay_over};
-use super::{Ask, PlanError, Taken};
+use super::steady::Steady;
+use super::{Ask, PlanError, Taken, id_text};
 use crate::mapping::answer::Use;
 use crate::mapping::call::CallId;
+use crate::mapping::error::PagingError;
 use crate::mapping::model::Mapping;
 use crate::mapping::{Answer, Kind, Roots};
 
@@ -30,11 +32,16 @@ pub struct ListPlan {
     ready: Vec<ListedRow>,
     total: Option<u64>,
     read: u64,
+    steady: Steady,
 }
 
 impl ListPlan {
     /// A walk over all records of that kind.
     pub fn new(mapping: &Mapping, kind: Kind) -> Self {
+        Self::with(mapping, kind, Steady::default())
+    }
+
+    fn with(mapping: &Mapping, kind: Kind, steady: Steady) -> Self {
         let mut plan = Self {
             kind,
             entry: 0,
@@ -43,6 +50,7 @@ impl ListPlan {
             ready: Vec::new(),
             total: None,
             read: 0,
+            steady,
         };
         plan.open_entry(mapping);
         if let Some(records) = mapping.side(kind).and_then(|side| side.records.as_ref()) {
@@ -69,6 +77,30 @@ impl ListPlan {
     /// The rows read since the last call of this function.
     pub fn drain(&mut self) -> Vec<ListedRow> {
         std::mem::take(&mut self.ready)
+    }
+
+    /// After the last read: whether these are all records.
+    ///
+    /// # Errors
+    /// Why not, in words for the admin.
+    pub fn settled(&mut self) -> Result<(), String> {
+        // Rows that the total does not count, as some apps put into each page, are none of it.
+        let came = self.steady.distinct();
+        let short = |total: &u64| *total > self.read || (*total < self.read && *total > came);
+        if let Some(total) = self.total.filter(short) {
+            return Err(format!("it says there are {total} and gave {came}"));
+        }
+        self.steady.settled()
+    }
+
+    /// After a walk that failed: begins it once more, if it failed because the list changed
+    /// meanwhile. `false`: it did not, or this was the second walk.
+    pub fn begin_again(&mut self, mapping: &Mapping) -> bool {
+        let begins = self.steady.begin_again();
+        if begins {
+            *self = Self::with(mapping, self.kind, std::mem::take(&mut self.steady));
+        }
+        begins
     }
 
     /// Nothing more is to be read.
@@ -115,9 +147,23 @@ impl ListPlan {
         }
         let rows = match walk.take(mapping, answer, &roots) {
             Ok(rows) => rows,
-            Err(why) => return Taken::Unreadable(why),
+            Err(why) => {
+                if matches!(why, PagingError::TotalChanged { .. }) {
+                    self.steady.moves();
+                }
+                return Taken::Unreadable(why.to_string());
+            }
         };
-        let lists = mapping.side(self.kind).map_or(0, |side| side.list.len());
+        let side = mapping.side(self.kind);
+        let name = |row: &Value| {
+            let id = side.and_then(|side| side.id_of(row));
+            id.map_or_else(|| row.to_string(), |id| id_text(&id))
+        };
+        if !self.steady.page(rows.iter().map(name), call.counts_pages()) {
+            let known = PagingError::NobodyNew { call: call.name().to_owned() };
+            return Taken::Unreadable(known.to_string());
+        }
+        let lists = side.map_or(0, |side| side.list.len());
         self.total = call.total(answer).filter(|_| lists == 1);
         self.read += rows.len() as u64;
         self.rows(mapping, rows)
@@ -157,7 +203,8 @@ impl ListPlan {
 
     fn open_entry(&mut self, mapping: &Mapping) {
         let entry = mapping.side(self.kind).and_then(|side| side.list.get(self.entry));
-        self.walk = entry.map(|entry| Walk::new(mapping, entry.call));
+        self.walk = entry.map(|entry| Walk::over_everything(mapping, entry.call));
+        self.steady.next_list();
     }
 
     fn complete_by(&self, mapping: &Mapping) -> Option<CallId> {

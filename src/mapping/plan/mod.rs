@@ -11,6 +11,7 @@ mod list;
 mod members;
 mod operation;
 mod read;
+mod steady;
 mod tables;
 
 pub use converge::{

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{Ask, PlanError, ShownMembers, Taken, id_text, read_request};
 use crate::mapping::answer::Use;
 use crate::mapping::call::CallId;
+use crate::mapping::error::PagingError;
 use crate::mapping::model::Mapping;
 use crate::mapping::paging::Page;
 use crate::mapping::record::id_in;
@@ -153,6 +154,12 @@ impl Walk {
         Self { call, page: mapping.call(call).first_page(), over: false }
     }
 
+    /// A walk in which nothing may be missed.
+    pub(super) fn over_everything(mapping: &Mapping, call: CallId) -> Self {
+        let walk = Self::new(mapping, call);
+        Self { page: walk.page.map(Page::of_everything), ..walk }
+    }
+
     pub(super) fn call(&self) -> CallId {
         self.call
     }
@@ -180,15 +187,15 @@ impl Walk {
         mapping: &Mapping,
         answer: &Answer,
         roots: &Roots,
-    ) -> Result<Vec<Value>, String> {
+    ) -> Result<Vec<Value>, PagingError> {
         let call = mapping.call(self.call);
-        let rows = call.records(answer, roots).map_err(|e| e.to_string())?;
-        let next = match &self.page {
-            None => None,
-            Some(page) => call.next_page(page, answer).map_err(|e| e.to_string())?,
-        };
-        self.over = next.is_none();
-        self.page = next;
+        let rows = call.records(answer, roots)?;
+        // A walk that fails is over.
+        self.over = true;
+        if let Some(page) = self.page.take() {
+            self.page = call.next_page(page, answer)?;
+            self.over = self.page.is_none();
+        }
         Ok(rows)
     }
 }
@@ -247,7 +254,7 @@ impl MembersPlan {
                 Taken::Went
             }
             (Ok(_), None) => Taken::Went,
-            (Err(why), _) => Taken::Unreadable(why),
+            (Err(why), _) => Taken::Unreadable(why.to_string()),
         }
     }
 
@@ -345,7 +352,7 @@ impl IdsPlan {
                 self.ids.entry(id_text(&person)).or_default().extend(found);
                 Taken::Went
             }
-            Err(why) => Taken::Unreadable(why),
+            Err(why) => Taken::Unreadable(why.to_string()),
         }
     }
 

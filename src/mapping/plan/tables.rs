@@ -62,7 +62,7 @@ impl TablesPlan {
                 self.records.extend(rows);
                 Taken::Went
             }
-            Err(why) => Taken::Unreadable(why),
+            Err(why) => Taken::Unreadable(why.to_string()),
         }
     }
 

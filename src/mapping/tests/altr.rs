@@ -302,7 +302,7 @@ fn searches_are_paged() {
     assert_eq!(request.class, StepClass::Read);
     let rows: Vec<Value> = (0..50).map(|id| json!({ "id": id })).collect();
     let reply = answer(200, json!({ "data": { "administrators": rows, "count": 120 } }));
-    let next = search.next_page(&page, &reply).unwrap().unwrap();
+    let next = search.next_page(page, &reply).unwrap().unwrap();
     let request = search.request(&roots, Pick::Create, Some(&next)).unwrap();
     assert!(request.target.ends_with("offset=50"), "{}", request.target);
 }

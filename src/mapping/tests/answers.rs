@@ -88,10 +88,18 @@ fn values_are_saved_from_body_and_headers() {
 
 /// Walks pages; the answers come in order.
 fn walk(keys: &str, bodies: &[Value]) -> Result<usize, PagingError> {
+    walk_from(|page| page, keys, bodies)
+}
+
+fn walk_from(
+    first: impl Fn(Page) -> Page,
+    keys: &str,
+    bodies: &[Value],
+) -> Result<usize, PagingError> {
     with_call(&format!("records: \"$.body.items[*]\", {keys}"), |_, call| {
-        let mut page = call.first_page().unwrap();
+        let mut page = first(call.first_page().unwrap());
         for (at, body) in bodies.iter().enumerate() {
-            match call.next_page(&page, &answer(200, body.clone()))? {
+            match call.next_page(page, &answer(200, body.clone()))? {
                 Some(next) => page = next,
                 None => return Ok(at + 1),
             }
@@ -131,6 +139,13 @@ fn pages_end_where_the_app_says() {
     assert_eq!(walk(&cursor, &[page(0..2, json!({ "next": "" }))]), Ok(1));
     // A short page does not end a walk whose cursor goes on.
     assert_eq!(walk(&cursor, &[page(0..1, json!({ "next": "a" })), page(1..2, json!({}))]), Ok(2));
+    // A walk over everything goes on to an empty page where the app does not say which is the last.
+    let whole = |keys: &str, bodies: &[Value]| walk_from(Page::of_everything, keys, bodies);
+    let capped = [page(0..1, none()), page(1..2, none()), page(2..2, none())];
+    assert_eq!((walk(&short, &capped), whole(&short, &capped)), (Ok(1), Ok(3)));
+    let told = [page(0..1, json!({ "t": 2 })), page(1..2, json!({ "t": 2 }))];
+    assert_eq!(whole(&total, &told), Ok(2));
+    assert_eq!(whole(&cursor, &[page(0..1, none())]), Ok(1));
     let more = by("by: offset, size: 2, more: $.body.more");
     assert_eq!(
         walk(&more, &[page(0..2, json!({ "more": true })), page(2..4, json!({ "more": false }))]),
@@ -146,6 +161,9 @@ fn a_walk_that_cannot_be_believed_fails() {
     assert!(matches!(short, Err(PagingError::Short { total: 5, found: 2, .. })), "{short:?}");
     let same = walk(&total, &[page(0..2, json!({ "t": 5 })), page(0..2, json!({ "t": 5 }))]);
     assert!(matches!(same, Err(PagingError::Repeated { .. })), "{same:?}");
+    let chatty = |at: u64| page(0..2, json!({ "t": 5, "now": at }));
+    let same = walk(&total, &[chatty(1), chatty(2)]);
+    assert!(matches!(same, Err(PagingError::Repeated { .. })), "whatever stands beside: {same:?}");
     let changed = walk(&total, &[page(0..2, json!({ "t": 5 })), page(2..4, json!({ "t": 6 }))]);
     assert!(matches!(changed, Err(PagingError::TotalChanged { before: 5, now: 6, .. })));
     assert!(matches!(walk(&total, &[page(0..2, json!({}))]), Err(PagingError::Unreadable(_))));

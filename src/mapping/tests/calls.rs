@@ -91,17 +91,17 @@ fn links_are_followed_from_page_to_page() {
     assert_eq!(target(&first).unwrap(), "/users?n=2");
     let page = |next: Value| answer(200, json!({ "rows": [{ "id": 1 }], "next": next }));
     let whole = page(json!("https://app.example/api/users/p2?n=2&x=%2F"));
-    let second = call.next_page(&first, &whole).unwrap().unwrap();
+    let second = call.next_page(first.clone(), &whole).unwrap().unwrap();
     assert_eq!(target(&second).unwrap(), "/users/p2?n=2&x=%2F");
-    let third = call.next_page(&second, &page(json!("?p=3"))).unwrap().unwrap();
+    let third = call.next_page(second.clone(), &page(json!("?p=3"))).unwrap().unwrap();
     assert_eq!(target(&third).unwrap(), "/users?p=3");
     // Other rows by then, and yet a circle.
     let back = answer(200, json!({ "rows": [{ "id": 3 }], "next": "/api/users/p2?n=2&x=%2F" }));
-    assert!(matches!(call.next_page(&third, &back), Err(PagingError::Repeated { .. })));
-    assert_eq!(call.next_page(&third, &page(Value::Null)), Ok(None));
+    assert!(matches!(call.next_page(third.clone(), &back), Err(PagingError::Repeated { .. })));
+    assert_eq!(call.next_page(third.clone(), &page(Value::Null)), Ok(None));
     for away in ["https://evil.example/api/users", "/users", "/api/../users", "p2", "/api/a b"] {
         let answer = page(json!(away));
-        let refused = call.next_page(&third, &answer);
+        let refused = call.next_page(third.clone(), &answer);
         assert!(matches!(refused, Err(PagingError::Unreadable(_))), "{away}: {refused:?}");
     }
 }

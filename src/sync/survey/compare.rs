@@ -134,6 +134,7 @@ impl From<ReadFailure> for Failed {
     fn from(failure: ReadFailure) -> Self {
         Self(match failure {
             ReadFailure::Silent(why) => format!("the app does not answer: {why}"),
+            ReadFailure::Unreadable(why) => format!("its list cannot be taken: {why}"),
             ReadFailure::BridgeRefused(why) => {
                 format!("the app refuses the bridge's own credential: {why}")
             }

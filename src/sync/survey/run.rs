@@ -103,7 +103,11 @@ impl Engine {
             self.still_the_same(&app)?;
             // Nobody switches the app off, or makes it another one, within a batch.
             let gate = app.gate.clone().read_owned().await;
-            let batch = rows.next(self, &app).await?;
+            let batch = match rows.next(self, &app).await {
+                // Whom it met before the list changed it knows.
+                Err(_) if rows.begin_again(&app) => continue,
+                batch => batch?,
+            };
             run.counts.told = rows.total();
             if batch.is_empty() {
                 return Ok(());
@@ -130,11 +134,14 @@ impl Engine {
         kind: Kind,
         adopted: Vec<(ListedRow, Adopted)>,
     ) -> Result<(), Failed> {
-        let ids: Vec<ResourceId> = adopted.iter().map(|(_, adopted)| adopted.id.clone()).collect();
-        run.counts.of(kind).read += ids.len() as u64;
+        let mut here = HashSet::new();
+        let ids = adopted.iter().map(|(_, adopted)| adopted.id.clone());
+        let ids: Vec<ResourceId> = ids.filter(|id| here.insert(id.clone())).collect();
+        let came = ids.len();
         // The same person in two lists of one mapping is one person.
         let again: HashSet<ResourceId> =
             self.write_down(run, ids.clone()).await?.into_iter().collect();
+        run.counts.of(kind).read += came.saturating_sub(again.len()) as u64;
         let resources = self.journal.resources(ids, self.clock.now()).await?;
         let mut resources: HashMap<ResourceId, Resource> =
             resources.into_iter().map(|resource| (resource.id.clone(), resource)).collect();

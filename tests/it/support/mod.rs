@@ -1,5 +1,6 @@
 //! What the tests share: an app that is played, the whole bridge before it, a client.
 
+pub mod crowd;
 pub mod http;
 pub mod payroll;
 pub mod people;

@@ -101,6 +101,12 @@ impl Converge {
     /// who is meant here: the app may have given the id of one who was deleted to somebody else.
     pub(super) fn begin_linked(&mut self, mapping: &Mapping, current: Value) {
         match self.name_of_stranger(mapping, &current) {
+            None if self.goal.claim == Claim::Seen
+                && !self.may_adopt(mapping, &current, false, false) =>
+            {
+                let ids = self.id.iter().map(id_text).collect();
+                self.stage = Stage::End(Box::new(Reached::Exists { ids }));
+            }
             None => self.begin(mapping, Some(current)),
             Some(name) => {
                 let mark = mapping.side(self.goal.kind).and_then(|side| side.mark_of(&current));

@@ -44,6 +44,9 @@ pub enum Claim {
     Ours,
     /// The mapping's `if_exists` decides.
     AsMapped,
+    /// The same, and of the linked record too: a create asks for it, and it is linked only because
+    /// it was seen in the app.
+    Seen,
 }
 
 /// What must become of the record.

@@ -61,7 +61,7 @@ impl Engine {
             self.journal.snapshot_forget(old).await.map_err(journal_failed)?;
             return self.probe(&app, kind, count, query.members, deadline).await;
         }
-        let choice = Choice { filter, sort };
+        let choice = Choice { filter, sort, shown: query.members };
         self.from_snapshot(&app, caller, kind, choice, &query, count, deadline).await
     }
 
@@ -102,6 +102,10 @@ impl Engine {
             ids.extend(away);
         }
         let wanted: Vec<_> = ids.into_iter().take(usize::try_from(count).unwrap_or(0)).collect();
+        if kind == Kind::Group && members == Members::Shown {
+            let read = self.read_listed_members(app, &wanted).await?;
+            read.map_err(|why| list_failed(app, why))?;
+        }
         let resources = self.resources(app, &wanted).await?;
         let resources = self.shown_all(app, kind, resources, members).await?;
         Ok(Listing { total: total.saturating_sub(hidden), resources, ..Listing::default() })

@@ -33,6 +33,7 @@ mod ids;
 mod keys;
 mod lane;
 mod list;
+mod listed_members;
 mod mappings;
 mod members;
 mod membership;

@@ -16,7 +16,7 @@ use super::outcome::journal_failed;
 use super::read::{RESERVE, ReadFailure};
 use super::rows::{BATCH, Rows};
 use super::{Certainty, Deadline, Members};
-use crate::change::ResourceId;
+use crate::change::{Kind, ResourceId};
 use crate::journal::{SnapshotId, SnapshotKey, SnapshotPage};
 use crate::mapping::Side;
 use crate::scim::{Filter, ScimError, ScimType, Sort, SortKey};
@@ -90,12 +90,14 @@ impl Walks {
 pub(super) struct Choice {
     pub filter: Option<Filter>,
     pub sort: Option<Sort>,
+    /// Whether members of groups are shown.
+    pub shown: Members,
 }
 
 impl Choice {
     /// A filter without an order.
     pub fn of(filter: Filter) -> Self {
-        Self { filter: Some(filter), sort: None }
+        Self { filter: Some(filter), ..Self::default() }
     }
 
     /// Whether the members of groups must be read to choose: there can be 100,000 in each.
@@ -103,6 +105,11 @@ impl Choice {
         let filters = self.filter.as_ref().is_some_and(|filter| filter.reads(MEMBERS));
         let sorts = self.sort.as_ref().is_some_and(|sort| sort.reads(MEMBERS));
         if filters || sorts { Members::Shown } else { Members::Spared }
+    }
+
+    /// Whether the members of groups must be known at all.
+    fn needs_members(&self) -> bool {
+        self.shown == Members::Shown || self.members() == Members::Shown
     }
 
     /// What makes two lists the same, as the journal keeps it.
@@ -238,6 +245,10 @@ impl Engine {
                 break;
             }
             let ids = self.import(app, key.kind, batch).await?;
+            if key.kind == Kind::Group && choice.needs_members() {
+                let read = self.read_listed_members(app, &ids).await?;
+                read.map_err(|why| list_failed(app, why))?;
+            }
             let ids = self.chosen(app, key, choice, ids, &mut sorted).await?;
             let added = self.journal.snapshot_append(snapshot, ids, self.clock.now()).await;
             added.map_err(journal_failed)?;

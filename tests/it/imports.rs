@@ -1,6 +1,7 @@
 //! Imports as Okta makes them: everybody, page after page, with the ids of the time before.
 
 use serde_json::{Value, json};
+use standin::{Fault, When};
 
 use super::support::World;
 use super::support::crowd::{BLIND, COUNTED, Crowd, Habits, Meanwhile, mapping, name, person};
@@ -247,6 +248,9 @@ async fn ids_stay_whoever_comes_and_goes() {
     assert!(import(&world, 100).await == after);
 }
 
+/// Nobody needs members in these lists.
+const NO_MEMBERS: &str = "&excludedAttributes=members";
+
 #[tokio::test]
 async fn groups_are_imported_as_users_are() {
     let world = World::of("directory").await;
@@ -257,8 +261,10 @@ async fn groups_are_imported_as_users_are() {
     for _ in 0..2 {
         let mut all = Vec::new();
         for start in [1, 101, 201] {
-            let page =
-                world.get(&format!("/Groups?startIndex={start}&count=100")).await.expect(200);
+            let page = world
+                .get(&format!("/Groups?startIndex={start}&count=100{NO_MEMBERS}"))
+                .await
+                .expect(200);
             assert_eq!(page["totalResults"], 230);
             all.extend(page["Resources"].as_array().unwrap().iter().map(id_of));
         }
@@ -278,4 +284,40 @@ async fn a_blind_list_costs_one_call_more() {
     assert_eq!(calls(&world), 4);
     import(&world, 100).await;
     assert_eq!(calls(&world), 8);
+}
+
+/// An import of groups is one of who is in them, also of groups that nobody asked for before.
+#[tokio::test]
+async fn groups_are_imported_with_their_members() {
+    let world = World::of("directory").await;
+    let ada = world.seed("users", json!({ "login": "ada@corp.example", "given": "Ada" }));
+    let bob = world.seed("users", json!({ "login": "bob@corp.example", "given": "Bob" }));
+    world.seed("groups", json!({ "name": "Readers", "members": [ada, bob] }));
+    world.seed("groups", json!({ "name": "Writers", "members": [bob] }));
+    world.get("/Users?startIndex=1&count=100").await.expect(200);
+    let before = calls(&world);
+    world.get(&format!("/Groups?startIndex=1&count=100{NO_MEMBERS}")).await.expect(200);
+    assert_eq!(calls(&world) - before, 1, "nobody asked for members");
+    for list in ["/Groups?startIndex=1&count=100", "/Groups?startIndex=1&count=2"] {
+        let shown = world.get(list).await.expect(200);
+        let mut counts: Vec<(String, usize)> = shown["Resources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|group| {
+                let name = group["displayName"].as_str().unwrap().to_owned();
+                (name, group["members"].as_array().map_or(0, Vec::len))
+            })
+            .collect();
+        counts.sort();
+        assert_eq!(counts, [("Readers".to_owned(), 2), ("Writers".to_owned(), 1)], "{list}");
+    }
+    // A group whose members the app does not tell is no empty group.
+    let path = When::Call("GET".into(), "/groups/".into());
+    let busy = Fault::Answer { status: 503, body: json!({ "error": "busy" }), retry_after: None };
+    for _ in 0..2 {
+        world.app().order(path.clone(), busy.clone());
+    }
+    let refused = world.get("/Groups?startIndex=1&count=100").await;
+    assert_eq!(refused.status, 429, "{}", refused.body);
 }

@@ -440,7 +440,13 @@ async fn the_program_takes_ids_from_a_file_and_imports() {
     let ran = tokio::task::spawn_blocking(move || {
         let (db, file) = (db.to_str().unwrap(), file.to_str().unwrap());
         super::support::program::run(&[
-            "import", "directory", "--ids", file, "--db", db, "--allow-network-filesystem",
+            "import",
+            "directory",
+            "--ids",
+            file,
+            "--db",
+            db,
+            "--allow-network-filesystem",
         ])
     });
     let ran = ran.await.unwrap().exits(1);

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::super::engine::{App, Engine};
 use super::super::rows::{BATCH, Rows};
@@ -114,6 +113,10 @@ impl Engine {
             }
             self.unbury_kept(&app, kind, &batch).await?;
             let adopted = self.adopt_each(&app, kind, batch).await?;
+            if kind == Kind::Group {
+                let ids: Vec<_> = adopted.iter().map(|(_, group)| group.id.clone()).collect();
+                self.read_listed_members(&app, &ids).await??;
+            }
             self.survey_batch(run, kind, adopted).await?;
             drop(gate);
         }
@@ -159,7 +162,7 @@ impl Engine {
         run: &mut Run,
         row: ListedRow,
         adopted: &Adopted,
-        mut resource: Resource,
+        resource: Resource,
     ) -> Result<(), Failed> {
         let kind = resource.kind;
         if matches!(adopted.how, AdoptedAs::Deleted | AdoptedAs::UnderWay) {
@@ -189,28 +192,8 @@ impl Engine {
             run.counts.of(kind).ambiguous += 1;
             run.find(Some(resource.id.clone()), &found(&resource, What::Ambiguous { other }));
         }
-        if kind == Kind::Group {
-            self.survey_members(run, &mut resource).await?;
-        }
         if run.compares() {
             self.survey_drift(run, row, &resource).await?;
-        }
-        Ok(())
-    }
-
-    /// The members of a group become known.
-    async fn survey_members(
-        self: &Arc<Self>,
-        run: &Run,
-        resource: &mut Resource,
-    ) -> Result<(), Failed> {
-        let app = &run.app;
-        let has = app.mapping.side(Kind::Group).is_some_and(|side| side.members.read.is_some());
-        let Some(link) = resource.link.clone().filter(|_| has) else { return Ok(()) };
-        // A change that is under way changes them just now.
-        if resource.pending.is_empty() && !resource.unverified {
-            let until = Instant::now() + LONGEST_READ;
-            self.read_members(app, resource, &link.app_id, until).await??;
         }
         Ok(())
     }

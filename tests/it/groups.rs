@@ -341,10 +341,21 @@ async fn what_the_users_record_shows_are_its_groups() {
 }
 
 #[tokio::test]
+async fn the_name_of_a_protected_group_is_taken_though_groups_are_adopted() {
+    let world = World::teams(&roles(true)).await;
+    let before = world.app().state();
+    let detail = world.post("/Groups", &group("no role", &[])).await.expect_scim(409, "uniqueness");
+    assert!(detail.contains("none"), "{detail}");
+    assert_eq!(world.app().state(), before);
+    assert_eq!(world.get("/Groups?count=100").await.expect(200)["totalResults"], 0);
+}
+
+#[tokio::test]
 async fn an_import_of_users_meets_the_groups_that_they_show_first() {
     let world = World::teams(&roles(false)).await;
     world.seed("roles", json!({ "id": "r7", "name": "Editors" }));
-    let eve = json!({ "login": "eve", "active": true, "level": 10, "roles": ["Editors", "Strange"] });
+    let eve =
+        json!({ "login": "eve", "active": true, "level": 10, "roles": ["Editors", "Strange"] });
     world.seed("people", eve);
     let lists = |world: &World| {
         world.app().calls().iter().filter(|call| call.line() == "GET /roles").count()

@@ -130,6 +130,7 @@ impl Engine {
         let natural = draft.natural(app);
         let gone = draft.verb == Verb::Delete;
         let milestone = gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
+        let (members, warning) = self.known_members(app, draft.members).await?;
         Ok(Accept {
             app: app.name().to_owned(),
             kind: draft.kind,
@@ -138,13 +139,14 @@ impl Engine {
             desired: (!gone).then_some(draft.written.desired),
             asserted: draft.asserted.store(),
             request: (!draft.request.is_null()).then_some(draft.request),
-            members: self.known_members(app, draft.members).await?.into_ops(),
+            members: members.into_ops(),
             target: draft.target,
             secret,
             fingerprint,
             actor: caller.token.clone(),
             ends_access: draft.ends_access,
             milestone,
+            warning,
             mapping_digest: app.mapping.digest().to_owned(),
             now: self.clock.now(),
         })
@@ -165,28 +167,35 @@ impl Engine {
     }
 
     /// The wish without people the bridge does not know: the rest of a group push must not fail
-    /// for one of them (a 400 is permanent for Okta), unless the mapping says so.
-    async fn known_members(&self, app: &App, wish: MemberWish) -> Result<MemberWish, ScimError> {
+    /// for one of them (a 400 is permanent for Okta), unless the mapping says so. With it the words
+    /// for the journal.
+    async fn known_members(
+        &self,
+        app: &App,
+        wish: MemberWish,
+    ) -> Result<(MemberWish, Option<String>), ScimError> {
         let named: Vec<_> = wish.named().into_iter().cloned().map(ResourceId).collect();
         if named.is_empty() {
-            return Ok(wish);
+            return Ok((wish, None));
         }
         let known = self.journal.known(app.name(), Kind::User, named.clone()).await;
         let known: HashSet<ResourceId> = known.map_err(journal_failed)?.into_iter().collect();
         let unknown: HashSet<&str> =
             named.iter().filter(|id| !known.contains(id)).map(|id| id.0.as_str()).collect();
         if unknown.is_empty() {
-            return Ok(wish);
+            return Ok((wish, None));
         }
-        let some: Vec<_> = unknown.iter().copied().take(10).collect();
+        let brief = |id: &&str| id.chars().take(64).collect::<String>();
+        let some: Vec<_> = unknown.iter().take(10).map(brief).collect();
         let (names, name) = (some.join(", "), app.name());
         let side = app.mapping.side(Kind::Group);
         if side.is_some_and(|side| side.members.policy.refuse_unknown_members) {
             return Err(ScimError::invalid_value(format!("{name} has no member {names}.")));
         }
         let count = unknown.len();
-        tracing::warn!(app = name, count, "members not known here are left out, such as {names}");
-        Ok(wish.without(&unknown))
+        let warning = format!("{count} members not known here are left out: {names}");
+        tracing::warn!(app = name, "{warning}");
+        Ok((wish.without(&unknown), Some(warning)))
     }
 
     async fn taken_by(&self, app: &App, kind: Kind, id: &ResourceId) -> ScimError {

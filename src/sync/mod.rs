@@ -58,6 +58,7 @@ mod switch;
 mod tables;
 mod tokens;
 mod trial;
+mod unmet;
 mod unsent;
 mod verify;
 mod view;

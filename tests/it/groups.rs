@@ -341,6 +341,36 @@ async fn what_the_users_record_shows_are_its_groups() {
 }
 
 #[tokio::test]
+async fn the_name_of_a_protected_group_is_taken_though_groups_are_adopted() {
+    let world = World::teams(&roles(true)).await;
+    let before = world.app().state();
+    let detail = world.post("/Groups", &group("no role", &[])).await.expect_scim(409, "uniqueness");
+    assert!(detail.contains("none"), "{detail}");
+    assert_eq!(world.app().state(), before);
+    assert_eq!(world.get("/Groups?count=100").await.expect(200)["totalResults"], 0);
+}
+
+#[tokio::test]
+async fn an_import_of_users_meets_the_groups_that_they_show_first() {
+    let world = World::teams(&roles(false)).await;
+    world.seed("roles", json!({ "id": "r7", "name": "Editors" }));
+    let eve =
+        json!({ "login": "eve", "active": true, "level": 10, "roles": ["Editors", "Strange"] });
+    world.seed("people", eve);
+    let lists = |world: &World| {
+        world.app().calls().iter().filter(|call| call.line() == "GET /roles").count()
+    };
+    let users = world.get("/Users?startIndex=1&count=100").await.expect(200);
+    let groups = world.get("/Groups?startIndex=1&count=100").await.expect(200);
+    assert_eq!(groups["Resources"][0]["members"][0]["value"], users["Resources"][0]["id"]);
+    assert_eq!(lists(&world), 2, "once for eve, once for the import of groups");
+    // Whom that list did not show is not looked for at every turn.
+    world.get("/Users?startIndex=1&count=100").await.expect(200);
+    assert_eq!(lists(&world), 2);
+    assert!(world.writes().is_empty());
+}
+
+#[tokio::test]
 async fn one_role_at_a_time_falls_back_to_the_group_pushed_before() {
     let world = World::teams(&roles(true)).await;
     let ids = people(&world, &["ada"]).await;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::wire::{Auth, Request};
+use crate::wire::{self, Auth, Request};
 
 /// One call as it came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,11 @@ impl Call {
     /// Method and target in one text: `PATCH /administrators/7`.
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.target)
+    }
+
+    /// The pairs of a form, decoded, in order; `None` when the body is none.
+    pub fn form(&self) -> Option<Vec<(String, String)>> {
+        wire::form(&self.headers, self.body.as_str().unwrap_or_default())
     }
 
     /// The first header of that (lower-case) name.

@@ -163,9 +163,12 @@ async fn the_data_file_is_written_before_the_answer() {
         let file = folder.path().join(name);
         let app = apps::by_name(name).unwrap().populated().kept_in(&file).unwrap();
         let running = start(app, ANY_PORT).await.unwrap();
-        running
-            .remove(["administrators", "users"][usize::from(*name == "directory")], &json!(2))
-            .unwrap();
+        let (collection, id) = match *name {
+            "alloy" => ("agents", json!("AG-000002")),
+            "altr" => ("administrators", json!(2)),
+            _ => ("users", json!(2)),
+        };
+        running.remove(collection, &id).unwrap();
         let state = running.state();
         running.stop().await;
         let again: App = apps::by_name(name).unwrap().kept_in(&file).unwrap();

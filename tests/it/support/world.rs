@@ -418,7 +418,7 @@ pub fn token_of(made: &Value) -> String {
 }
 
 /// The value of the Authorization header for a token or a pair.
-fn authorization(token: &str) -> String {
+pub fn authorization(token: &str) -> String {
     use base64::Engine as _;
     match token.contains(':') {
         true => format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(token)),

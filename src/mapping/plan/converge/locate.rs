@@ -157,7 +157,10 @@ impl Converge {
             Found::Several { ids, .. } => Reached::Exists { ids },
             Found::One { id, current, never_adopt } => {
                 let text = id_text(&id);
-                if self.may_adopt(mapping, &current, never_adopt, after_missing) {
+                let side = mapping.side(self.goal.kind);
+                // Its name is taken, and nobody gets it.
+                let protected = side.is_some_and(|side| side.is_protected(&current, &id));
+                if !protected && self.may_adopt(mapping, &current, never_adopt, after_missing) {
                     self.id = Some(id);
                     self.adopted = true;
                     return self.begin(mapping, Some(current));

@@ -33,6 +33,7 @@ use crate::mapping::{Answer, AppRecord, Classified, Kind, Marks, PlannedRequest,
 use crate::scim::Slot;
 use belonging::GrantRun;
 pub use belonging::RefusedGroup;
+use write::Pages;
 
 /// Whose account a hit of the look-up is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,6 +226,8 @@ pub struct Converge {
     operations: VecDeque<Operation>,
     carried: Carried,
     saved: Map<String, Value>,
+    /// Pages of the call under way, where it answers rows.
+    pages: Option<Pages>,
     at: Option<CallId>,
     /// What the call under way was built from: its answer may be read with it.
     built_from: Roots,
@@ -283,6 +286,7 @@ impl Converge {
             operations: VecDeque::new(),
             carried,
             saved: Map::new(),
+            pages: None,
             at: None,
             built_from: Roots::new(),
             built_record: None,

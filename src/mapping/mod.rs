@@ -87,7 +87,7 @@ pub use model::{
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Awaited, Claim, Converge, FindPlan, Found, GetPlan, Goal, Hook, HookPlan,
+    Applied, Ask, Awaited, Begun, Claim, Converge, FindPlan, Found, GetPlan, Goal, Hook, HookPlan,
     ListPlan, ListedRow, Look, MemberGoal, MembersPlan, MembersReached, Next, Person, PlanError,
     ProbePlan, Reached, RefusedGroup, ShownMembers, TablesPlan, Taken, Want, id_text,
 };

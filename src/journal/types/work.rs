@@ -45,6 +45,17 @@ pub struct OpenChange {
     pub attempts: i64,
     /// What its answered steps saved, later ones over earlier ones; an object.
     pub saved: Value,
+    /// The writing calls that were sent for it, or may have been, each once.
+    pub sent: Vec<SentCall>,
+}
+
+/// A call that left for a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentCall {
+    /// The name of the call.
+    pub call: String,
+    /// The app answered that it worked.
+    pub worked: bool,
 }
 
 /// A step of the resource that is in doubt.

@@ -13,7 +13,7 @@ mod operation;
 mod read;
 mod tables;
 
-pub use converge::{Applied, Awaited, Claim, Converge, Goal, Reached, RefusedGroup, Want};
+pub use converge::{Applied, Awaited, Begun, Claim, Converge, Goal, Reached, RefusedGroup, Want};
 pub use find::{FindPlan, Found, id_text};
 pub use hook::{Hook, HookPlan};
 pub use list::{ListPlan, ListedRow};

@@ -45,6 +45,15 @@ pub enum Claim {
     AsMapped,
 }
 
+/// A call that was sent before, towards the same goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// The call.
+    pub call: CallId,
+    /// The app answered that it worked.
+    pub worked: bool,
+}
+
 /// What must become of the record.
 #[derive(Debug, Clone)]
 pub enum Want {
@@ -87,6 +96,9 @@ pub struct Goal {
     pub marks: Marks,
     /// The groups of a user, where they matter for the user's record.
     pub groups: Option<UserGroups>,
+    /// Calls that were sent for this goal in rounds before this one. What the record shows may come
+    /// from the first call of an operation whose other calls are still to be made.
+    pub begun: Vec<Begun>,
     /// Tables of the app that are to be read first, by name.
     pub tables: Vec<String>,
     /// An earlier create is in doubt: even who shall have no account may have one.

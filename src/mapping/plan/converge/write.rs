@@ -37,7 +37,7 @@ impl Converge {
         }
         match &side.delete {
             DeleteRule::Calls(calls) => [Operation::new(Name::Delete, calls, false)].into(),
-            DeleteRule::Deactivate if self.is_active(side) => {
+            DeleteRule::Deactivate if self.is_active(side) || self.is_half(&side.deactivate) => {
                 [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
             }
             // A former account whose place another one took.
@@ -62,12 +62,14 @@ impl Converge {
         }
         let update = |soft| Operation::new(Name::Update, &side.update, soft);
         match (wanted, self.is_active(side)) {
-            (Some(false), true) if self.deactivates(side) => {
+            (Some(false), _) if self.deactivates(side) => {
                 self.leaves = side.removes_inactive();
                 self.then_update = !self.leaves;
                 [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
             }
-            (Some(true), false) if !side.reactivate.is_empty() => {
+            (Some(true), active)
+                if !side.reactivate.is_empty() && (!active || self.is_half(&side.reactivate)) =>
+            {
                 [Operation::new(Name::Reactivate, &side.reactivate, false), update(false)].into()
             }
             (Some(false), false) => [update(true)].into(),
@@ -80,7 +82,20 @@ impl Converge {
         self.current.is_some()
             && !side.deactivate.is_empty()
             && self.wanted_active() == Some(false)
-            && self.is_active(side)
+            && (self.is_active(side) || self.is_half(&side.deactivate))
+    }
+
+    /// An earlier round began these calls and did not come to their end: as the record may show the
+    /// outcome of the first one already, all are made again. A single call shows by itself what
+    /// became of it.
+    fn is_half(&self, calls: &[CallId]) -> bool {
+        let worked = |call| self.goal.begun.iter().any(|begun| begun.call == call && begun.worked);
+        calls.len() > 1 && self.was_begun(calls) && !calls.iter().all(|call| worked(*call))
+    }
+
+    /// One of these calls was sent for this goal in an earlier round.
+    pub(super) fn was_begun(&self, calls: &[CallId]) -> bool {
+        self.goal.begun.iter().any(|begun| calls.contains(&begun.call))
     }
 
     pub(super) fn wanted_active(&self) -> Option<bool> {

@@ -15,7 +15,8 @@ use super::view;
 use super::wait::Ended;
 use super::withdraw::TakenBack;
 use crate::change::{
-    AnswerClass, ChangeId, ChangeState, Kind, Patience, RefusedAs, ResourceId, WaitReason, patience,
+    AnswerClass, ChangeId, ChangeState, Kind, Patience, RefusedAs, ResourceId, Verb, WaitReason,
+    patience,
 };
 use crate::journal::{
     DesiredNow, Doubts, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement,
@@ -73,10 +74,16 @@ impl Engine {
                 self.refuse(round, ScimError::typed(ScimType::Uniqueness, detail), None).await
             }
             RoundEnd::Reached(Reached::Protected) => {
-                let error = ScimError::not_found(
-                    round.work.resource.kind.resource_type(),
-                    &round.work.resource.id.0,
-                );
+                let resource = &round.work.resource;
+                let creates = round.changes.iter().any(|change| change.verb == Verb::Create);
+                let error = match creates && resource.link.is_none() {
+                    // Its name is taken, and by whom is nobody's business.
+                    true => {
+                        let detail = format!("{} has this already.", round.app.name());
+                        ScimError::typed(ScimType::Uniqueness, detail)
+                    }
+                    false => ScimError::not_found(resource.kind.resource_type(), &resource.id.0),
+                };
                 let internal = "protected by never_touch".to_owned();
                 self.refuse(round, error, Some(internal)).await
             }

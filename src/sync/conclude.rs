@@ -8,7 +8,7 @@ use super::calls::link_to;
 use super::clock::later;
 use super::engine::{Engine, Pause, lock};
 use super::keys::{keys_of, natural_key};
-use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge};
+use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge, remembers};
 use super::rest::rest_of;
 use super::round::{Round, RoundEnd};
 use super::view;
@@ -183,10 +183,12 @@ impl Engine {
         settlement.actual = Some(applied.shown.clone());
         if let Some(members) = &applied.members {
             settlement.edges = edge_ends(&round.edges, members);
+            settlement.edges.extend(self.remembered_again(round, members).await?);
         }
         if resource.kind == Kind::User {
             settlement.edges = Self::belonging_ends(round, &applied);
             settlement.rejoins = applied.renewed && !round.app.mapping.belongs_on_user();
+            settlement.remembers = remembers(round, &applied.shown);
         } else if round.app.mapping.belongs_on_user() {
             return self.group_on_users(round, settlement, tell).await;
         }

@@ -380,6 +380,9 @@ pub struct Settlement {
     /// The user was made anew, taken over or switched on again: what it is to be a member of is
     /// looked at once more.
     pub rejoins: bool,
+    /// The user was switched off, and the app may have no member ids for it any more: what it is a
+    /// member of is remembered; why.
+    pub remembers: Option<&'static str>,
     /// What becomes of the doubts of changes that have ended.
     pub doubts: Doubts,
     /// What becomes of the lane.
@@ -408,6 +411,7 @@ impl Settlement {
             history: None,
             edges: Vec::new(),
             rejoins: false,
+            remembers: None,
             doubts: Doubts::Closed,
             next: LaneNext::Idle,
             known_as: None,

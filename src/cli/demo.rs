@@ -94,8 +94,12 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CliError> {
 async fn alone(arguments: &DemoArguments, app: standin::Running) -> Result<ExitCode, CliError> {
     println!("The app '{}' answers at {}; nothing of it is kept.", arguments.app, app.url);
     println!();
-    for (name, value) in app.env() {
+    let given = app.env();
+    for (name, value) in &given {
         println!("  export {name}={value}");
+    }
+    if !given.iter().any(|(_, value)| *value == app.url) {
+        println!("  export SCIM_BRIDGE_BASE_URL={}", where_it_is(&arguments.app, &app.url));
     }
     println!();
     println!("Ctrl-C ends it.");
@@ -105,6 +109,11 @@ async fn alone(arguments: &DemoArguments, app: standin::Running) -> Result<ExitC
     end_asked_for().await?;
     app.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// As `--base-url` takes it.
+fn where_it_is(app: &str, url: &str) -> String {
+    format!("{app}={url}")
 }
 
 async fn start(
@@ -117,10 +126,12 @@ async fn start(
     let environment = move |name: &str| {
         given.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
     };
+    // A mapping need not take the address from its environment.
+    let base_urls =
+        BaseUrls::parse(&[where_it_is(&arguments.app, &app.url)]).map_err(CliError::usage)?;
     let file = format!("mappings/{0}/{0}.yaml", arguments.app);
     let source = Source { file, text: text.to_owned() };
-    let mappings =
-        load(&[source], &environment, &BaseUrls::default()).map_err(CliError::finding)?;
+    let mappings = load(&[source], &environment, &base_urls).map_err(CliError::finding)?;
     Service::start(ServicePlan {
         restored: false,
         sources: None,

@@ -133,6 +133,9 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
         // Before the edges: what is refused in this very round is not tried again at once.
         edges::forgive(tx.conn, &s.resource)?;
     }
+    if let Some(note) = s.remembers.filter(|_| !s.deleted) {
+        edges::remember(tx.conn, &s.resource, note)?;
+    }
     if s.rejoins && !s.deleted {
         edges::rejoin(tx.conn, &s.resource)?;
     }

@@ -222,10 +222,9 @@ impl Call {
         for (name, save) in &self.save {
             let value = if name == "id" { id.clone() } else { json!(name.to_uppercase()) };
             match save {
-                Save::Value(path) if path.mentions("body") => {
+                Save::Value(path) | Save::List(path) => {
                     place(path, "body", &mut body, &value);
                 }
-                Save::Value(_) => {}
                 Save::Header { name, pattern } => {
                     let text = super::plan::id_text(&value);
                     let fits = pattern.as_ref().map(|pattern| fitting(pattern, &text));

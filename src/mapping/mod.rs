@@ -87,8 +87,8 @@ pub use model::{
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Awaited, Claim, Compared, Converge, Drifted, FindPlan, Found, GetPlan, Goal,
-    Hook, HookPlan, ListPlan, ListedRow, Look, MemberGoal, MembersPlan, MembersReached, Next,
+    Applied, Ask, Awaited, Begun, Claim, Compared, Converge, Drifted, FindPlan, Found, GetPlan,
+    Goal, Hook, HookPlan, ListPlan, ListedRow, Look, MemberGoal, MembersPlan, MembersReached, Next,
     Person, PlanError, ProbePlan, Reached, RefusedGroup, ShownMembers, TablesPlan, Taken, Want,
     id_text,
 };

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod activtrak;
+mod activtrak_rules;
 mod admin;
 mod alloy;
 mod alloy_rules;

@@ -1,5 +1,6 @@
 //! The apps, one file each.
 
+pub mod activtrak;
 pub mod alloy;
 pub mod altr;
 pub mod directory;
@@ -10,6 +11,7 @@ use crate::application::App;
 /// The app of that name, empty.
 pub fn by_name(name: &str) -> Option<App> {
     match name {
+        "activtrak" => Some(App::new(activtrak::Activtrak::default())),
         "alloy" => Some(App::new(alloy::Alloy::default())),
         "altr" => Some(App::new(altr::Altr::default())),
         "directory" => Some(App::new(directory::Directory::default())),
@@ -20,5 +22,5 @@ pub fn by_name(name: &str) -> Option<App> {
 
 /// Those that a shipped mapping is for; `teams` is for tests of groups.
 pub fn names() -> &'static [&'static str] {
-    &["alloy", "altr", "directory"]
+    &["activtrak", "alloy", "altr", "directory"]
 }

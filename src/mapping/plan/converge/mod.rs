@@ -35,6 +35,7 @@ use crate::mapping::{Answer, AppRecord, Classified, Kind, Marks, PlannedRequest,
 use crate::scim::Slot;
 use belonging::GrantRun;
 pub use belonging::RefusedGroup;
+use write::Pages;
 
 /// Whose account a hit of the look-up is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,15 @@ pub enum Claim {
     Ours,
     /// The mapping's `if_exists` decides.
     AsMapped,
+}
+
+/// A call that was sent before, towards the same goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// The call.
+    pub call: CallId,
+    /// The app answered that it worked.
+    pub worked: bool,
 }
 
 /// What must become of the record.
@@ -88,6 +98,9 @@ pub struct Goal {
     pub marks: Marks,
     /// The groups of a user, where they matter for the user's record.
     pub groups: Option<UserGroups>,
+    /// Calls that were sent for this goal in rounds before this one. What the record shows may come
+    /// from the first call of an operation whose other calls are still to be made.
+    pub begun: Vec<Begun>,
     /// Tables of the app that are to be read first, by name.
     pub tables: Vec<String>,
     /// An earlier create is in doubt: even who shall have no account may have one.
@@ -227,6 +240,8 @@ pub struct Converge {
     operations: VecDeque<Operation>,
     carried: Carried,
     saved: Map<String, Value>,
+    /// Pages of the call under way, where it answers rows.
+    pages: Option<Pages>,
     at: Option<CallId>,
     /// What the call under way was built from: its answer may be read with it.
     built_from: Roots,
@@ -285,6 +300,7 @@ impl Converge {
             operations: VecDeque::new(),
             carried,
             saved: Map::new(),
+            pages: None,
             at: None,
             built_from: Roots::new(),
             built_record: None,

@@ -132,8 +132,8 @@ impl Reply {
     }
 }
 
-/// Standard base64 with or without padding; `None` when it is not.
-fn base64(text: &str) -> Option<Vec<u8>> {
+/// Standard base64 with or without padding, decoded; `None` when it is not.
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
     let (mut bits, mut held) = (0u32, 0u32);
     for byte in text.trim_end_matches('=').bytes() {

@@ -1,5 +1,6 @@
 //! The apps, one file each.
 
+pub mod alphasense;
 pub mod altr;
 pub mod directory;
 pub mod teams;
@@ -9,6 +10,7 @@ use crate::application::App;
 /// The app of that name, empty.
 pub fn by_name(name: &str) -> Option<App> {
     match name {
+        "alphasense" => Some(App::new(alphasense::AlphaSense::default())),
         "altr" => Some(App::new(altr::Altr::default())),
         "directory" => Some(App::new(directory::Directory::default())),
         "teams" => Some(App::new(teams::Teams::default())),
@@ -18,5 +20,5 @@ pub fn by_name(name: &str) -> Option<App> {
 
 /// Those that a shipped mapping is for; `teams` is for tests of groups.
 pub fn names() -> &'static [&'static str] {
-    &["altr", "directory"]
+    &["alphasense", "altr", "directory"]
 }

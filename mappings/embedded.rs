@@ -5,6 +5,7 @@ pub const DEFAULT: &str = "altr";
 
 /// Name and text of each mapping; a stand-in of the same name plays the app.
 pub const ALL: &[(&str, &str)] = &[
+    ("alphasense", include_str!("alphasense/alphasense.yaml")),
     ("altr", include_str!("altr/altr.yaml")),
     ("directory", include_str!("directory/directory.yaml")),
 ];

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod admin;
+mod alphasense;
+mod alphasense_rules;
 mod altr;
 mod altr_rules;
 mod architecture;

@@ -7,6 +7,7 @@ pub const DEFAULT: &str = "altr";
 pub const ALL: &[(&str, &str)] = &[
     ("activtrak", include_str!("activtrak/activtrak.yaml")),
     ("alloy", include_str!("alloy/alloy.yaml")),
+    ("alphasense", include_str!("alphasense/alphasense.yaml")),
     ("altr", include_str!("altr/altr.yaml")),
     ("directory", include_str!("directory/directory.yaml")),
 ];

@@ -8,7 +8,7 @@ use super::attribute::{AppType, Immutable, Pick, Row, ScimSource};
 use super::call::{Call, CallId, Follow};
 use super::condition::{Place, Right, Test};
 use super::learned::Learned;
-use super::model::Mapping;
+use super::model::{AppAuth, Mapping};
 use super::path::JsonPath;
 use super::record::Carried;
 use super::roots::Roots;
@@ -188,6 +188,14 @@ fn path_of(place: &Place) -> Option<JsonPath> {
         }
     }
     JsonPath::compile(&text).ok()
+}
+
+impl Mapping {
+    /// The smallest answer to the call that logs in; `None`: there is no login.
+    pub fn imagined_login(&self) -> Option<Imagined> {
+        let AppAuth::Session(session) = &self.connect.auth else { return None };
+        Some(session.login.imagined(&[], &Value::Null))
+    }
 }
 
 impl Call {

@@ -9,6 +9,8 @@ mod activtrak_rules;
 mod admin;
 mod alloy;
 mod alloy_rules;
+mod alphasense;
+mod alphasense_rules;
 mod altr;
 mod altr_rules;
 mod architecture;

@@ -154,8 +154,8 @@ pub(crate) fn form(headers: &[(String, String)], text: &str) -> Option<Vec<(Stri
     is_form.then(|| form_urlencoded::parse(text.as_bytes()).into_owned().collect())
 }
 
-/// Standard base64 with or without padding; `None` when it is not.
-fn base64(text: &str) -> Option<Vec<u8>> {
+/// Standard base64 with or without padding, decoded; `None` when it is not.
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
     let (mut bits, mut held) = (0u32, 0u32);
     for byte in text.trim_end_matches('=').bytes() {

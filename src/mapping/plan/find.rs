@@ -63,6 +63,8 @@ pub struct FindPlan {
     wanted: Vec<(usize, String)>,
     at: usize,
     walk: Option<Walk>,
+    /// The entry's call was answered, where it has no pages.
+    answered: bool,
     rows: Vec<Value>,
     answered: Option<Answered>,
     incomplete: Completion,
@@ -119,6 +121,7 @@ impl FindPlan {
             wanted,
             at: 0,
             walk: None,
+            answered: false,
             rows: Vec::new(),
             answered: None,
             incomplete: Completion::default(),
@@ -176,15 +179,14 @@ impl FindPlan {
                 continue;
             }
             let (call, roots) = (entry.call, roots_of(&wanted));
-            if !mapping.call(call).has_records() && self.walk.is_none() {
-                self.walk = Some(Walk::new(mapping, call));
+            if mapping.call(call).has_records() {
+                let walk = self.walk.get_or_insert_with(|| Walk::new(mapping, call));
+                if let Some(request) = walk.next(mapping, &roots)? {
+                    return Ok(Ask::Read(request));
+                }
+            } else if !self.answered {
+                // Asked until it is answered: after another login the same question again.
                 return read_request(mapping, call, &roots, None).map(Ask::Read);
-            }
-            let walk = self.walk.get_or_insert_with(|| Walk::new(mapping, call));
-            if mapping.call(call).has_records()
-                && let Some(request) = walk.next(mapping, &roots)?
-            {
-                return Ok(Ask::Read(request));
             }
             self.weigh(mapping);
         }
@@ -233,6 +235,7 @@ impl FindPlan {
             Ok(rows) => self.rows.extend(rows),
             Err(why) => return Taken::Unreadable(why),
         }
+        self.answered = true;
         Taken::Went
     }
 
@@ -317,6 +320,7 @@ impl FindPlan {
     fn next_entry(&mut self) {
         self.at += 1;
         self.walk = None;
+        self.answered = false;
         self.rows.clear();
     }
 }

@@ -35,6 +35,8 @@ pub struct World {
     base_urls: Vec<String>,
     service: Option<Service>,
     folder: TempDir,
+    /// `--public-url` of the next start.
+    pub public_url: Option<String>,
     /// Free bytes on the journal's volume.
     pub free: Arc<AtomicU64>,
 }
@@ -124,6 +126,7 @@ impl World {
             stopped: None,
             restored: false,
             service: None,
+            public_url: None,
             folder: TempDir::new().expect("a temporary folder"),
             free: Arc::new(AtomicU64::new(1 << 40)),
         }
@@ -178,7 +181,7 @@ impl World {
                 admin_listen: any,
                 tls_cert: None,
                 tls_key: None,
-                public_url: None,
+                public_url: self.public_url.clone(),
                 trust_proxy: Vec::new(),
                 plain_http: false,
                 drain_delay: 0,

@@ -2,6 +2,7 @@
 
 pub mod activtrak;
 pub mod alloy;
+pub mod alphasense;
 pub mod altr;
 pub mod directory;
 pub mod teams;
@@ -13,6 +14,7 @@ pub fn by_name(name: &str) -> Option<App> {
     match name {
         "activtrak" => Some(App::new(activtrak::Activtrak::default())),
         "alloy" => Some(App::new(alloy::Alloy::default())),
+        "alphasense" => Some(App::new(alphasense::AlphaSense::default())),
         "altr" => Some(App::new(altr::Altr::default())),
         "directory" => Some(App::new(directory::Directory::default())),
         "teams" => Some(App::new(teams::Teams::default())),
@@ -22,5 +24,5 @@ pub fn by_name(name: &str) -> Option<App> {
 
 /// Those that a shipped mapping is for; `teams` is for tests of groups.
 pub fn names() -> &'static [&'static str] {
-    &["activtrak", "alloy", "altr", "directory"]
+    &["activtrak", "alloy", "alphasense", "altr", "directory"]
 }

@@ -20,6 +20,7 @@ mod bulk;
 mod cases;
 mod catalogues;
 mod cli;
+mod common;
 mod corpus;
 mod crash_points;
 mod diff;

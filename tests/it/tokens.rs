@@ -182,6 +182,7 @@ async fn where_tokens_are_final_only_a_revoke_opens_the_way() {
     assert!(!bearer_is_good(&world, &world.token).await);
 }
 
+/// COM-20: only the hash of a credential is stored.
 #[tokio::test]
 async fn no_secret_stands_in_the_journals_files() {
     let mut world = World::of("altr").await;

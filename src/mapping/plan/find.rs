@@ -64,7 +64,7 @@ pub struct FindPlan {
     at: usize,
     walk: Option<Walk>,
     /// The entry's call was answered, where it has no pages.
-    answered: bool,
+    is_answered: bool,
     rows: Vec<Value>,
     answered: Option<Answered>,
     incomplete: Completion,
@@ -121,7 +121,7 @@ impl FindPlan {
             wanted,
             at: 0,
             walk: None,
-            answered: false,
+            is_answered: false,
             rows: Vec::new(),
             answered: None,
             incomplete: Completion::default(),
@@ -184,7 +184,7 @@ impl FindPlan {
                 if let Some(request) = walk.next(mapping, &roots)? {
                     return Ok(Ask::Read(request));
                 }
-            } else if !self.answered {
+            } else if !self.is_answered {
                 // Asked until it is answered: after another login the same question again.
                 return read_request(mapping, call, &roots, None).map(Ask::Read);
             }
@@ -235,7 +235,7 @@ impl FindPlan {
             Ok(rows) => self.rows.extend(rows),
             Err(why) => return Taken::Unreadable(why),
         }
-        self.answered = true;
+        self.is_answered = true;
         Taken::Went
     }
 
@@ -320,7 +320,7 @@ impl FindPlan {
     fn next_entry(&mut self) {
         self.at += 1;
         self.walk = None;
-        self.answered = false;
+        self.is_answered = false;
         self.rows.clear();
     }
 }

@@ -37,18 +37,10 @@ async fn any_root_is_served_with_slashes_too_many() {
                 assert_eq!(answer.expect(200)["id"], id.as_str(), "{path}");
             }
         }
-        let id = world_id(&moved).await;
-        let header = format!("Authorization: {}", authorization(&moved.token));
-        let origin = moved.base.replace(&split_url(&moved.base).1, "");
-        let elsewhere = send(&origin, "GET", &format!("/elsewhere/Users/{id}"), &[&header], b"");
-        assert_eq!(elsewhere.await.unwrap().status, 404, "the control: another root is none");
+        let elsewhere = moved.base.replace(&split_url(&moved.base).1, "/elsewhere");
+        let answer = send(&elsewhere, "GET", "/Users", &[], b"").await.unwrap();
+        assert_eq!(answer.status, 404, "the control: another root is none");
     }
-}
-
-/// The id of the only user.
-async fn world_id(world: &World) -> String {
-    let list = world.get("/Users?count=2").await.expect(200);
-    list["Resources"][0]["id"].as_str().unwrap().to_owned()
 }
 
 /// COM-2: the identifier of Okta's field finds somebody, in whatever case it is written.

@@ -333,6 +333,23 @@ async fn alpha_14_groups_by_patch_and_a_group_that_is_there() {
     assert_eq!(now("Quants"), json!([by_hand]), "whom Okta does not know is left alone");
 }
 
+/// ALPHA-14: a member who was refused joins when the app takes it: after the user is switched on.
+#[tokio::test]
+async fn alpha_14_a_refused_member_joins_after_coming_back() {
+    let world = World::of(APP).await;
+    let id = world.create(&ada()).await;
+    let path = format!("/Users/{id}");
+    world.echo_put(&path, json!({ "active": false })).await.expect(200);
+    let made = world.post("/Groups", &group("Analysts", &[&id])).await.expect(201);
+    let now = || world.record("groups", "name", "Analysts")["members"].clone();
+    assert_eq!(now(), json!([]));
+    let shown = world.get(&format!("/Groups/{}", id_of(&made))).await.expect(200);
+    assert_eq!(shown["members"], json!([]), "{shown}");
+    world.echo_put(&path, json!({ "active": true })).await.expect(200);
+    let account = world.record("users", "username", "ada@idp.example")["id"].clone();
+    world.app_becomes(|_| now() == json!([account])).await;
+}
+
 /// ALPHA-14: a call that the app applied and did not answer is not applied a second time; one that
 /// it refuses for the moment is made again.
 #[tokio::test]

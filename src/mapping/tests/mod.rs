@@ -98,7 +98,7 @@ pub(super) fn answer(status: u16, body: Value) -> Answer {
 
 #[test]
 fn the_shipped_mappings_load_without_a_finding() {
-    for file in ["altr/altr.yaml", "directory/directory.yaml"] {
+    for file in ["alloy/alloy.yaml", "altr/altr.yaml", "directory/directory.yaml"] {
         let source = shipped(file);
         let loaded = loaded(&source);
         assert_eq!(render(&loaded.diagnostics, &source, false), "", "{file}");

@@ -49,13 +49,19 @@ impl Engine {
         for (path, value) in &equalities {
             let Some(wanted) = value.as_str() else { continue };
             let slot = path.slot();
-            if app.mapping.scim().keep.contains(&slot) {
-                // Only the bridge holds it, and it knows nobody.
-                return Ok(Some(Vec::new()));
-            }
+            let kept = app.mapping.scim().keep.contains(&slot);
             if let Some(plan) = FindPlan::by_slot(&app.mapping, kind, &slot, wanted) {
                 let found = self.ask_app(app, kind, plan, wanted, deadline).await?;
+                if kept {
+                    // What the bridge remembers of somebody counts before what the app has.
+                    let found = self.matching(app, kind, filter, found).await?;
+                    return Ok(Some(found.into_resources()));
+                }
                 return self.matching_found(app, kind, filter, found).await.map(Some);
+            }
+            if kept {
+                // Only the bridge holds it, and it knows nobody.
+                return Ok(Some(Vec::new()));
             }
         }
         Ok(None)

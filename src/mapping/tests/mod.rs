@@ -103,7 +103,8 @@ pub(super) fn answer(status: u16, body: Value) -> Answer {
 
 #[test]
 fn the_shipped_mappings_load_without_a_finding() {
-    for file in ["activtrak/activtrak.yaml", "altr/altr.yaml", "directory/directory.yaml"] {
+    for app in ["activtrak", "alloy", "alphasense", "altr", "directory"] {
+        let file = &format!("{app}/{app}.yaml");
         let source = shipped(file);
         let loaded = standing_in(&source);
         assert_eq!(render(&loaded.diagnostics, &source, false), "", "{file}");

@@ -30,8 +30,8 @@ pub struct App {
     pub record: fn(&str, &str, &str) -> Value,
     /// The user name is compared to the letter.
     pub exact: bool,
-    /// A create of somebody who is there already links instead of being refused.
-    pub adopts: bool,
+    /// The mapping's line that has a create of somebody who is there link, not be refused.
+    pub adopts: Option<&'static str>,
     pub inactive: Inactive,
     /// DELETE takes the account away; elsewhere it deactivates.
     pub delete_removes: bool,
@@ -51,8 +51,10 @@ pub enum Inactive {
 /// The app's groups.
 pub struct Groups {
     pub collection: &'static str,
-    /// The field with the name.
+    /// Where the name stands.
     pub name: &'static str,
+    /// A group of that name as somebody made it by hand.
+    pub record: fn(&str) -> Value,
     /// The logins of a group's members.
     pub members: fn(&World, &Value) -> Vec<String>,
     /// What somebody needs to be a member: called with the account's id.
@@ -75,6 +77,22 @@ pub fn each() -> impl Iterator<Item = App> {
 pub fn with_groups() -> impl Iterator<Item = (App, Groups)> {
     let split = |mut app: App| app.groups.take().map(|groups| (app, groups));
     all().into_iter().filter_map(split).inspect(|(app, _)| println!("app: {}", app.name))
+}
+
+impl Groups {
+    /// The app's groups of that name.
+    pub fn named(&self, world: &World, name: &str) -> Vec<Value> {
+        let is_it = |group: &Value| group.pointer(self.name).is_some_and(|own| own == name);
+        world.records(self.collection).into_iter().filter(is_it).collect()
+    }
+
+    /// The logins of the members of the one group of that name.
+    #[track_caller]
+    pub fn members_of(&self, world: &World, name: &str) -> Vec<String> {
+        let found = self.named(world, name);
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        (self.members)(world, &found[0])
+    }
 }
 
 impl App {
@@ -202,13 +220,14 @@ fn directory() -> App {
             json!({ "login": login, "given": given, "family": family, "emails": emails })
         },
         exact: false,
-        adopts: false,
+        adopts: None,
         inactive: Inactive::Field("active", json!(false)),
         delete_removes: true,
         has_passwords: true,
         groups: Some(Groups {
             collection: "groups",
-            name: "name",
+            name: "/name",
+            record: |name| json!({ "name": name }),
             members: |world, group| ids_to_logins(world, &group["members"], "/login"),
             ready: |_, _| (),
             kept: false,
@@ -230,7 +249,7 @@ fn altr() -> App {
         family: "lastName",
         record: |login, given, family| json!({ "username": login, "firstName": given, "lastName": family, "email": login }),
         exact: false,
-        adopts: false,
+        adopts: None,
         inactive: Inactive::Field("userStatus", json!("disabled")),
         delete_removes: false,
         has_passwords: false,
@@ -258,13 +277,14 @@ fn alloy() -> App {
             })
         },
         exact: false,
-        adopts: false,
+        adopts: None,
         inactive: Inactive::Gone,
         delete_removes: false,
         has_passwords: false,
         groups: Some(Groups {
             collection: "roles",
-            name: "name",
+            name: "/name",
+            record: |name| json!({ "name": name }),
             members: |world, role| {
                 let agents = world.records("agents").into_iter();
                 let held = agents.filter(|agent| agent["role"] == role["role_token"]);
@@ -295,13 +315,14 @@ fn activtrak() -> App {
             })
         },
         exact: false,
-        adopts: true,
+        adopts: Some("  if_exists: adopt "),
         inactive: Inactive::Field("doNotTrack", json!(true)),
         delete_removes: false,
         has_passwords: false,
         groups: Some(Groups {
             collection: "groups",
-            name: "groupname",
+            name: "/groupname",
+            record: |name| json!({ "groupname": name }),
             members: |world, group| {
                 let clients = world.records("clients");
                 let users = world.records("users");
@@ -335,13 +356,14 @@ fn alphasense() -> App {
         family: "lastName",
         record: |login, given, family| json!({ "username": login, "email": login, "firstName": given, "lastName": family }),
         exact: false,
-        adopts: false,
+        adopts: None,
         inactive: Inactive::Field("status", json!("DEACTIVATED")),
         delete_removes: false,
         has_passwords: false,
         groups: Some(Groups {
             collection: "groups",
-            name: "name",
+            name: "/name",
+            record: |name| json!({ "name": name }),
             members: |world, group| ids_to_logins(world, &group["members"], "/username"),
             ready: |_, _| (),
             kept: false,

@@ -19,20 +19,11 @@ async fn crowd(app: &App, groups: &Groups, world: &World, count: usize) -> Vec<(
     made
 }
 
-fn members(groups: &Groups, world: &World, name: &str) -> Vec<String> {
-    (groups.members)(world, &world.record(groups.collection, groups.name, name))
-}
-
 /// SCIM ids of the members that GET shows.
 async fn shown(world: &World, path: &str) -> Vec<String> {
     let shown = world.get(path).await.expect(200);
     let members = shown["members"].as_array().cloned().unwrap_or_default();
     members.iter().map(|member| member["value"].as_str().unwrap().to_owned()).collect()
-}
-
-fn count(groups: &Groups, world: &World, name: &str) -> usize {
-    let named = |record: &&Value| record[groups.name] == name;
-    world.records(groups.collection).iter().filter(named).count()
 }
 
 /// COM-10: a group is made empty, filled with its name repeated, renamed, changed and deleted.
@@ -46,13 +37,13 @@ async fn a_pushed_group_lives_from_post_to_delete() {
             let made = world.post("/Groups", &group("Approvers", &[])).await.expect(201);
             assert_eq!(made["displayName"], "Approvers");
             let path = format!("/Groups/{}", id_of(&made));
-            assert_eq!(members(&groups, &world, "Approvers"), Vec::<String>::new());
+            assert_eq!(groups.members_of(&world, "Approvers"), Vec::<String>::new());
 
             fine(&client.push(&world, &path, "Approvers", &[a, b]).await);
-            assert_eq!(members(&groups, &world, "Approvers"), [one.clone(), two.clone()]);
+            assert_eq!(groups.members_of(&world, "Approvers"), [one.clone(), two.clone()]);
             fine(&client.push(&world, &path, "Signers", &[b, c]).await);
-            assert_eq!(members(&groups, &world, "Signers"), [two.clone(), three.clone()]);
-            assert_eq!(count(&groups, &world, "Approvers"), 0, "renamed, not made again");
+            assert_eq!(groups.members_of(&world, "Signers"), [two.clone(), three.clone()]);
+            assert_eq!(groups.named(&world, "Approvers").len(), 0, "renamed, not made again");
             let mut ids = shown(&world, &path).await;
             ids.sort();
             let mut expected = vec![b.clone(), c.clone()];
@@ -61,9 +52,9 @@ async fn a_pushed_group_lives_from_post_to_delete() {
 
             world.delete(&path).await.expect(204);
             world.get(&path).await.expect_error(404);
-            assert_eq!(count(&groups, &world, "Signers"), usize::from(groups.kept));
+            assert_eq!(groups.named(&world, "Signers").len(), usize::from(groups.kept));
             if groups.kept {
-                assert_eq!(members(&groups, &world, "Signers"), Vec::<String>::new());
+                assert_eq!(groups.members_of(&world, "Signers"), Vec::<String>::new());
             }
             for (login, id) in &people {
                 assert!(app.is_active(&world, login), "{login} keeps the account");
@@ -90,7 +81,7 @@ async fn members_come_and_go_one_by_one() {
             let body = crate::support::people::patch(json!([operation]));
             fine(&world.patch(&path, &body).await);
             let expected: Vec<_> = expected.into_iter().cloned().collect();
-            assert_eq!(members(&groups, &world, "Approvers"), expected, "{body}");
+            assert_eq!(groups.members_of(&world, "Approvers"), expected, "{body}");
         }
     }
 }
@@ -110,13 +101,13 @@ async fn a_put_without_members_leaves_them_alone() {
         without.as_object_mut().unwrap().shift_remove("members");
         let writes = world.writes();
         world.put(&path, &without).await.expect(200);
-        assert_eq!(members(&groups, &world, "Approvers"), both);
+        assert_eq!(groups.members_of(&world, "Approvers"), both);
         assert_eq!(world.writes(), writes);
         without["displayName"] = "Signers".into();
         world.put(&path, &without).await.expect(200);
-        assert_eq!(members(&groups, &world, "Signers"), both, "a new name alone");
+        assert_eq!(groups.members_of(&world, "Signers"), both, "a new name alone");
         world.put(&path, &group("Signers", &[])).await.expect(200);
-        assert_eq!(members(&groups, &world, "Signers"), Vec::<String>::new());
+        assert_eq!(groups.members_of(&world, "Signers"), Vec::<String>::new());
         assert_eq!(shown(&world, &path).await, Vec::<String>::new());
     }
 }

@@ -1,6 +1,6 @@
 //! Imports: Okta's pages of users and groups.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::apps::{each, numbered, with_groups};
 use crate::support::World;
@@ -57,7 +57,7 @@ async fn groups_are_imported_in_pages_of_a_hundred() {
         let world = app.world().await;
         for number in 0..105 {
             let name = format!("Group {number:03}");
-            world.seed(groups.collection, json!({ groups.name: name }));
+            world.seed(groups.collection, (groups.record)(&name));
         }
         let mut walks = Vec::new();
         for _ in 0..2 {

@@ -21,8 +21,7 @@ async fn with_some(app: &App) -> (World, String) {
         let made = world.post("/Groups", &group("Approvers", &[])).await.expect(201);
         let path = format!("/Groups/{}", id_of(&made));
         world.put(&path, &group("Approvers", &[&id])).await.expect(200);
-        let record = world.record(groups.collection, groups.name, "Approvers");
-        assert_eq!((groups.members)(&world, &record), [ADA]);
+        assert_eq!(groups.members_of(&world, "Approvers"), [ADA]);
     }
     (world, format!("/Users/{id}"))
 }

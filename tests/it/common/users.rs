@@ -4,6 +4,7 @@ use scim_bridge::sync::Command;
 use serde_json::{Value, json};
 
 use super::apps::{ADA, CLIENTS, Inactive, ada, each};
+use crate::support::World;
 use crate::support::people::PASSWORD;
 use crate::support::text::replaced;
 use crate::support::world::id_of;
@@ -94,7 +95,7 @@ async fn a_create_of_somebody_who_is_there_never_makes_a_second_account() {
                 assert_eq!(app.found(&world, ADA).await.len(), 1);
             }
             let answer = world.post("/Users", &ada()).await;
-            if app.adopts {
+            if app.adopts.is_some() {
                 id_of(&answer.expect(201));
                 assert_eq!(app.account(&world, ADA).unwrap()[app.family], "Byron");
             } else {
@@ -118,15 +119,15 @@ async fn a_create_of_somebody_who_is_there_never_makes_a_second_account() {
 async fn whether_a_create_links_is_said_in_the_mapping() {
     for app in each() {
         let edit = |text: &str| match app.adopts {
-            true => replaced(text, "  if_exists: adopt ", "  if_exists: conflict "),
-            false => replaced(text, "\nusers:\n", "\nusers:\n  if_exists: adopt\n"),
+            Some(line) => replaced(text, line, "  if_exists: conflict "),
+            None => replaced(text, "\nusers:\n", "\nusers:\n  if_exists: adopt\n"),
         };
-        let world = crate::support::World::with(app.name, edit).await;
+        let world = World::with(app.name, edit).await;
         app.seed(&world, ADA, "Ada", "Lovelace");
         let answer = world.post("/Users", &ada()).await;
         match app.adopts {
-            true => drop(answer.expect_scim(409, "uniqueness")),
-            false => drop(answer.expect(201)),
+            Some(_) => drop(answer.expect_scim(409, "uniqueness")),
+            None => drop(answer.expect(201)),
         }
         assert_eq!(world.records(app.users).len(), 1);
     }

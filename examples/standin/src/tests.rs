@@ -163,9 +163,14 @@ async fn the_data_file_is_written_before_the_answer() {
         let file = folder.path().join(name);
         let app = apps::by_name(name).unwrap().populated().kept_in(&file).unwrap();
         let running = start(app, ANY_PORT).await.unwrap();
-        running
-            .remove(["administrators", "users"][usize::from(*name == "directory")], &json!(2))
-            .unwrap();
+        // The first record of the first collection.
+        let before = running.state();
+        let first = before.as_object().unwrap().iter().find_map(|(collection, records)| {
+            Some((collection.clone(), records.get(0)?.get("id")?.clone()))
+        });
+        let (collection, id) = first.unwrap();
+        running.remove(&collection, &id).unwrap();
+        assert_ne!(running.state(), before);
         let state = running.state();
         running.stop().await;
         let again: App = apps::by_name(name).unwrap().kept_in(&file).unwrap();

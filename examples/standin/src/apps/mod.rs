@@ -1,6 +1,7 @@
 //! The apps, one file each.
 
 pub mod altr;
+pub mod atlan;
 pub mod directory;
 pub mod teams;
 
@@ -10,6 +11,7 @@ use crate::application::App;
 pub fn by_name(name: &str) -> Option<App> {
     match name {
         "altr" => Some(App::new(altr::Altr::default())),
+        "atlan" => Some(App::new(atlan::Atlan::default())),
         "directory" => Some(App::new(directory::Directory::default())),
         "teams" => Some(App::new(teams::Teams::default())),
         _ => None,

@@ -9,7 +9,9 @@ use super::round::Round;
 use super::view::Asserted;
 use crate::change::{Kind, StepClass, Verb};
 use crate::journal::JournalError;
-use crate::mapping::{CallId, Claim, Goal, Look, Marks, MemberGoal, Person, Seed, Side, Want};
+use crate::mapping::{
+    CallId, Claim, Goal, Look, Marks, MemberGoal, Person, Seed, Side, Want, Work,
+};
 use crate::scim::Slot;
 
 impl Engine {
@@ -53,7 +55,7 @@ impl Engine {
             seed: self.seed(round),
             marks: self.marks(round),
             groups: Self::user_groups(round),
-            tables: self.tables.stale(round.app, resource.kind),
+            tables: self.tables.stale(round.app, resource.kind, work_of(round)),
         })
     }
 
@@ -155,6 +157,15 @@ impl Engine {
                 return Ok(everybody);
             }
         }
+    }
+}
+
+/// Whether the round may have to make a record: then it needs the tables for that too.
+fn work_of(round: &Round<'_>) -> Work {
+    let resource = &round.work.resource;
+    match resource.link.is_some() && !round.app.mapping.may_recreate(resource.kind) {
+        true => Work::Updating,
+        false => Work::Creating,
     }
 }
 

@@ -391,6 +391,13 @@ impl Mapping {
             || rows.iter().any(|row| row.immutable == Immutable::Recreate)
     }
 
+    /// Whether names that differ only in case are two users. Groups are never told apart by it.
+    pub fn names_differ_by_case(&self, kind: Kind) -> bool {
+        let is_name = |row: &&Row| row.sources.iter().any(|source| source.slot.0 == ["userName"]);
+        kind == Kind::User
+            && self.users.attributes.iter().find(is_name).is_some_and(|row| row.case_exact)
+    }
+
     /// A table of the app by its name.
     pub fn table(&self, name: &str) -> Option<&Arc<Learned>> {
         self.tables.iter().find(|table| table.name() == name)

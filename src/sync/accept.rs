@@ -117,7 +117,10 @@ impl Engine {
             app: app.name().to_owned(),
             kind: draft.kind,
             verb: draft.verb,
-            keys: ResourceKeys { natural, ..keys_of(draft.kind, &draft.written.desired) },
+            keys: ResourceKeys {
+                natural,
+                ..keys_of(&app.mapping, draft.kind, &draft.written.desired)
+            },
             desired: (!gone).then_some(draft.written.desired),
             asserted: draft.asserted.store(),
             request: (!draft.request.is_null()).then_some(draft.request),

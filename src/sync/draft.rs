@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::engine::App;
-use super::keys::natural_key;
+use super::keys::unique_key;
 use super::membership::MemberWish;
 use super::view::{self, Asserted};
 use crate::change::{Kind, Verb};
@@ -32,10 +32,11 @@ impl Draft {
     /// The key it takes in the journal. None for a resource whose name another one has there
     /// (the app has two of that name), as long as nobody asks for another name.
     pub(super) fn natural(&self, app: &App) -> Option<String> {
-        let wanted = natural_key(self.kind, &self.written.desired);
+        let wanted = unique_key(&app.mapping, self.kind, &self.written.desired);
         let unnamed =
             self.before.as_ref().filter(|own| own.is_live() && own.keys.natural.is_none());
-        let shown = unnamed.and_then(|own| natural_key(self.kind, &view::attributes(app, own)));
+        let shown = unnamed
+            .and_then(|own| unique_key(&app.mapping, self.kind, &view::attributes(app, own)));
         wanted.filter(|wanted| shown.as_ref() != Some(wanted))
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::draft::{self, Draft, side_of};
 use super::engine::{App, Engine};
-use super::keys::natural_key;
+use super::keys::unique_key;
 use super::membership::MemberWish;
 use super::outcome::taken;
 use super::view::{self, Asserted};
@@ -115,7 +115,7 @@ impl Engine {
             Kind::User => Vec::new(),
         };
         let incoming = scim::normalise(body, rt, None)?;
-        let natural = natural_key(kind, &incoming.resource)
+        let natural = unique_key(&app.mapping, kind, &incoming.resource)
             .ok_or_else(|| ScimError::invalid_value(draft::missing_key(kind)))?;
         let held = self.lock(format!("{}/{kind:?}/{natural}", app.name())).await;
         let existing = match self.whose_key(app, kind, side, &natural).await? {

@@ -168,8 +168,9 @@ fn end_change(
     };
     tx.conn
         .prepare_cached(
-            "UPDATE changes SET error = ?2, internal = coalesce(?3, internal), warning = ?4,
-               ended_at = ?5 WHERE seq = ?1",
+            "UPDATE changes SET error = ?2, internal = coalesce(?3, internal),
+               warning = coalesce(warning || ' ' || ?4, ?4, warning), ended_at = ?5
+             WHERE seq = ?1",
         )?
         .execute(
             params![change.0, error, internal, warning, next.is_end().then_some(Time(now)),],

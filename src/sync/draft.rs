@@ -22,6 +22,8 @@ pub(super) struct Draft {
     pub members: MemberWish,
     pub asserted: Asserted,
     pub ends_access: bool,
+    /// What of the request is not done, for the journal.
+    pub warnings: Vec<String>,
     /// The request as the journal keeps it, without password.
     pub request: Value,
     /// The resource before the write.
@@ -107,7 +109,8 @@ fn checked(
     no_echo_of_groups(side, &resource, base, &mut written);
     log_warnings(app, &written.left_out);
     let ends_access = kind == Kind::User && ends_access(&written);
-    log_warnings(app, &side.check_write(Some(base), &mut written, ends_access)?);
+    let warnings = side.check_write(Some(base), &mut written, ends_access)?;
+    log_warnings(app, &warnings);
     Ok(Draft {
         kind,
         verb,
@@ -121,6 +124,7 @@ fn checked(
         members,
         written,
         ends_access,
+        warnings,
         request,
         before: Some(resource),
     })

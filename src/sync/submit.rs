@@ -133,7 +133,8 @@ impl Engine {
             draft::come_back(&mut written);
         }
         draft::log_warnings(app, &written.left_out);
-        draft::log_warnings(app, &side.check_write(base.as_ref(), &mut written, false)?);
+        let warnings = side.check_write(base.as_ref(), &mut written, false)?;
+        draft::log_warnings(app, &warnings);
         let ours = self.was_told_nobody(app.name(), kind, &natural)
             || existing.as_ref().is_some_and(|resource| resource.written);
         let draft = Draft {
@@ -154,6 +155,7 @@ impl Engine {
             members: MemberWish::Whole(members),
             written,
             ends_access: false,
+            warnings,
             request,
             before: existing,
         };
@@ -222,6 +224,7 @@ impl Engine {
                 ..Asserted::default()
             },
             ends_access: true,
+            warnings: Vec::new(),
             request: Value::Null,
             before: Some(resource),
         };

@@ -96,6 +96,7 @@ impl Rehearsal {
             actor: "test".to_owned(),
             ends_access: false,
             milestone: true,
+            warning: None,
             mapping_digest: mapping.digest().to_owned(),
             now: then,
         };

@@ -6,5 +6,6 @@ pub const DEFAULT: &str = "altr";
 /// Name and text of each mapping; a stand-in of the same name plays the app.
 pub const ALL: &[(&str, &str)] = &[
     ("altr", include_str!("altr/altr.yaml")),
+    ("atlan", include_str!("atlan/atlan.yaml")),
     ("directory", include_str!("directory/directory.yaml")),
 ];

@@ -8,6 +8,8 @@ mod admin;
 mod altr;
 mod altr_rules;
 mod architecture;
+mod atlan;
+mod atlan_rules;
 mod attacks;
 mod audit;
 mod bulk;

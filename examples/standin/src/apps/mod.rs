@@ -20,5 +20,5 @@ pub fn by_name(name: &str) -> Option<App> {
 
 /// Those that a shipped mapping is for; `teams` is for tests of groups.
 pub fn names() -> &'static [&'static str] {
-    &["altr", "directory"]
+    &["altr", "atlan", "directory"]
 }

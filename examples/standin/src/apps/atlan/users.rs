@@ -114,8 +114,8 @@ impl Atlan {
             return Err(plain(400, 1002, "role id and role name do not match"));
         }
         let (given, family) = (text_or_null(entry, "firstName")?, text_or_null(entry, "lastName")?);
-        let username = text_or_null(entry, "username")?.flatten();
         let plain_invite = self.switches.plain_invite;
+        let username = text_or_null(entry, "username")?.flatten().filter(|_| !plain_invite);
         Ok(User {
             username: username.unwrap_or_else(|| local.to_owned()),
             email: email.to_owned(),

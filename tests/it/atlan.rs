@@ -64,7 +64,7 @@ fn reads(world: &World, list: &str) -> usize {
 /// ATLAN-1: the root has no version and ends in a slash; slashes too many reach the same place.
 /// ATLAN-2: no token before SCIM is switched on.
 /// ATLAN-8: both requests of the connection test succeed before anything is saved.
-/// ATLAN-25: all groups come with the name that people see and with their members.
+/// ATLAN-25: all groups come with the name that people see, and each read by itself has its members.
 /// ATLAN-26: all users come, disabled and invited ones too.
 #[tokio::test]
 async fn atlan_e1_connect_and_import_everything() {

@@ -9,5 +9,6 @@ pub const ALL: &[(&str, &str)] = &[
     ("alloy", include_str!("alloy/alloy.yaml")),
     ("alphasense", include_str!("alphasense/alphasense.yaml")),
     ("altr", include_str!("altr/altr.yaml")),
+    ("atlan", include_str!("atlan/atlan.yaml")),
     ("directory", include_str!("directory/directory.yaml")),
 ];

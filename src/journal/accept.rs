@@ -278,8 +278,7 @@ fn insert_change(tx: &Tx<'_>, accept: &Accept) -> Result<ChangeId, JournalError>
     tx.conn
         .prepare_cached(
             "INSERT INTO changes (app, kind, resource_id, subject, verb, state, asserted, desired,
-               request, fingerprint, actor, ends_access, milestone, accepted_at, mapping_digest,
-               warning)
+               request, fingerprint, actor, ends_access, milestone, accepted_at, mapping_digest, warning)
              VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![

@@ -58,7 +58,7 @@ pub use answer::Use;
 pub use asked::asked_rest;
 pub use attribute::{
     AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick as PickValue, Row,
-    ScimSource, SendRule,
+    ScimSource, SendRule, Work,
 };
 pub use belonging::{GroupName, OnUser, UserGroup, UserGroups};
 pub use call::{Call, CallId, Fan, Pick};

@@ -128,14 +128,19 @@ impl Engine {
             _ => None,
         };
         let natural = draft.natural(app);
+        let mut warnings = draft.warnings;
+        let (members, unknown) = self.known_members(app, draft.members).await?;
+        warnings.extend(unknown);
         let gone = draft.verb == Verb::Delete;
         let milestone = gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
-        let (members, warning) = self.known_members(app, draft.members).await?;
         Ok(Accept {
             app: app.name().to_owned(),
             kind: draft.kind,
             verb: draft.verb,
-            keys: ResourceKeys { natural, ..keys_of(draft.kind, &draft.written.desired) },
+            keys: ResourceKeys {
+                natural,
+                ..keys_of(&app.mapping, draft.kind, &draft.written.desired)
+            },
             desired: (!gone).then_some(draft.written.desired),
             asserted: draft.asserted.store(),
             request: (!draft.request.is_null()).then_some(draft.request),
@@ -146,7 +151,7 @@ impl Engine {
             actor: caller.token.clone(),
             ends_access: draft.ends_access,
             milestone,
-            warning,
+            warning: (!warnings.is_empty()).then(|| warnings.join(" ")),
             mapping_digest: app.mapping.digest().to_owned(),
             now: self.clock.now(),
         })
@@ -167,8 +172,8 @@ impl Engine {
     }
 
     /// The wish without people the bridge does not know: the rest of a group push must not fail
-    /// for one of them (a 400 is permanent for Okta), unless the mapping says so. With it the words
-    /// for the journal.
+    /// for one of them (a 400 is permanent for Okta), unless the mapping says so. And a warning
+    /// about those who are left out.
     async fn known_members(
         &self,
         app: &App,
@@ -193,7 +198,7 @@ impl Engine {
             return Err(ScimError::invalid_value(format!("{name} has no member {names}.")));
         }
         let count = unknown.len();
-        let warning = format!("{count} members not known here are left out: {names}");
+        let warning = format!("Members not known here are left out ({count}): {names}.");
         tracing::warn!(app = name, "{warning}");
         Ok((wish.without(&unknown), Some(warning)))
     }

@@ -443,6 +443,12 @@ async fn token_create(
     now: Timestamp,
 ) -> Result<Value, CommandError> {
     let card = card(journal, app).await?;
+    if !journal.app_enabled(app).await.map_err(CommandError::journal)? {
+        return Err(CommandError::finding(&format!(
+            "no token was made: '{app}' is disabled; switch it on first with \
+             `scim-bridge app enable {app}`"
+        )));
+    }
     let good = good_tokens(journal, app, now).await?;
     if card.tokens_are_final && !good.is_empty() {
         return Err(CommandError::finding(&format!(

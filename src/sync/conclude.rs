@@ -165,7 +165,7 @@ impl Engine {
         let shown = view::attributes(round.app, &after);
         if round.changes.len() == round.work.changes.len() {
             // A change that waits may have given it another name.
-            settlement.keys = Some(keys_of(resource.kind, &shown));
+            settlement.keys = Some(keys_of(&round.app.mapping, resource.kind, &shown));
         }
         if refused.is_some() {
             let mut desired = shown;

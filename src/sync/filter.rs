@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::engine::{App, Engine};
-use super::keys::fold;
+use super::keys::{as_unique, fold};
 use super::list::list_failed;
 use super::outcome::journal_failed;
 use super::read::{RESERVE, ReadFailure};
@@ -30,7 +30,7 @@ impl Engine {
         let Some(equalities) = filter.as_equalities() else { return Ok(None) };
         let keyed = equalities.iter().find_map(|(path, value)| {
             let wanted = value.as_str()?;
-            Some((path.slot(), wanted.to_owned(), lookup_of(kind, &path.slot(), wanted)?))
+            Some((path.slot(), wanted.to_owned(), lookup_of(app, kind, &path.slot(), wanted)?))
         });
         if let Some((_, wanted, lookup)) = &keyed {
             let candidates = match lookup {
@@ -200,12 +200,12 @@ enum Lookup {
     Key(By, String),
 }
 
-fn lookup_of(kind: Kind, slot: &Slot, wanted: &str) -> Option<Lookup> {
+fn lookup_of(app: &App, kind: Kind, slot: &Slot, wanted: &str) -> Option<Lookup> {
     let keys: Vec<&str> = slot.0.iter().map(String::as_str).collect();
     Some(match (kind, keys.as_slice()) {
         (_, ["id"]) => Lookup::Id,
         (Kind::User, ["userName"]) | (Kind::Group, ["displayName"]) => {
-            Lookup::Key(By::Natural, fold(wanted))
+            Lookup::Key(By::Natural, as_unique(&app.mapping, kind, wanted))
         }
         (_, ["externalId"]) => Lookup::Key(By::ExternalId, wanted.to_owned()),
         (Kind::User, ["displayName"]) => Lookup::Key(By::DisplayName, fold(wanted)),

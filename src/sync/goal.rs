@@ -10,7 +10,7 @@ use super::view::Asserted;
 use crate::change::{Kind, StepClass, Verb};
 use crate::journal::{JournalError, SentCall};
 use crate::mapping::{
-    Begun, CallId, Claim, Goal, Look, Marks, MemberGoal, Person, Seed, Side, Want,
+    Begun, CallId, Claim, Goal, Look, Marks, MemberGoal, Person, Seed, Side, Want, Work,
 };
 use crate::scim::Slot;
 
@@ -56,7 +56,7 @@ impl Engine {
             marks: self.marks(round),
             groups: Self::user_groups(round),
             begun: begun(round),
-            tables: self.tables.stale(round.app, resource.kind),
+            tables: self.tables.stale(round.app, resource.kind, work_of(round)),
         })
     }
 
@@ -158,6 +158,15 @@ impl Engine {
                 return Ok(everybody);
             }
         }
+    }
+}
+
+/// Whether the round may have to make a record: then it needs the tables for that too.
+fn work_of(round: &Round<'_>) -> Work {
+    let resource = &round.work.resource;
+    match resource.link.is_some() && !round.app.mapping.may_recreate(resource.kind) {
+        true => Work::Updating,
+        false => Work::Creating,
     }
 }
 

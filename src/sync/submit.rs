@@ -9,7 +9,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::draft::{self, Draft, side_of};
 use super::engine::{App, Engine};
-use super::keys::natural_key;
+use super::keys::unique_key;
 use super::membership::MemberWish;
 use super::outcome::taken;
 use super::view::{self, Asserted};
@@ -115,7 +115,7 @@ impl Engine {
             Kind::User => Vec::new(),
         };
         let incoming = scim::normalise(body, rt, None)?;
-        let natural = natural_key(kind, &incoming.resource)
+        let natural = unique_key(&app.mapping, kind, &incoming.resource)
             .ok_or_else(|| ScimError::invalid_value(draft::missing_key(kind)))?;
         let held = self.lock(format!("{}/{kind:?}/{natural}", app.name())).await;
         let existing = match self.whose_key(app, kind, side, &natural).await? {
@@ -133,7 +133,8 @@ impl Engine {
             draft::come_back(&mut written);
         }
         draft::log_warnings(app, &written.left_out);
-        draft::log_warnings(app, &side.check_write(base.as_ref(), &mut written, false)?);
+        let warnings = side.check_write(base.as_ref(), &mut written, false)?;
+        draft::log_warnings(app, &warnings);
         let ours = self.was_told_nobody(app.name(), kind, &natural)
             || existing.as_ref().is_some_and(|resource| resource.written);
         let draft = Draft {
@@ -154,6 +155,7 @@ impl Engine {
             members: MemberWish::Whole(members),
             written,
             ends_access: false,
+            warnings,
             request,
             before: existing,
         };
@@ -222,6 +224,7 @@ impl Engine {
                 ..Asserted::default()
             },
             ends_access: true,
+            warnings: Vec::new(),
             request: Value::Null,
             before: Some(resource),
         };

@@ -81,7 +81,7 @@ impl TakenBack<'_> {
                 DesiredNow::Put(desired) => Some(desired.clone()),
                 DesiredNow::Forget => None,
             };
-            keys_of(resource.kind, &view::attributes_by(mapping, &after))
+            keys_of(mapping, resource.kind, &view::attributes_by(mapping, &after))
         });
         let remove_resource = created && goes && before.is_none() && resource.link.is_none();
         Remains { desired, keys, remove_resource }

@@ -14,6 +14,8 @@ mod alphasense_rules;
 mod altr;
 mod altr_rules;
 mod architecture;
+mod atlan;
+mod atlan_rules;
 mod attacks;
 mod audit;
 mod bulk;

@@ -220,6 +220,20 @@ fn assert_nowhere(files: &[(String, Vec<u8>)], secrets: &[String]) {
     }
 }
 
+#[tokio::test]
+async fn a_disabled_app_gets_no_token_and_keeps_those_it_has() {
+    let world = World::of("directory").await;
+    let app = || "directory".to_owned();
+    world.command(Command::AppDisable { app: app() }).await;
+    let refused = world.service().bridge.command(world.token_create()).await.unwrap_err();
+    assert!(refused.message.contains("app enable directory"), "{refused}");
+    let tokens = world.command(Command::TokenList { app: None }).await;
+    assert_eq!(tokens.as_array().unwrap().len(), 1, "{tokens}");
+    world.command(Command::AppEnable { app: app() }).await;
+    world.get("/Users?startIndex=1&count=2").await.expect(200);
+    world.command(world.token_create()).await;
+}
+
 /// The directory with a credential that stands in files.
 async fn supplied(auth: &str, tokens: &str) -> World {
     let edit = |text: &str| {

@@ -308,6 +308,7 @@ fn bare(cx: &Cx<'_, '_>, name: String, raw: &RawCall, line: Line) -> Call {
         save: Vec::new(),
         errors: Vec::new(),
         read_back: false,
+        then_update: false,
         batch: None,
         fan: Fan::Once,
         about_person: false,

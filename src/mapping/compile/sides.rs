@@ -135,9 +135,11 @@ pub(super) fn find(
             continue;
         };
         let row = rows.iter().find(|row| row.sources.iter().any(|s| s.slot == source.slot));
+        // Names of groups match in any case, also where a change of case alone is written.
+        let exact = kind == Kind::User || source.slot.0 != ["displayName"];
         entries.push(FindEntry {
             by: source.slot.clone(),
-            case_exact: row.map_or(source.leaf.case_exact, |row| row.case_exact),
+            case_exact: exact && row.map_or(source.leaf.case_exact, |row| row.case_exact),
             source,
             call,
             matches,

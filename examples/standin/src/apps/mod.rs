@@ -4,6 +4,7 @@ pub mod activtrak;
 pub mod alloy;
 pub mod alphasense;
 pub mod altr;
+pub mod atlan;
 pub mod directory;
 pub mod teams;
 
@@ -16,6 +17,7 @@ pub fn by_name(name: &str) -> Option<App> {
         "alloy" => Some(App::new(alloy::Alloy::default())),
         "alphasense" => Some(App::new(alphasense::AlphaSense::default())),
         "altr" => Some(App::new(altr::Altr::default())),
+        "atlan" => Some(App::new(atlan::Atlan::default())),
         "directory" => Some(App::new(directory::Directory::default())),
         "teams" => Some(App::new(teams::Teams::default())),
         _ => None,
@@ -24,5 +26,5 @@ pub fn by_name(name: &str) -> Option<App> {
 
 /// Those that a shipped mapping is for; `teams` is for tests of groups.
 pub fn names() -> &'static [&'static str] {
-    &["activtrak", "alloy", "alphasense", "altr", "directory"]
+    &["activtrak", "alloy", "alphasense", "altr", "atlan", "directory"]
 }

@@ -211,6 +211,8 @@ enum Stage {
     Operate,
     /// The version of the record is not known any more: it is read again.
     Refresh(GetPlan),
+    /// The record that a create made is read, for what it did not take.
+    Complete(GetPlan),
     ReadMembers(MembersPlan),
     Who {
         shown: Option<ShownMembers>,
@@ -259,6 +261,8 @@ pub struct Converge {
     leaves: bool,
     /// The account that another one takes the place of.
     replaces: Option<Value>,
+    /// A create was made that may not have taken everything: it is read and updated.
+    incomplete: bool,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
     proven: Vec<FieldId>,
     /// The last write had no record in its answer: what the app holds must be read.
@@ -310,6 +314,7 @@ impl Converge {
             then_update: false,
             leaves: false,
             replaces: None,
+            incomplete: false,
             proven: Vec::new(),
             stale: false,
             members: None,
@@ -402,6 +407,13 @@ impl Converge {
                         self.begin_members(mapping);
                     }
                 }
+                Stage::Complete(plan) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(record) => {
+                        let tags = plan.take_tags();
+                        self.complete(mapping, record, tags);
+                    }
+                },
                 Stage::Refresh(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
                     Ask::Done(Some(current)) => {
@@ -463,7 +475,9 @@ impl Converge {
         match &mut self.stage {
             Stage::Await => self.take_awaited(mapping, answer),
             Stage::Tables(plan, _) => plan.take(mapping, answer),
-            Stage::Get(plan) | Stage::Refresh(plan) => plan.take(mapping, answer),
+            Stage::Get(plan) | Stage::Refresh(plan) | Stage::Complete(plan) => {
+                plan.take(mapping, answer)
+            }
             Stage::Find { plan, .. } => plan.take(mapping, answer),
             Stage::Guard(plan) | Stage::Replace(plan) => plan.take(mapping, answer),
             Stage::ReadMembers(plan) => plan.take(mapping, answer),

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::roots::with_app;
 use super::{Converge, Stage, Want};
@@ -169,7 +169,15 @@ impl Converge {
                     && !self.was_applied(side, field, &record, current)
             };
             let wanted = |call| mapping.call(call).wanted(&roots);
-            let Some(call) = operation.next_call(mapping, &differs, &wanted) else { continue };
+            let Some(call) = operation.next_call(mapping, &differs, &wanted) else {
+                if std::mem::take(&mut self.incomplete)
+                    && let Some(id) = &self.id
+                {
+                    self.stage = Stage::Complete(GetPlan::new(self.goal.kind, id.clone()));
+                    return Ok(None);
+                }
+                continue;
+            };
             if let Some(refresh) = self.version_to_read(mapping, call).filter(|_| !creating) {
                 operation.not_made(call);
                 self.operations.push_front(operation);
@@ -200,6 +208,22 @@ impl Converge {
             return Ok(Some(request));
         }
         Ok(None)
+    }
+
+    /// The record that was just made was read: what it lacks is the work of `update`. Where it
+    /// cannot be seen yet, the next write makes up for it.
+    pub(super) fn complete(
+        &mut self,
+        mapping: &Mapping,
+        record: Option<Value>,
+        tags: Map<String, Value>,
+    ) {
+        self.stage = Stage::Operate;
+        let (Some(record), Some(side)) = (record, mapping.side(self.goal.kind)) else { return };
+        self.current = Some(record);
+        self.tags = Some(tags);
+        self.stale = false;
+        self.operations.push_back(Operation::new(Name::Update, &side.update, true));
     }
 
     /// What the app never shows, and was applied as it is wanted now. Of an account that was taken
@@ -348,6 +372,7 @@ impl Converge {
         }
         self.stale = true;
         self.tags = None;
+        self.incomplete |= named.then_update();
         if named.has_record() {
             match named.record(answer, &roots) {
                 Ok(Some(record)) => {

@@ -103,7 +103,7 @@ pub(super) fn answer(status: u16, body: Value) -> Answer {
 
 #[test]
 fn the_shipped_mappings_load_without_a_finding() {
-    for app in ["activtrak", "alloy", "alphasense", "altr", "directory"] {
+    for app in ["activtrak", "alloy", "alphasense", "altr", "atlan", "directory"] {
         let file = &format!("{app}/{app}.yaml");
         let source = shipped(file);
         let loaded = standing_in(&source);

@@ -65,7 +65,7 @@ pub struct Groups {
 
 /// All of them.
 pub fn all() -> Vec<App> {
-    vec![directory(), altr(), alloy(), activtrak(), alphasense()]
+    vec![directory(), altr(), alloy(), activtrak(), alphasense(), atlan()]
 }
 
 /// Each of them; a test that fails shows the name of the last one in its output.
@@ -137,6 +137,13 @@ impl App {
         let list = world.filtered("/Users", &self.filter(login)).await.expect(200);
         list["Resources"].as_array().cloned().expect("a list has Resources")
     }
+}
+
+/// Ada as Okta sends her later: without the password, which only a create has.
+pub fn ada_again() -> Value {
+    let mut ada = ada();
+    ada.as_object_mut().unwrap().shift_remove("password");
+    ada
 }
 
 /// The numbered person of a crowd, with an e-mail address as user name.
@@ -367,6 +374,35 @@ fn alphasense() -> App {
             members: |world, group| ids_to_logins(world, &group["members"], "/username"),
             ready: |_, _| (),
             kept: false,
+        }),
+    }
+}
+
+fn atlan() -> App {
+    App {
+        name: "atlan",
+        root: "/api/service/scim/",
+        identifier: "userName",
+        basic: false,
+        regenerate: true,
+        secret: "ATLAN_TOKEN",
+        users: "users",
+        id: "id",
+        login: "/username",
+        family: "lastName",
+        record: |login, given, family| json!({ "username": login, "email": login, "firstName": given, "lastName": family }),
+        exact: true,
+        adopts: Some("  if_exists: { adopt_if_same: [email] } "),
+        inactive: Inactive::Field("enabled", json!(false)),
+        delete_removes: false,
+        has_passwords: false,
+        groups: Some(Groups {
+            collection: "groups",
+            name: "/attributes/alias/0",
+            record: |name| json!({ "attributes": { "alias": [name] } }),
+            members: |world, group| ids_to_logins(world, &group["members"], "/username"),
+            ready: |_, _| (),
+            kept: true,
         }),
     }
 }

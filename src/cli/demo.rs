@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::options::{JournalArguments, LogChoice};
@@ -72,13 +72,15 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CliError> {
             label: "demo".into(),
             expires: None,
         };
-        let token = service.bridge.command(create).await?;
-        let token = token["token"].as_str().unwrap_or_default().to_owned();
-        introduce(&arguments.app, &url, &token, &app.url, &service.admin());
+        let made = service.bridge.command(create).await?;
+        introduce(&arguments.app, &url, &made, &app.url, &service.admin());
         let printer = tokio::spawn(print_traffic(service.feed.clone()));
         if let Some(file) = &arguments.ready_file {
             let mut ready = service.ready();
-            ready["token"] = json!(token);
+            ready["token"] = made["token"].clone();
+            if made["user"].is_string() {
+                ready["user"] = made["user"].clone();
+            }
             ready["app_url"] = json!(app.url);
             write_ready_file(file, &ready)?;
         }
@@ -159,15 +161,24 @@ async fn start(
     .await
 }
 
-fn introduce(name: &str, url: &str, token: &str, app_url: &str, admin: &str) {
+fn introduce(name: &str, url: &str, made: &Value, app_url: &str, admin: &str) {
+    let token = made["token"].as_str().unwrap_or_default();
+    let user = made["user"].as_str();
     println!("The app '{name}' is embedded at {app_url}; nothing of it is kept.");
     println!();
     println!("  SCIM base URL  {url}");
-    println!("  Token          {token}");
+    match user {
+        Some(user) => println!("  User           {user}\n  Password       {token}"),
+        None => println!("  Token          {token}"),
+    }
     println!("  Health         {admin}/healthz   metrics {admin}/metrics");
     println!();
     println!("Try it:");
-    println!("  curl -s -H 'Authorization: Bearer {token}' '{url}/Users?startIndex=1&count=2'");
+    let credential = match user {
+        Some(user) => format!("-u '{user}:{token}'"),
+        None => format!("-H 'Authorization: Bearer {token}'"),
+    };
+    println!("  curl -s {credential} '{url}/Users?startIndex=1&count=2'");
     println!();
     println!("Every SCIM request and the app calls it causes follow. Ctrl-C ends.");
     println!();

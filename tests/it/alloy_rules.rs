@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::alloy::{EMPTY, agent, id_text, members, people, person, push, role, role_of, writes};
 use super::support::World;
-use super::support::http::split_url;
+use super::support::http::{send, split_url};
 use super::support::people::{group, patch, patch_active};
-use super::support::program::run;
+use super::support::program::{Server, program, run};
 use super::support::text::{mapping_file, replaced, repository, with_key};
 use super::support::world::id_of;
 
@@ -561,4 +561,21 @@ fn alloy_the_guide_is_honest_about_the_api() {
     ] {
         assert!(guide.contains(words), "{words}");
     }
+}
+
+/// The demonstration tells the pair that this app asks for.
+#[tokio::test]
+async fn alloy_the_demonstration_can_be_tried() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut command = program();
+    command.args(["demo", "--app", "alloy", "--listen", "127.0.0.1:0"]);
+    let server = Server::start(command, &folder.path().join("ready.json"));
+    let pair = format!("{}:{}", id_text(&server.ready, "user"), id_text(&server.ready, "token"));
+    let header = format!("Authorization: Basic {}", base64(&pair));
+    let base = server.scim("alloy");
+    let list = send(&base, "GET", "/Users?startIndex=1&count=100", &[&header], b"").await.unwrap();
+    assert_eq!(list.expect(200)["totalResults"], 3);
+    let (code, shown) = server.terminate();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains(&format!("curl -s -u '{pair}'")), "{shown}");
 }

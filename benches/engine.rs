@@ -88,6 +88,7 @@ fn create(number: u64) -> Accept {
         actor: "bench".into(),
         ends_access: false,
         milestone: true,
+        warning: None,
         mapping_digest: "0".repeat(64),
         now: Timestamp::UNIX_EPOCH,
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::options::{JournalArguments, LogChoice};
@@ -75,14 +75,16 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CliError> {
             label: "demo".into(),
             expires: None,
         };
-        let token = service.bridge.command(create).await?;
-        let token = token["token"].as_str().unwrap_or_default().to_owned();
-        introduce(&arguments.app, &url, &token, &app.url, &service.admin());
+        let made = service.bridge.command(create).await?;
+        introduce(&arguments.app, &url, &made, &app.url, &service.admin());
         introduce_journal(&arguments.app, &folder.path().join(JOURNAL));
         let printer = tokio::spawn(print_traffic(service.feed.clone()));
         if let Some(file) = &arguments.ready_file {
             let mut ready = service.ready();
-            ready["token"] = json!(token);
+            ready["token"] = made["token"].clone();
+            if made["user"].is_string() {
+                ready["user"] = made["user"].clone();
+            }
             ready["app_url"] = json!(app.url);
             write_ready_file(file, &ready)?;
         }
@@ -98,8 +100,12 @@ pub fn run(arguments: DemoArguments) -> Result<ExitCode, CliError> {
 async fn alone(arguments: &DemoArguments, app: standin::Running) -> Result<ExitCode, CliError> {
     println!("The app '{}' answers at {}; nothing of it is kept.", arguments.app, app.url);
     println!();
-    for (name, value) in app.env() {
+    let given = app.env();
+    for (name, value) in &given {
         println!("  export {name}={value}");
+    }
+    if !given.iter().any(|(_, value)| *value == app.url) {
+        println!("  export SCIM_BRIDGE_BASE_URL={}", where_it_is(&arguments.app, &app.url));
     }
     println!();
     println!("Ctrl-C ends it.");
@@ -109,6 +115,11 @@ async fn alone(arguments: &DemoArguments, app: standin::Running) -> Result<ExitC
     end_asked_for().await?;
     app.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// As `--base-url` takes it.
+fn where_it_is(app: &str, url: &str) -> String {
+    format!("{app}={url}")
 }
 
 async fn start(
@@ -121,10 +132,12 @@ async fn start(
     let environment = move |name: &str| {
         given.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
     };
+    // A mapping need not take the address from its environment.
+    let base_urls =
+        BaseUrls::parse(&[where_it_is(&arguments.app, &app.url)]).map_err(CliError::usage)?;
     let file = format!("mappings/{0}/{0}.yaml", arguments.app);
     let source = Source { file, text: text.to_owned() };
-    let mappings =
-        load(&[source], &environment, &BaseUrls::default()).map_err(CliError::finding)?;
+    let mappings = load(&[source], &environment, &base_urls).map_err(CliError::finding)?;
     Service::start(ServicePlan {
         restored: false,
         sources: None,
@@ -163,15 +176,24 @@ fn introduce_journal(name: &str, journal: &Path) {
     println!();
 }
 
-fn introduce(name: &str, url: &str, token: &str, app_url: &str, admin: &str) {
+fn introduce(name: &str, url: &str, made: &Value, app_url: &str, admin: &str) {
+    let token = made["token"].as_str().unwrap_or_default();
+    let user = made["user"].as_str();
     println!("The app '{name}' is embedded at {app_url}; nothing of it is kept.");
     println!();
     println!("  SCIM base URL  {url}");
-    println!("  Token          {token}");
+    match user {
+        Some(user) => println!("  User           {user}\n  Password       {token}"),
+        None => println!("  Token          {token}"),
+    }
     println!("  Health         {admin}/healthz   metrics {admin}/metrics");
     println!();
     println!("Try it:");
-    println!("  curl -s -H 'Authorization: Bearer {token}' '{url}/Users?startIndex=1&count=2'");
+    let credential = match user {
+        Some(user) => format!("-u '{user}:{token}'"),
+        None => format!("-H 'Authorization: Bearer {token}'"),
+    };
+    println!("  curl -s {credential} '{url}/Users?startIndex=1&count=2'");
     println!();
 }
 

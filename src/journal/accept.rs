@@ -278,8 +278,8 @@ fn insert_change(tx: &Tx<'_>, accept: &Accept) -> Result<ChangeId, JournalError>
     tx.conn
         .prepare_cached(
             "INSERT INTO changes (app, kind, resource_id, subject, verb, state, asserted, desired,
-               request, fingerprint, actor, ends_access, milestone, accepted_at, mapping_digest)
-             VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+               request, fingerprint, actor, ends_access, milestone, accepted_at, mapping_digest, warning)
+             VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             accept.app,
@@ -296,6 +296,7 @@ fn insert_change(tx: &Tx<'_>, accept: &Accept) -> Result<ChangeId, JournalError>
             accept.milestone,
             Time(accept.now),
             accept.mapping_digest,
+            accept.warning,
         ])?;
     Ok(ChangeId(tx.conn.last_insert_rowid()))
 }

@@ -9,7 +9,7 @@ use super::sql::{
     Time, change_state, json_at, maybe_json_at, move_change, resource_at, state_at, status_at,
     time_at, word_at,
 };
-use super::types::{JournalError, LaneWork, OpenChange, OpenStep, Wait};
+use super::types::{JournalError, LaneWork, OpenChange, OpenStep, SentCall, Wait};
 use super::writer::Tx;
 use super::{Journal, links, members, resources};
 use crate::change::{ChangeEvent, ChangeId, ChangeState, Failure, ResourceId, StepId};
@@ -266,11 +266,15 @@ pub(super) fn open_changes(
                 held: row.get("held")?,
                 attempts: row.get("attempts")?,
                 saved: Value::Null,
+                sent: Vec::new(),
             })
         })?
         .collect::<Result<Vec<_>, _>>()?;
     for change in &mut changes {
         change.saved = saved(conn, change.change)?;
+        if change.began {
+            change.sent = sent(conn, change.change)?;
+        }
     }
     Ok(changes)
 }
@@ -284,6 +288,24 @@ pub(super) fn was_sent(conn: &Connection, change: ChangeId) -> Result<bool, Jour
                 UNION SELECT step FROM step_changes WHERE change = ?1)",
         )?
         .exists([change.0])?)
+}
+
+/// The names of its writing calls that left, or may have left, also those it shared with another
+/// change.
+fn sent(conn: &Connection, change: ChangeId) -> Result<Vec<SentCall>, JournalError> {
+    let mut rows = conn.prepare_cached(
+        "SELECT call, max(state = 'answered' AND outcome IN ('ok', 'already_done')) AS worked
+         FROM steps WHERE in_doubt_rule IS NOT NULL AND state <> 'not_sent' AND id IN
+           (SELECT id FROM steps WHERE change = ?1
+            UNION SELECT step FROM step_changes WHERE change = ?1)
+         GROUP BY call ORDER BY call",
+    )?;
+    let calls = rows
+        .query_map([change.0], |row| {
+            Ok(SentCall { call: row.get("call")?, worked: row.get("worked")? })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(calls)
 }
 
 /// What the steps of a change saved, also those it shared with another change.

@@ -398,6 +398,21 @@ pub(super) fn rejoin(conn: &Connection, user: &ResourceId) -> Result<(), Journal
     Ok(())
 }
 
+/// What a user is a member of stays so, although the app may show nothing of it for now.
+pub(super) fn remember(
+    conn: &Connection,
+    user: &ResourceId,
+    note: &str,
+) -> Result<(), JournalError> {
+    conn.prepare_cached(
+        "UPDATE members SET note = ?2
+         WHERE user_id = ?1 AND current = 1 AND until_change IS NULL AND applied = 1
+           AND refused = 0",
+    )?
+    .execute(params![user.0, note])?;
+    Ok(())
+}
+
 /// The account of a user is gone, and its memberships with it: those that are wished for must be
 /// made again once there is another account.
 pub(super) fn account_gone(

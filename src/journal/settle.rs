@@ -133,6 +133,9 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
         // Before the edges: what is refused in this very round is not tried again at once.
         edges::forgive(tx.conn, &s.resource)?;
     }
+    if let Some(note) = s.remembers.filter(|_| !s.deleted) {
+        edges::remember(tx.conn, &s.resource, note)?;
+    }
     if s.rejoins && !s.deleted {
         edges::rejoin(tx.conn, &s.resource)?;
     }
@@ -173,8 +176,9 @@ fn end_change(
     };
     tx.conn
         .prepare_cached(
-            "UPDATE changes SET error = ?2, internal = coalesce(?3, internal), warning = ?4,
-               ended_at = ?5 WHERE seq = ?1",
+            "UPDATE changes SET error = ?2, internal = coalesce(?3, internal),
+               warning = coalesce(warning || ' ' || ?4, ?4, warning), ended_at = ?5
+             WHERE seq = ?1",
         )?
         .execute(
             params![change.0, error, internal, warning, next.is_end().then_some(Time(now)),],

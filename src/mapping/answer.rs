@@ -24,7 +24,12 @@ const LONGEST_SAY: usize = 500;
 #[derive(Debug, Clone)]
 pub(crate) enum Save {
     Value(Val),
-    Header { name: String, pattern: Option<Regex> },
+    /// A path that gives a list, which may be empty.
+    List(Val),
+    Header {
+        name: String,
+        pattern: Option<Regex>,
+    },
 }
 
 /// A row of `errors:`, compiled.
@@ -289,9 +294,14 @@ impl Call {
             return Ok(saved);
         }
         self.readable(answer)?;
-        let roots = self.answer_roots(answer, roots);
+        let roots = match self.has_records() && roots.get("records").is_none() {
+            true => roots.clone().with("records", Value::Array(self.records(answer, roots)?)),
+            false => roots.clone(),
+        };
+        let roots = self.answer_roots(answer, &roots);
         for (name, source) in &self.save {
             let found = match source {
+                Save::List(list) => list.eval(&roots),
                 Save::Value(value) => value
                     .one(&roots, &self.place())
                     .map_err(|error| self.unreadable(&error.to_string()))?,

@@ -58,6 +58,30 @@ pub struct Row {
     pub not_in_list: bool,
 }
 
+/// What is done with records, as far as it matters which fields take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Records are read back.
+    Reading,
+    /// A record is read back and compared.
+    Updating,
+    /// A record may be made.
+    Creating,
+}
+
+impl Row {
+    /// Whether its table must be known for that work. A field without a way back is in no
+    /// reading, one that only creates send in no update.
+    pub fn needs_table(&self, work: Work) -> bool {
+        let shown = self.read && !self.sources.is_empty();
+        match work {
+            Work::Reading => shown,
+            Work::Updating => shown || self.send != SendRule::OnCreate,
+            Work::Creating => true,
+        }
+    }
+}
+
 /// A key of the app's objects in a list, and the part of the SCIM attribute it is.
 #[derive(Debug, Clone)]
 pub struct Part {

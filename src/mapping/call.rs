@@ -47,6 +47,7 @@ pub struct Call {
     pub(crate) save: Vec<(String, Save)>,
     pub(crate) errors: Vec<ErrorRow>,
     pub(crate) read_back: bool,
+    pub(crate) then_update: bool,
     pub(crate) batch: Option<u64>,
     pub(crate) fan: Fan,
     /// It names `member.user` or `member.current`.
@@ -191,6 +192,11 @@ impl Call {
     /// Whether `get` must confirm afterwards what it sent.
     pub fn read_back(&self) -> bool {
         self.read_back
+    }
+
+    /// Whether `update` makes up for what this create did not take.
+    pub fn then_update(&self) -> bool {
+        self.then_update
     }
 
     /// Longest time in which it may still take effect; `None`: as `sync.settle` says.

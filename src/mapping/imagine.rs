@@ -8,7 +8,7 @@ use super::attribute::{AppType, Immutable, Pick, Row, ScimSource};
 use super::call::{Call, CallId, Follow};
 use super::condition::{Place, Right, Test};
 use super::learned::Learned;
-use super::model::Mapping;
+use super::model::{AppAuth, Mapping};
 use super::path::JsonPath;
 use super::record::Carried;
 use super::roots::Roots;
@@ -190,6 +190,14 @@ fn path_of(place: &Place) -> Option<JsonPath> {
     JsonPath::compile(&text).ok()
 }
 
+impl Mapping {
+    /// The smallest answer to the call that logs in; `None`: there is no login.
+    pub fn imagined_login(&self) -> Option<Imagined> {
+        let AppAuth::Session(session) = &self.connect.auth else { return None };
+        Some(session.login.imagined(&[], &Value::Null))
+    }
+}
+
 impl Call {
     /// The smallest answer with these records. `id` is the app's key of a record that this call
     /// makes or names.
@@ -222,10 +230,9 @@ impl Call {
         for (name, save) in &self.save {
             let value = if name == "id" { id.clone() } else { json!(name.to_uppercase()) };
             match save {
-                Save::Value(path) if path.mentions("body") => {
+                Save::Value(path) | Save::List(path) => {
                     place(path, "body", &mut body, &value);
                 }
-                Save::Value(_) => {}
                 Save::Header { name, pattern } => {
                     let text = super::plan::id_text(&value);
                     let fits = pattern.as_ref().map(|pattern| fitting(pattern, &text));

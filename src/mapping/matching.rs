@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::attribute::Pick;
-use super::side::{FindEntry, Side};
+use super::roots::Roots;
+use super::side::{FindEntry, MatchBy, Side};
 use super::template::scalar_text;
 
 /// The outcome of a look-up. Rows are the app's records.
@@ -54,10 +55,15 @@ impl Side {
     }
 
     fn values_of(&self, entry: &FindEntry, row: &Value) -> Vec<String> {
-        if !entry.match_fields.is_empty() {
-            let fields =
-                entry.match_fields.iter().filter_map(|field| self.row(*field)?.field.get(row));
-            return fields.flat_map(texts).collect();
+        if !entry.matches.is_empty() {
+            let roots = Roots::new().with("record", row.clone());
+            let values = entry.matches.iter().flat_map(|by| match by {
+                MatchBy::Field(field) => {
+                    self.row(*field).and_then(|r| r.field.get(row)).into_iter().collect()
+                }
+                MatchBy::Path(path) => path.all(&roots).into_iter().cloned().collect::<Vec<_>>(),
+            });
+            return values.flat_map(texts).collect();
         }
         let id = self.id_of(row).unwrap_or(Value::Null);
         let resource = self.read_back(row, &id);

@@ -59,7 +59,7 @@ pub use answer::Use;
 pub use asked::asked_rest;
 pub use attribute::{
     AbsentRule, AppType, DateForm, EmptyForm, FieldId, Immutable, Pick as PickValue, Row,
-    ScimSource, SendRule,
+    ScimSource, SendRule, Work,
 };
 pub use belonging::{GroupName, OnUser, UserGroup, UserGroups};
 pub use call::{Call, CallId, Fan, Pick};
@@ -88,8 +88,8 @@ pub use model::{
 pub use paging::Page;
 pub use path::JsonPath;
 pub use plan::{
-    Applied, Ask, Awaited, Claim, Compared, Converge, Drifted, FindPlan, Found, GetPlan, Goal,
-    Hook, HookPlan, ListPlan, ListedRow, Look, MemberGoal, MembersPlan, MembersReached, Next,
+    Applied, Ask, Awaited, Begun, Claim, Compared, Converge, Drifted, FindPlan, Found, GetPlan,
+    Goal, Hook, HookPlan, ListPlan, ListedRow, Look, MemberGoal, MembersPlan, MembersReached, Next,
     Person, PlanError, ProbePlan, Reached, RefusedGroup, ShownMembers, TablesPlan, Taken, Want,
     id_text,
 };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::answer::{AnswerRules, Use};
-use super::attribute::Row;
+use super::attribute::{Immutable, Row, Work};
 use super::belonging::GroupName;
 use super::call::{Call, CallId, VersionFrom};
 use super::learned::Learned;
@@ -396,14 +396,30 @@ impl Mapping {
         own.saturating_add(call.map_or(Duration::ZERO, Call::followed_for))
     }
 
-    /// The tables whose rows come from the app, and that fields of that kind use; each once.
-    pub fn tables_of(&self, kind: Kind) -> Vec<&Arc<Learned>> {
+    /// The tables whose rows come from the app, and that fields of that kind need for that
+    /// work; each once.
+    pub fn tables_of(&self, kind: Kind, work: Work) -> Vec<&Arc<Learned>> {
         let rows = self.side(kind).map(|side| side.attributes.as_slice()).unwrap_or_default();
         let used = |table: &&Arc<Learned>| {
-            let mut names = rows.iter().filter_map(|row| row.table.as_ref()?.learned.as_ref());
+            let needed = rows.iter().filter(|row| row.needs_table(work));
+            let mut names = needed.filter_map(|row| row.table.as_ref()?.learned.as_ref());
             names.any(|learned| learned.name() == table.name())
         };
         self.tables.iter().filter(used).collect()
+    }
+
+    /// Whether somebody who has a record may get another one: a create behind an update.
+    pub fn may_recreate(&self, kind: Kind) -> bool {
+        let rows = self.side(kind).map(|side| side.attributes.as_slice()).unwrap_or_default();
+        self.sync.missing == Missing::Recreate
+            || rows.iter().any(|row| row.immutable == Immutable::Recreate)
+    }
+
+    /// Whether names that differ only in case are two users. Groups are never told apart by it.
+    pub fn names_differ_by_case(&self, kind: Kind) -> bool {
+        let is_name = |row: &&Row| row.sources.iter().any(|source| source.slot.0 == ["userName"]);
+        kind == Kind::User
+            && self.users.attributes.iter().find(is_name).is_some_and(|row| row.case_exact)
     }
 
     /// A table of the app by its name.

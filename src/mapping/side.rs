@@ -10,6 +10,7 @@ use super::attribute::{FieldId, Immutable, Row, ScimSource};
 use super::belonging::OnUser;
 use super::call::CallId;
 use super::condition::Condition;
+use super::path::JsonPath;
 use super::value::Val;
 use super::wire::Kind;
 use crate::scim::{ResourceType, Slot};
@@ -130,12 +131,21 @@ pub struct FindEntry {
     pub case_exact: bool,
     /// The call that answers candidates.
     pub call: CallId,
-    /// Fields that may equal the value instead of the attribute.
-    pub match_fields: Vec<FieldId>,
+    /// What may equal the value instead of the attribute.
+    pub matches: Vec<MatchBy>,
     /// A hit is never adopted.
     pub then_conflict: bool,
     /// The call that completes the rows.
     pub complete_by: Option<CallId>,
+}
+
+/// What of a row may equal the value that is looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MatchBy {
+    /// A field of the table.
+    Field(FieldId),
+    /// `$.record…`: values that stand elsewhere in the row.
+    Path(JsonPath),
 }
 
 /// An entry of `list`.

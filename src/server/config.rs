@@ -67,7 +67,7 @@ pub struct ServerConfig {
     pub admin_listen: SocketAddr,
     /// HTTPS on the SCIM listener.
     pub tls: Option<TlsFiles>,
-    /// What clients call the server, for `Location`: `https://scim.corp.example[/prefix]`.
+    /// What clients call the server, for `Location`: `[https://]scim.corp.example[/prefix]`.
     pub public_url: Option<String>,
     /// Peers whose `X-Forwarded-Proto` and `X-Forwarded-Host` count.
     pub trust_proxy: Vec<Cidr>,
@@ -100,8 +100,8 @@ impl ServerConfig {
         }
     }
 
-    /// Refuses what would be unsafe or could not work; gives `public_url` without a slash at
-    /// its end.
+    /// Refuses what would be unsafe or could not work; gives `public_url` whole: with its
+    /// scheme, without a slash at its end.
     pub(super) fn check(&self) -> Result<Option<String>, ConfigError> {
         let protected = self.tls.is_some() || !self.trust_proxy.is_empty() || self.plain_http;
         if !self.listen.ip().is_loopback() && !protected {
@@ -142,17 +142,22 @@ pub enum ConfigError {
 
 fn public_url(url: &str) -> Result<String, ConfigError> {
     let error = |why| ConfigError::PublicUrl { url: url.to_owned(), why };
-    let uri: Uri = url.parse().map_err(|_| error("is not a URL"))?;
+    // `scim.corp.example`: a name without a scheme means what it must be for Okta.
+    let whole = match url.contains("://") || url.is_empty() || url.starts_with('/') {
+        true => url.to_owned(),
+        false => format!("https://{url}"),
+    };
+    let uri: Uri = whole.parse().map_err(|_| error("is not a URL"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(error("does not begin with https:// or http://"));
     }
     if uri.authority().is_none_or(|a| a.as_str().contains('@')) {
         return Err(error("has no host, or a user name before it"));
     }
-    if uri.query().is_some() || url.contains('#') {
+    if uri.query().is_some() || whole.contains('#') {
         return Err(error("has a query or a fragment"));
     }
-    Ok(url.trim_end_matches('/').to_owned())
+    Ok(whole.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]
@@ -208,10 +213,15 @@ mod tests {
             of("https://scim.corp.example/okta/").unwrap().as_deref(),
             Some("https://scim.corp.example/okta")
         );
+        for url in ["scim.corp.example", "scim.corp.example/", "https://scim.corp.example//"] {
+            assert_eq!(of(url).unwrap().as_deref(), Some("https://scim.corp.example"), "{url}");
+        }
+        assert_eq!(of("localhost:8443/a").unwrap().as_deref(), Some("https://localhost:8443/a"));
         for url in [
-            "scim.corp.example",
             "ftp://x",
             "https://u:p@x",
+            "u:p@x",
+            "scim corp",
             "https://x/?a=b",
             "https://x/#f",
             "/scim",

@@ -128,23 +128,30 @@ impl Engine {
             _ => None,
         };
         let natural = draft.natural(app);
+        let mut warnings = draft.warnings;
+        let (members, unknown) = self.known_members(app, draft.members).await?;
+        warnings.extend(unknown);
         let gone = draft.verb == Verb::Delete;
         let milestone = gone || draft.verb == Verb::Create || draft.ends_access || secret.is_some();
         Ok(Accept {
             app: app.name().to_owned(),
             kind: draft.kind,
             verb: draft.verb,
-            keys: ResourceKeys { natural, ..keys_of(draft.kind, &draft.written.desired) },
+            keys: ResourceKeys {
+                natural,
+                ..keys_of(&app.mapping, draft.kind, &draft.written.desired)
+            },
             desired: (!gone).then_some(draft.written.desired),
             asserted: draft.asserted.store(),
             request: (!draft.request.is_null()).then_some(draft.request),
-            members: self.known_members(app, draft.members).await?.into_ops(),
+            members: members.into_ops(),
             target: draft.target,
             secret,
             fingerprint,
             actor: caller.token.clone(),
             ends_access: draft.ends_access,
             milestone,
+            warning: (!warnings.is_empty()).then(|| warnings.join(" ")),
             mapping_digest: app.mapping.digest().to_owned(),
             now: self.clock.now(),
         })
@@ -165,28 +172,35 @@ impl Engine {
     }
 
     /// The wish without people the bridge does not know: the rest of a group push must not fail
-    /// for one of them (a 400 is permanent for Okta), unless the mapping says so.
-    async fn known_members(&self, app: &App, wish: MemberWish) -> Result<MemberWish, ScimError> {
+    /// for one of them (a 400 is permanent for Okta), unless the mapping says so. And a warning
+    /// about those who are left out.
+    async fn known_members(
+        &self,
+        app: &App,
+        wish: MemberWish,
+    ) -> Result<(MemberWish, Option<String>), ScimError> {
         let named: Vec<_> = wish.named().into_iter().cloned().map(ResourceId).collect();
         if named.is_empty() {
-            return Ok(wish);
+            return Ok((wish, None));
         }
         let known = self.journal.known(app.name(), Kind::User, named.clone()).await;
         let known: HashSet<ResourceId> = known.map_err(journal_failed)?.into_iter().collect();
         let unknown: HashSet<&str> =
             named.iter().filter(|id| !known.contains(id)).map(|id| id.0.as_str()).collect();
         if unknown.is_empty() {
-            return Ok(wish);
+            return Ok((wish, None));
         }
-        let some: Vec<_> = unknown.iter().copied().take(10).collect();
+        let brief = |id: &&str| id.chars().take(64).collect::<String>();
+        let some: Vec<_> = unknown.iter().take(10).map(brief).collect();
         let (names, name) = (some.join(", "), app.name());
         let side = app.mapping.side(Kind::Group);
         if side.is_some_and(|side| side.members.policy.refuse_unknown_members) {
             return Err(ScimError::invalid_value(format!("{name} has no member {names}.")));
         }
         let count = unknown.len();
-        tracing::warn!(app = name, count, "members not known here are left out, such as {names}");
-        Ok(wish.without(&unknown))
+        let warning = format!("Members not known here are left out ({count}): {names}.");
+        tracing::warn!(app = name, "{warning}");
+        Ok((wish.without(&unknown), Some(warning)))
     }
 
     async fn taken_by(&self, app: &App, kind: Kind, id: &ResourceId) -> ScimError {

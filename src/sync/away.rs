@@ -34,7 +34,7 @@ impl Engine {
         settlement.unlink = true;
         let shown = view::attributes(round.app, &after);
         if round.changes.len() == round.work.changes.len() {
-            settlement.keys = Some(keys_of(resource.kind, &shown));
+            settlement.keys = Some(keys_of(&round.app.mapping, resource.kind, &shown));
             let wanted = resource.desired.as_ref().and_then(|desired| desired.get("active"));
             if wanted != Some(&Value::Bool(false)) {
                 // Removed by hand: what is wanted follows, until somebody asks for the contrary.
@@ -79,7 +79,7 @@ impl Engine {
         let shown = shown.get_or_insert_default();
         shown["active"] = json!(false);
         resource.actual = Some(shown.clone());
-        let keys = keys_of(kind, &view::attributes(app, resource));
+        let keys = keys_of(&app.mapping, kind, &view::attributes(app, resource));
         let away = Away {
             id: resource.id.clone(),
             link,

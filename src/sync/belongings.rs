@@ -221,33 +221,53 @@ impl Engine {
     ) -> Result<(), ScimError> {
         let Some(side) = app.mapping.side(Kind::Group) else { return Ok(()) };
         let Some(on_user) = side.members.place.on_user() else { return Ok(()) };
-        let mut known: HashMap<(bool, String), Option<ResourceId>> = HashMap::new();
-        let mut users = Vec::with_capacity(seen.len());
-        for (user, names) in seen {
-            let mut groups = Vec::with_capacity(names.len());
-            for name in names {
-                let (by, value) = match name {
-                    GroupName::Key(key) => (By::AppKey, id_text(&key)),
-                    GroupName::Display(name) => (By::Natural, fold(&name)),
-                };
-                let key = (by == By::AppKey, value);
-                let group = match known.get(&key) {
-                    Some(group) => group.clone(),
-                    None => {
-                        let found = self.living(app, Kind::Group, by, &key.1).await?.pop();
-                        let group = found.map(|group| group.id);
-                        known.insert(key, group.clone());
-                        group
-                    }
-                };
-                groups.extend(group);
-            }
-            users.push((user, groups));
+        let named: Vec<(ResourceId, Vec<Named>)> =
+            seen.into_iter().map(|(user, names)| (user, named(names))).collect();
+        let mut known = HashMap::new();
+        self.recognise(app, &named, &mut known).await?;
+        let unknown = known.iter().filter(|(_, group)| group.is_none());
+        let unknown = unknown.map(|((_, value), _)| value.clone()).collect();
+        if self.meet_groups(app, unknown).await? {
+            known.retain(|_, group| group.is_some());
+            self.recognise(app, &named, &mut known).await?;
         }
+        let group = |name: &Named| known.get(name).cloned().flatten();
+        let users = named
+            .into_iter()
+            .map(|(user, names)| (user, names.iter().filter_map(group).collect()))
+            .collect();
         let now = self.clock.now();
         let read = self.journal.set_groups_read(users, on_user.one_at_a_time, now).await;
         read.map_err(journal_failed)
     }
+
+    /// Looks up in the journal who is meant, where that is not known yet.
+    async fn recognise(
+        &self,
+        app: &App,
+        named: &[(ResourceId, Vec<Named>)],
+        known: &mut HashMap<Named, Option<ResourceId>>,
+    ) -> Result<(), ScimError> {
+        for name in named.iter().flat_map(|(_, names)| names) {
+            if known.contains_key(name) {
+                continue;
+            }
+            let found = self.living(app, Kind::Group, name.0, &name.1).await?.pop();
+            known.insert(name.clone(), found.map(|group| group.id));
+        }
+        Ok(())
+    }
+}
+
+/// A group as the journal looks it up.
+type Named = (By, String);
+
+fn named(names: Vec<GroupName>) -> Vec<Named> {
+    let one = |name| match name {
+        GroupName::Key(key) => (By::AppKey, id_text(&key)),
+        GroupName::Display(name) => (By::Natural, fold(&name)),
+    };
+    names.into_iter().map(one).collect()
 }
 
 fn edge_end(round: &Round<'_>, belongs: &Belongs, outcome: EdgeOutcome) -> EdgeEnd {

@@ -324,6 +324,9 @@ pub(super) struct AppCard {
     pub base_url: Option<String>,
     /// Its credentials are pairs of user and password.
     pub pair: bool,
+    /// Names of users that differ only in case are two users.
+    #[serde(default)]
+    pub names_differ_by_case: bool,
     /// No token is made while a good one exists.
     pub tokens_are_final: bool,
     /// Removals that were accepted until then need no operator any more.
@@ -452,6 +455,12 @@ async fn token_create(
     now: Timestamp,
 ) -> Result<Value, CommandError> {
     let card = card(journal, app).await?;
+    if !journal.app_enabled(app).await.map_err(CommandError::journal)? {
+        return Err(CommandError::finding(&format!(
+            "no token was made: '{app}' is disabled; switch it on first with \
+             `scim-bridge app enable {app}`"
+        )));
+    }
     let good = good_tokens(journal, app, now).await?;
     if card.tokens_are_final && !good.is_empty() {
         return Err(CommandError::finding(&format!(

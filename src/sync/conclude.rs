@@ -6,14 +6,15 @@ use super::calls::link_to;
 use super::clock::later;
 use super::engine::{Engine, Pause, lock};
 use super::keys::{keys_of, natural_key};
-use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge};
+use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge, remembers};
 use super::rest::rest_of;
 use super::round::{Round, RoundEnd};
 use super::view;
 use super::wait::Ended;
 use super::withdraw::TakenBack;
 use crate::change::{
-    AnswerClass, ChangeId, ChangeState, Kind, Patience, RefusedAs, ResourceId, WaitReason, patience,
+    AnswerClass, ChangeId, ChangeState, Kind, Patience, RefusedAs, ResourceId, Verb, WaitReason,
+    patience,
 };
 use crate::journal::{
     DesiredNow, Doubts, EdgeEnd, End, HistoryRow, JournalError, LaneNext, OpenChange, Settlement,
@@ -81,10 +82,16 @@ impl Engine {
                 self.refuse(round, ScimError::typed(ScimType::Uniqueness, detail), None).await
             }
             RoundEnd::Reached(Reached::Protected) => {
-                let error = ScimError::not_found(
-                    round.work.resource.kind.resource_type(),
-                    &round.work.resource.id.0,
-                );
+                let resource = &round.work.resource;
+                let creates = round.changes.iter().any(|change| change.verb == Verb::Create);
+                let error = match creates && resource.link.is_none() {
+                    // Its name is taken, and by whom is nobody's business.
+                    true => {
+                        let detail = format!("{} has this already.", round.app.name());
+                        ScimError::typed(ScimType::Uniqueness, detail)
+                    }
+                    false => ScimError::not_found(resource.kind.resource_type(), &resource.id.0),
+                };
                 let internal = "protected by never_touch".to_owned();
                 self.refuse(round, error, Some(internal)).await
             }
@@ -168,7 +175,7 @@ impl Engine {
         let shown = view::attributes(round.app, &after);
         if round.changes.len() == round.work.changes.len() {
             // A change that waits may have given it another name.
-            settlement.keys = Some(keys_of(resource.kind, &shown));
+            settlement.keys = Some(keys_of(&round.app.mapping, resource.kind, &shown));
         }
         if refused.is_some() {
             let mut desired = shown;
@@ -185,10 +192,12 @@ impl Engine {
         settlement.actual = Some(applied.shown.clone());
         if let Some(members) = &applied.members {
             settlement.edges = edge_ends(&round.edges, members);
+            settlement.edges.extend(self.remembered_again(round, members).await?);
         }
         if resource.kind == Kind::User {
             settlement.edges = Self::belonging_ends(round, &applied);
             settlement.rejoins = applied.renewed && !round.app.mapping.belongs_on_user();
+            settlement.remembers = remembers(round, &applied.shown);
         } else if round.app.mapping.belongs_on_user() {
             return self.group_on_users(round, settlement, tell).await;
         }

@@ -155,6 +155,8 @@ impl Engine {
                 Event::WantsRead(facts)
             }
             Ok(Next::Write(request)) => {
+                // Whole by now, however the round ends.
+                self.tables.read(round.app, walk.plan.tables_read());
                 let facts = facts_of(round, &request);
                 let change = Self::caused_by(round);
                 let request = self.with_key(round, &request, change).into_owned();

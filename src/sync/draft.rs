@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::engine::App;
-use super::keys::natural_key;
+use super::keys::unique_key;
 use super::membership::MemberWish;
 use super::view::{self, Asserted};
 use crate::change::{Kind, Verb};
@@ -22,6 +22,8 @@ pub(super) struct Draft {
     pub members: MemberWish,
     pub asserted: Asserted,
     pub ends_access: bool,
+    /// What of the request is not done, for the journal.
+    pub warnings: Vec<String>,
     /// The request as the journal keeps it, without password.
     pub request: Value,
     /// The resource before the write.
@@ -32,10 +34,11 @@ impl Draft {
     /// The key it takes in the journal. None for a resource whose name another one has there
     /// (the app has two of that name), as long as nobody asks for another name.
     pub(super) fn natural(&self, app: &App) -> Option<String> {
-        let wanted = natural_key(self.kind, &self.written.desired);
+        let wanted = unique_key(&app.mapping, self.kind, &self.written.desired);
         let unnamed =
             self.before.as_ref().filter(|own| own.is_live() && own.keys.natural.is_none());
-        let shown = unnamed.and_then(|own| natural_key(self.kind, &view::attributes(app, own)));
+        let shown = unnamed
+            .and_then(|own| unique_key(&app.mapping, self.kind, &view::attributes(app, own)));
         wanted.filter(|wanted| shown.as_ref() != Some(wanted))
     }
 
@@ -106,7 +109,8 @@ fn checked(
     no_echo_of_groups(side, &resource, base, &mut written);
     log_warnings(app, &written.left_out);
     let ends_access = kind == Kind::User && ends_access(&written);
-    log_warnings(app, &side.check_write(Some(base), &mut written, ends_access)?);
+    let warnings = side.check_write(Some(base), &mut written, ends_access)?;
+    log_warnings(app, &warnings);
     Ok(Draft {
         kind,
         verb,
@@ -120,6 +124,7 @@ fn checked(
         members,
         written,
         ends_access,
+        warnings,
         request,
         before: Some(resource),
     })

@@ -173,6 +173,8 @@ pub struct Engine {
     pub readings: super::readings::Readings,
     /// How old the tables of the apps are.
     pub tables: super::tables::Ages,
+    /// Groups of users that were looked for in vain.
+    pub unmet: super::unmet::Unmet,
     /// Lists that are being read.
     pub walks: super::snapshot::Walks,
     /// The apps that are surveyed.
@@ -220,6 +222,7 @@ impl Engine {
             feed,
             readings: super::readings::Readings::default(),
             tables: super::tables::Ages::default(),
+            unmet: super::unmet::Unmet::default(),
             walks: super::snapshot::Walks::default(),
             surveyed: super::survey::Surveyed::default(),
             absent: super::missing::Absent::default(),

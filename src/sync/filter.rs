@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::engine::{App, Engine};
-use super::keys::fold;
+use super::keys::{as_unique, fold};
 use super::list::list_failed;
 use super::namesakes::{ToTheLetter, ambiguous, has_name, ids_of};
 use super::outcome::journal_failed;
@@ -31,7 +31,7 @@ impl Engine {
         let Some(equalities) = filter.as_equalities() else { return Ok(None) };
         let keyed = equalities.iter().find_map(|(path, value)| {
             let wanted = value.as_str()?;
-            Some((path.slot(), wanted.to_owned(), lookup_of(kind, &path.slot(), wanted)?))
+            Some((path.slot(), wanted.to_owned(), lookup_of(app, kind, &path.slot(), wanted)?))
         });
         if let Some((_, wanted, lookup)) = &keyed {
             let candidates = match lookup {
@@ -72,15 +72,23 @@ impl Engine {
         for (path, value) in &equalities {
             let Some(wanted) = value.as_str() else { continue };
             let slot = path.slot();
-            if app.mapping.scim().keep.contains(&slot) {
+            let kept = app.mapping.scim().keep.contains(&slot);
+            if let Some(plan) = FindPlan::by_slot(&app.mapping, kind, &slot, wanted) {
+                let named = matches!(
+                    lookup_of(app, kind, &slot, wanted),
+                    Some(Lookup::Key(By::Natural, _))
+                );
+                let found = self.ask_app(app, kind, plan, (wanted, named), deadline).await?;
+                if kept {
+                    // What the bridge remembers of somebody counts before what the app has.
+                    let found = self.matching(app, kind, filter, found).await?;
+                    return Ok(Some(found.into_resources()));
+                }
+                return self.matching_found(app, kind, filter, found).await.map(Some);
+            }
+            if kept {
                 // Only the bridge holds it, and it knows nobody.
                 return Ok(Some(Vec::new()));
-            }
-            if let Some(plan) = FindPlan::by_slot(&app.mapping, kind, &slot, wanted) {
-                let named =
-                    matches!(lookup_of(kind, &slot, wanted), Some(Lookup::Key(By::Natural, _)));
-                let found = self.ask_app(app, kind, plan, (wanted, named), deadline).await?;
-                return self.matching_found(app, kind, filter, found).await.map(Some);
             }
         }
         Ok(None)
@@ -224,12 +232,12 @@ enum Lookup {
     Key(By, String),
 }
 
-fn lookup_of(kind: Kind, slot: &Slot, wanted: &str) -> Option<Lookup> {
+fn lookup_of(app: &App, kind: Kind, slot: &Slot, wanted: &str) -> Option<Lookup> {
     let keys: Vec<&str> = slot.0.iter().map(String::as_str).collect();
     Some(match (kind, keys.as_slice()) {
         (_, ["id"]) => Lookup::Id,
         (Kind::User, ["userName"]) | (Kind::Group, ["displayName"]) => {
-            Lookup::Key(By::Natural, fold(wanted))
+            Lookup::Key(By::Natural, as_unique(&app.mapping, kind, wanted))
         }
         (_, ["externalId"]) => Lookup::Key(By::ExternalId, wanted.to_owned()),
         (Kind::User, ["displayName"]) => Lookup::Key(By::DisplayName, fold(wanted)),

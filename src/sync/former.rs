@@ -168,6 +168,7 @@ impl Engine {
             seed: self.seed(round),
             marks: self.marks(round),
             groups: None,
+            begun: Vec::new(),
             tables: Vec::new(),
             in_doubt: false,
             other_than: None,

@@ -8,8 +8,10 @@ use super::rest::rest_of;
 use super::round::Round;
 use super::view::Asserted;
 use crate::change::{Kind, StepClass, Verb};
-use crate::journal::JournalError;
-use crate::mapping::{CallId, Claim, Goal, Look, Marks, MemberGoal, Person, Seed, Side, Want};
+use crate::journal::{JournalError, SentCall};
+use crate::mapping::{
+    Begun, CallId, Claim, Goal, Look, Marks, MemberGoal, Person, Seed, Side, Want, Work,
+};
 use crate::scim::Slot;
 
 impl Engine {
@@ -59,7 +61,8 @@ impl Engine {
             seed: self.seed(round),
             marks: self.marks(round),
             groups: Self::user_groups(round),
-            tables: self.tables.stale(round.app, resource.kind),
+            begun: begun(round),
+            tables: self.tables.stale(round.app, resource.kind, work_of(round)),
         })
     }
 
@@ -164,6 +167,15 @@ impl Engine {
     }
 }
 
+/// Whether the round may have to make a record: then it needs the tables for that too.
+fn work_of(round: &Round<'_>) -> Work {
+    let resource = &round.work.resource;
+    match resource.link.is_some() && !round.app.mapping.may_recreate(resource.kind) {
+        true => Work::Updating,
+        false => Work::Creating,
+    }
+}
+
 /// The names by which the linked record is known to be the one that is meant: the one it had when a
 /// change was last applied to it, and those that the goal or an earlier wish gives it.
 fn names_of(round: &Round<'_>) -> Vec<String> {
@@ -177,6 +189,16 @@ fn names_of(round: &Round<'_>) -> Vec<String> {
     let before = asserted.filter_map(|asserted| asserted.before);
     names.extend(before.filter_map(|before| natural_key(resource.kind, &before)));
     names
+}
+
+/// The calls that were sent for the changes of the round before it.
+fn begun(round: &Round<'_>) -> Vec<Begun> {
+    let mapping = &round.app.mapping;
+    let sent = round.changes.iter().flat_map(|change| &change.sent);
+    let begun = |sent: &SentCall| {
+        Some(Begun { call: mapping.call_named(&sent.call)?, worked: sent.worked })
+    };
+    sent.filter_map(begun).collect()
 }
 
 /// The call of a create in doubt that says how its record is looked for.

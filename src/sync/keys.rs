@@ -4,25 +4,36 @@ use serde_json::Value;
 
 use crate::change::Kind;
 use crate::journal::ResourceKeys;
+use crate::mapping::Mapping;
 
-/// The name that must be unique among living resources: folded `userName` or `displayName`.
+/// The name by which a record is known again: folded `userName` or `displayName`.
 pub(super) fn natural_key(kind: Kind, resource: &Value) -> Option<String> {
     name_of(kind, resource).map(|name| fold(&name))
 }
 
-/// The same as it is written.
+/// The name that must be unique among living resources, folded unless the mapping says that
+/// names differ by case.
+pub(super) fn unique_key(mapping: &Mapping, kind: Kind, resource: &Value) -> Option<String> {
+    name_of(kind, resource).map(|name| as_unique(mapping, kind, &name))
+}
+
+/// A name as it stands among the unique ones.
+pub(super) fn as_unique(mapping: &Mapping, kind: Kind, name: &str) -> String {
+    if mapping.names_differ_by_case(kind) { name.to_owned() } else { fold(name) }
+}
+
+/// The name as it is written.
 pub(super) fn name_of(kind: Kind, resource: &Value) -> Option<String> {
-    let name = match kind {
-        Kind::User => "userName",
-        Kind::Group => "displayName",
-    };
-    text(resource, name)
+    match kind {
+        Kind::User => text(resource, "userName"),
+        Kind::Group => text(resource, "displayName"),
+    }
 }
 
 /// All keys of a resource as it is wanted (or shown).
-pub(super) fn keys_of(kind: Kind, resource: &Value) -> ResourceKeys {
+pub(super) fn keys_of(mapping: &Mapping, kind: Kind, resource: &Value) -> ResourceKeys {
     ResourceKeys {
-        natural: natural_key(kind, resource),
+        natural: unique_key(mapping, kind, resource),
         external_id: text(resource, "externalId"),
         display_name: text(resource, "displayName").map(|name| fold(&name)),
         email: email(resource).map(|mail| fold(&mail)),

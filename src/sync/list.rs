@@ -172,7 +172,7 @@ impl Engine {
             let found = self.find(app, kind, By::AppKey, &id_text(&row.id)).await?;
             for gone in found.iter().filter(|resource| !resource.is_live()) {
                 let actual = side.read_back(&row.current, &row.id);
-                let keys = keys_of(kind, &actual);
+                let keys = keys_of(&app.mapping, kind, &actual);
                 let back = self.journal.unbury(&gone.id, actual, keys, self.clock.now()).await;
                 back.map_err(journal_failed)?;
             }
@@ -217,7 +217,7 @@ impl Engine {
                 side.complete(&mut actual, &row.current, &last_read);
             }
             groups.push(app.mapping.groups_shown(&row.current));
-            let keys = keys_of(kind, &actual);
+            let keys = keys_of(&app.mapping, kind, &actual);
             let mark = side.mark_of(&row.current).and_then(|mark| ResourceId::read(&mark));
             seen.push(Seen { link, keys, actual, new_id: self.ids.next(), mark });
         }

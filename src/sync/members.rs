@@ -14,7 +14,7 @@ use super::round::Round;
 use super::view;
 use crate::change::{Failure, Kind, WaitReason};
 use crate::journal::{
-    Edge, EdgeEnd, EdgeOutcome, JournalError, LaneNext, Resource, Settlement, Wait,
+    By, Edge, EdgeEnd, EdgeOutcome, JournalError, LaneNext, Resource, Settlement, Wait,
 };
 use crate::mapping::{MembersReached, id_text};
 use crate::sync::Certainty;
@@ -51,6 +51,40 @@ pub(super) fn edge_ends(edges: &[Edge], members: &MembersReached) -> Vec<EdgeEnd
         Some(EdgeEnd { group, user, wanted: edge.wanted, outcome })
     };
     edges.iter().filter_map(end).collect()
+}
+
+/// Whoever is switched off may have no member ids left: why what it is a member of is remembered.
+pub(super) fn remembers(round: &Round<'_>, shown: &Value) -> Option<&'static str> {
+    let groups = round.app.mapping.side(Kind::Group)?;
+    let is_off = shown.get("active").and_then(Value::as_bool) == Some(false);
+    (is_off && groups.members.ids.is_some()).then_some(NO_IDS)
+}
+
+impl Engine {
+    /// Of a complete list: those whose membership had been made before, and who have no member id
+    /// any more.
+    pub(super) async fn remembered_again(
+        &self,
+        round: &Round<'_>,
+        members: &MembersReached,
+    ) -> Result<Vec<EdgeEnd>, JournalError> {
+        let due = |id: &&Value| {
+            let is = |edge: &Edge| edge.user_link.as_ref().map(id_text) == Some(id_text(id));
+            !round.edges.iter().any(is)
+        };
+        let (app, group, now) = (round.app.name(), &round.work.resource.id, self.clock.now());
+        let mut ends = Vec::new();
+        for id in members.remembered.iter().filter(due) {
+            let users = self.journal.find(app, Kind::User, By::AppKey, &id_text(id), now).await?;
+            ends.extend(users.into_iter().map(|user| EdgeEnd {
+                group: group.clone(),
+                user: user.id,
+                wanted: true,
+                outcome: EdgeOutcome::Remembered(NO_IDS.to_owned()),
+            }));
+        }
+        Ok(ends)
+    }
 }
 
 /// The edge of a person whom the app does not know, if it was to be made in this round.

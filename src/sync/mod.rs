@@ -62,6 +62,7 @@ mod tables;
 mod tokens;
 mod told_ids;
 mod trial;
+mod unmet;
 mod unsent;
 mod verify;
 mod view;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::engine::{App, Engine};
-use super::keys::{name_of, natural_key};
+use super::keys::{name_of, unique_key};
 use super::read::RESERVE;
 use super::{Deadline, view};
 use crate::change::Kind;
@@ -21,7 +21,7 @@ use crate::scim::{ScimError, ScimType, Slot};
 const SHOWN_NAME: usize = 100;
 
 impl Engine {
-    /// The living resources of that folded name, also those whose key another one has.
+    /// The living resources of that name, as names are compared here, also those whose key another one has.
     pub(super) async fn namesakes(
         &self,
         app: &App,
@@ -31,7 +31,7 @@ impl Engine {
         let mut found = self.find(app, kind, By::Natural, natural).await?;
         let mut sharing = self.find(app, kind, By::Sharing, natural).await?;
         sharing.retain(|one| {
-            natural_key(kind, &view::attributes(app, one)).as_deref() == Some(natural)
+            unique_key(&app.mapping, kind, &view::attributes(app, one)).as_deref() == Some(natural)
         });
         found.extend(sharing);
         Ok(found)

@@ -174,7 +174,7 @@ impl Engine {
         resource.actual = Some(shown.clone());
         resource.actual_at = Some(now);
         if changed {
-            let keys = keys_of(kind, &view::attributes(app, resource));
+            let keys = keys_of(&app.mapping, kind, &view::attributes(app, resource));
             resource.keys = keys.clone();
             let read = self.journal.touch_actual(&resource.id, shown, Some(keys), now).await;
             // On a full disk it is told all the same, and not remembered.

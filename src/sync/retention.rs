@@ -225,6 +225,7 @@ mod tests {
             actor: "token".into(),
             ends_access: false,
             milestone: true,
+            warning: None,
             mapping_digest: "m1".into(),
             now,
         };

@@ -242,6 +242,7 @@ fn card_of(mapping: &Mapping) -> AppCard {
     AppCard {
         base_url: None,
         pair,
+        names_differ_by_case: mapping.names_differ_by_case(Kind::User),
         tokens_are_final: scim.regenerate == Regenerate::Refused,
         released: None,
         mapping: Some(MappingCard {

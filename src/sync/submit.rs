@@ -9,7 +9,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::draft::{self, Draft, side_of};
 use super::engine::{App, Engine};
-use super::keys::{fold, name_of, natural_key};
+use super::keys::{as_unique, name_of, unique_key};
 use super::membership::MemberWish;
 use super::namesakes::{ToTheLetter, ambiguous, has_name, meant};
 use super::outcome::taken;
@@ -118,7 +118,7 @@ impl Engine {
         };
         let members = members.map_or(MemberWish::Untouched, MemberWish::Whole);
         let incoming = scim::normalise(body, rt, None)?;
-        let natural = natural_key(kind, &incoming.resource)
+        let natural = unique_key(&app.mapping, kind, &incoming.resource)
             .ok_or_else(|| ScimError::invalid_value(draft::missing_key(kind)))?;
         let held = self.lock(format!("{}/{kind:?}/{natural}", app.name())).await;
         let name = name_of(kind, &incoming.resource).unwrap_or_default();
@@ -137,7 +137,8 @@ impl Engine {
             draft::come_back(&mut written);
         }
         draft::log_warnings(app, &written.left_out);
-        draft::log_warnings(app, &side.check_write(base.as_ref(), &mut written, false)?);
+        let warnings = side.check_write(base.as_ref(), &mut written, false)?;
+        draft::log_warnings(app, &warnings);
         let ours = self.was_told_nobody(app.name(), kind, &natural)
             || existing.as_ref().is_some_and(|resource| resource.written);
         let draft = Draft {
@@ -159,6 +160,7 @@ impl Engine {
             members,
             written,
             ends_access: false,
+            warnings,
             request,
             before: existing,
         };
@@ -174,7 +176,7 @@ impl Engine {
         name: &str,
         deadline: Deadline,
     ) -> Result<Holder, ScimError> {
-        let natural = &fold(name);
+        let natural = &as_unique(&app.mapping, kind, name);
         let found = self.namesakes(app, kind, natural).await?;
         if let Some(mut resource) = meant(app, kind, name, found)? {
             if !resource.written && !has_name(app, &resource, name) {
@@ -240,6 +242,7 @@ impl Engine {
                 ..Asserted::default()
             },
             ends_access: true,
+            warnings: Vec::new(),
             request: Value::Null,
             before: Some(resource),
         };

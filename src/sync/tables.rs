@@ -8,21 +8,21 @@ use tokio::time::Instant;
 use super::engine::{App, Engine, lock};
 use super::read::ReadFailure;
 use crate::change::Kind;
-use crate::mapping::{Learned, TablesPlan};
+use crate::mapping::{Learned, TablesPlan, Work};
 
 /// When each table of each app was read.
 #[derive(Debug, Default)]
 pub struct Ages(Mutex<HashMap<(String, String), Instant>>);
 
 impl Ages {
-    /// Names of the app's tables for that kind that were never read, or are too old.
-    pub(super) fn stale(&self, app: &App, kind: Kind) -> Vec<String> {
+    /// Names of the app's tables that this work needs, and that were never read or are too old.
+    pub(super) fn stale(&self, app: &App, kind: Kind, work: Work) -> Vec<String> {
         let ages = lock(&self.0);
         let is_stale = |table: &&Arc<Learned>| {
             let at = ages.get(&(app.name().to_owned(), table.name().to_owned()));
             !table.is_known() || at.is_none_or(|at| at.elapsed() > table.keep_for())
         };
-        let stale = app.mapping.tables_of(kind).into_iter().filter(is_stale);
+        let stale = app.mapping.tables_of(kind, work).into_iter().filter(is_stale);
         stale.map(|table| table.name().to_owned()).collect()
     }
 
@@ -43,7 +43,7 @@ impl Engine {
         kind: Kind,
         until: Instant,
     ) -> Result<(), ReadFailure> {
-        let stale = self.tables.stale(app, kind);
+        let stale = self.tables.stale(app, kind, Work::Reading);
         if stale.is_empty() {
             return Ok(());
         }

@@ -48,11 +48,11 @@ pub(super) async fn tell(
         let words = format!("at most {IDS_AT_ONCE} ids are taken at once, not {}", rows.len());
         return Err(CommandError::usage(&words));
     }
-    card(journal, app).await?;
+    let exact = card(journal, app).await?.names_differ_by_case;
     let mut refused = Vec::new();
     let (mut good, mut told) = (Vec::new(), Vec::new());
     for row in rows {
-        match former(&row) {
+        match former(&row, exact) {
             Ok(former) => {
                 good.push(row);
                 told.push(former);
@@ -87,7 +87,8 @@ pub(super) async fn tell(
     }))
 }
 
-fn former(row: &IdRow) -> Result<FormerId, String> {
+/// `exact`: names of users that differ only in case are two users.
+fn former(row: &IdRow, exact: bool) -> Result<FormerId, String> {
     let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let id = ResourceId::read(&row.id)
         .ok_or_else(|| format!("'{}' is no id that a bridge gives", row.id))?;
@@ -96,7 +97,8 @@ fn former(row: &IdRow) -> Result<FormerId, String> {
         return Err("it does not say whose id it is".to_owned());
     }
     let kind = if row.group { Kind::Group } else { Kind::User };
-    Ok(FormerId { id, kind, name: name.as_deref().map(fold), app_key })
+    let as_unique = |name: String| if exact && !row.group { name } else { fold(&name) };
+    Ok(FormerId { id, kind, name: name.map(as_unique), app_key })
 }
 
 fn complaint(row: &IdRow, why: &str) -> Value {

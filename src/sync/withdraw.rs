@@ -81,7 +81,7 @@ impl TakenBack<'_> {
                 DesiredNow::Put(desired) => Some(desired.clone()),
                 DesiredNow::Forget => None,
             };
-            keys_of(resource.kind, &view::attributes_by(mapping, &after))
+            keys_of(mapping, resource.kind, &view::attributes_by(mapping, &after))
         });
         // One that is linked stays, as one that was only seen in the app.
         let remove_resource = created && goes && before.is_none();

@@ -1,5 +1,6 @@
 //! The requirements of ALTR's guide that its scenarios do not show, one by one.
 
+use scim_bridge::journal::read_lock;
 use scim_bridge::sync::Command;
 use serde_json::json;
 
@@ -233,6 +234,138 @@ async fn altr_24_switching_the_bridge_off_changes_nothing() {
     world.stop_bridge().await;
     assert_eq!(world.app().state(), state);
     assert_eq!(world.writes(), writes);
+}
+
+/// Somebody at ALTR's own pages, with a key of their own, gives `bob` a last name: the status.
+async fn by_hand(world: &World, last_name: &str) -> u16 {
+    let headers =
+        ["Authorization: Basic QUxUUi1QT1JUQUw6czNjcmV0LWI=", "Content-Type: application/json"];
+    let body = json!({ "lastName": last_name }).to_string();
+    let path = format!("{AT}/2");
+    let answer = send(&world.app().url, "PATCH", &path, &headers, body.as_bytes()).await;
+    answer.unwrap().status
+}
+
+/// ALTR with the protected `root` and with `bob`; SCIM was switched on by its operator.
+async fn switched_on() -> World {
+    let world = World::of("altr").await;
+    for record in [
+        json!({
+            "id": 1, "username": "root", "firstName": "R", "lastName": "Oot",
+            "role": "SUPERADMINISTRATOR", "protected": true,
+        }),
+        json!({ "id": 2, "username": "bob", "firstName": "B", "lastName": "Before" }),
+    ] {
+        world.seed("administrators", record);
+    }
+    assert_eq!(by_hand(&world, "By hand").await, 200, "the control: open before");
+    world.command(Command::AppEnable { app: "altr".into() }).await;
+    world
+}
+
+fn mode(world: &World) -> serde_json::Value {
+    world.app().state()["mode"].clone()
+}
+
+/// ALTR-25: while SCIM is on, administrators cannot be edited by hand; off, they can again.
+/// ALTR-24: switching off changes no administrator.
+/// ALTR-27: switched off, every SCIM call is 403, and ALTR is not called.
+#[tokio::test]
+async fn altr_e6_protected_super_administrator_then_scim_off() {
+    let world = switched_on().await;
+    assert_eq!((mode(&world), by_hand(&world, "Refused").await), (json!("external"), 403));
+    let path =
+        |found: Vec<serde_json::Value>| format!("/Users/{}", found[0]["id"].as_str().unwrap());
+    let root = path(world.named("root").await);
+    let bob = path(world.named("bob").await);
+    let refused = world.echo_put(&root, json!({ "active": false })).await.expect_error(403);
+    assert!(refused.contains("Resource is forbidden"), "{refused}");
+    let failed = world.changes().await[0].clone();
+    assert_eq!(failed["state"], "rejected", "{failed}");
+    world.echo_put(&bob, json!({ "active": false })).await.expect(200);
+
+    let before = world.records("administrators");
+    world.command(Command::AppDisable { app: "altr".into() }).await;
+    assert_eq!(
+        world.writes().pop().unwrap(),
+        r#"PUT /organization/administration-mode {"mode":"manual"}"#,
+    );
+    assert_eq!(world.records("administrators"), before);
+    let calls = world.app().calls().len();
+    let george = george();
+    for answer in [
+        world.get("/Users?startIndex=1&count=2").await,
+        world.get(&bob).await,
+        world.post("/Users", &george).await,
+        world.put(&bob, &george).await,
+        world.delete(&bob).await,
+        world.get("/Groups?startIndex=1&count=100").await,
+        world.get("/Schemas").await,
+    ] {
+        let detail = answer.expect_error(403);
+        assert!(detail.contains("switched off"), "{detail}");
+    }
+    assert_eq!(world.app().calls().len(), calls, "no call to ALTR");
+
+    assert_eq!((mode(&world), by_hand(&world, "Portal").await), (json!("manual"), 200));
+    let record = |name: &str| world.record("administrators", "username", name);
+    assert_eq!(record("root")["userStatus"], "active");
+    let bob = record("bob");
+    assert_eq!((&bob["userStatus"], &bob["lastName"]), (&json!("disabled"), &json!("Portal")));
+    assert_eq!(world.records("administrators").len(), 2);
+}
+
+/// ALTR-25: switched on again the pages are closed again, and what ALTR has is taken as it is.
+#[tokio::test]
+async fn altr_25_switched_on_again_the_pages_are_closed_again() {
+    let mut world = switched_on().await;
+    world.command(Command::AppDisable { app: "altr".into() }).await;
+    assert_eq!(by_hand(&world, "Portal").await, 200);
+    world.restart_bridge().await;
+    world.get("/Users?startIndex=1&count=2").await.expect_error(403);
+    world.command(Command::AppEnable { app: "altr".into() }).await;
+    assert_eq!((mode(&world), by_hand(&world, "Refused").await), (json!("external"), 403));
+    let bob = world.named("bob").await.remove(0);
+    assert_eq!(bob["name"]["familyName"], "Portal");
+}
+
+/// ALTR-26: whoever has the SCIM token alone cannot switch it off, by no request on either
+/// listener; who owns the journal can.
+#[tokio::test]
+async fn altr_26_the_scim_token_cannot_switch_off() {
+    const SWITCH: &str = "/control/app-disable";
+    let world = switched_on().await;
+    let token = format!("Authorization: Bearer {}", world.token);
+    let headers = [token.as_str(), "Content-Type: application/json"];
+    let scim = format!("http://{}", split_url(&world.base).0);
+    let admin = world.service().admin();
+    let before = world.app().calls().len();
+    let bodies = [r#"{"app":"altr"}"#, r#"{"active":false,"enabled":false}"#];
+    for (url, path) in [
+        (&admin, SWITCH),
+        (&admin, "/readyz"),
+        (&scim, SWITCH),
+        (&scim, "/altr"),
+        (&world.base, ""),
+        (&world.base, SWITCH),
+        (&world.base, "/ServiceProviderConfig"),
+    ] {
+        for (method, body) in ["POST", "PUT", "PATCH", "DELETE"].iter().zip(bodies.iter().cycle()) {
+            let answer = send(url, method, path, &headers, body.as_bytes()).await.unwrap();
+            assert!(answer.status >= 400, "{method} {url}{path} {body}: {answer:?}");
+        }
+    }
+    assert_eq!(world.app().calls().len(), before, "none of them reached ALTR");
+    assert_eq!(mode(&world), "external");
+    world.get("/Users?startIndex=1&count=2").await.expect(200);
+
+    // The control: the same request with the key that only the owner of the journal can read.
+    let owner = read_lock(&world.journal()).expect("the bridge holds the journal");
+    let key = format!("Authorization: Bearer {}", owner.key.unwrap());
+    let headers = [key.as_str(), "Content-Type: application/json"];
+    send(&admin, "POST", SWITCH, &headers, bodies[0].as_bytes()).await.unwrap().expect(200);
+    world.get("/Users?startIndex=1&count=2").await.expect_error(403);
+    assert_eq!(mode(&world), "manual");
 }
 
 /// ALTR-28: a 403 of ALTR is a 403 with its words, once, and stops nobody else.

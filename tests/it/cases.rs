@@ -295,3 +295,26 @@ fn explain_follows_a_membership_to_the_members_record() {
     let role = "GET /roles/ID";
     assert_eq!(told("roles", "add member"), [role, read, roles, role]);
 }
+
+#[test]
+fn explain_logs_in_first_where_the_app_wants_a_login() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("payroll.yaml");
+    let oauth2 = |text: &str| {
+        let begin = text.find("    session:\n").unwrap();
+        let end = text.find("sync:").unwrap();
+        let login = "    oauth2: { token_url: \"https://app.example/token\", client_id: bridge, client_secret: { secret: password } }\n";
+        format!("{}{login}{}", &text[..begin], &text[end..])
+    };
+    let json = |text: &str| text.replace("  sends: xml\n  reads: xml\n", "");
+    let session = json(super::sessions::MAPPING);
+    for (login, mapping) in [("/login.do", session.clone()), ("/token", oauth2(&session))] {
+        std::fs::write(&file, mapping).unwrap();
+        let out = run(&["explain", text(&file), "create", "user"]).exits(0).out;
+        let at = |words: &str| out.find(words).unwrap_or_else(|| panic!("{words}\n{out}"));
+        assert!(at(&format!("POST {login}")) < at("search  GET /employees"), "{out}");
+        assert!(at("search  GET /employees") < at("add  POST /employees"), "{out}");
+        assert_eq!(out.matches(login).count(), 1, "once: {out}");
+        assert!(!out.contains("password="), "{out}");
+    }
+}

@@ -265,6 +265,7 @@ async fn an_app_is_switched_with_and_without_a_running_server() {
     run(&["app", "disable", "nobody", "--db", text(&db)]).exits(1);
 }
 
+/// COM-22: the command line shows each change with its calls and their status.
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_are_printed_for_people_and_for_programs() {
     let bench = Bench::new().await;
@@ -289,6 +290,7 @@ async fn changes_are_printed_for_people_and_for_programs() {
     assert_eq!(after, shown, "the same without a server");
 }
 
+/// COM-17: a password is not logged either.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_secret_is_logged_even_at_the_finest_level() {
     let bench = Bench::new().await;

@@ -341,6 +341,36 @@ async fn what_the_users_record_shows_are_its_groups() {
 }
 
 #[tokio::test]
+async fn the_name_of_a_protected_group_is_taken_though_groups_are_adopted() {
+    let world = World::teams(&roles(true)).await;
+    let before = world.app().state();
+    let detail = world.post("/Groups", &group("no role", &[])).await.expect_scim(409, "uniqueness");
+    assert!(detail.contains("none"), "{detail}");
+    assert_eq!(world.app().state(), before);
+    assert_eq!(world.get("/Groups?count=100").await.expect(200)["totalResults"], 0);
+}
+
+#[tokio::test]
+async fn an_import_of_users_meets_the_groups_that_they_show_first() {
+    let world = World::teams(&roles(false)).await;
+    world.seed("roles", json!({ "id": "r7", "name": "Editors" }));
+    let eve =
+        json!({ "login": "eve", "active": true, "level": 10, "roles": ["Editors", "Strange"] });
+    world.seed("people", eve);
+    let lists = |world: &World| {
+        world.app().calls().iter().filter(|call| call.line() == "GET /roles").count()
+    };
+    let users = world.get("/Users?startIndex=1&count=100").await.expect(200);
+    let groups = world.get("/Groups?startIndex=1&count=100").await.expect(200);
+    assert_eq!(groups["Resources"][0]["members"][0]["value"], users["Resources"][0]["id"]);
+    assert_eq!(lists(&world), 2, "once for eve, once for the import of groups");
+    // Whom that list did not show is not looked for at every turn.
+    world.get("/Users?startIndex=1&count=100").await.expect(200);
+    assert_eq!(lists(&world), 2);
+    assert!(world.writes().is_empty());
+}
+
+#[tokio::test]
 async fn one_role_at_a_time_falls_back_to_the_group_pushed_before() {
     let world = World::teams(&roles(true)).await;
     let ids = people(&world, &["ada"]).await;
@@ -600,6 +630,31 @@ async fn two_groups_of_one_name_are_a_conflict_that_names_their_ids() {
     assert!(detail.contains("22") && detail.contains("23"), "{detail}");
 }
 
+/// The rooms' names are compared as `case` says: a spelling that only differs in case is written
+/// or is not, and matches either way.
+#[tokio::test]
+async fn with_case_exact_a_group_gets_the_spelling_that_is_wanted() {
+    for (case, name) in [("exact", "Lab"), ("ignore", "LAB")] {
+        let row = format!("name: {{ scim: displayName, case: {case} }}");
+        let text = strict("if_exists: adopt").replace("name: displayName", &row);
+        assert!(text.contains(&row));
+        let world = World::teams(&text).await;
+        world.seed("rooms", json!({ "id": 21, "name": "LAB" }));
+        let id = group_named(&world, "lab").await;
+        assert_eq!(id_of(&world.post("/Groups", &group("Lab", &[])).await.expect(201)), id);
+        assert_eq!(world.record("rooms", "name", name)["id"], 21, "{case}");
+        for _ in 0..2 {
+            let writes = world.writes().len();
+            world.put(&format!("/Groups/{id}"), &group("Lab", &[])).await.expect(200);
+            assert_eq!(world.writes().len(), writes, "{case}");
+        }
+        world.put(&format!("/Groups/{id}"), &group("lAB", &[])).await.expect(200);
+        let name = if case == "exact" { "lAB" } else { "LAB" };
+        assert_eq!(world.record("rooms", "name", name)["id"], 21, "{case}");
+        assert_eq!(group_named(&world, "laB").await, id);
+    }
+}
+
 #[tokio::test]
 async fn groups_that_are_only_linked_are_never_made() {
     let world = World::teams(&strict("create: link_only")).await;
@@ -758,6 +813,42 @@ async fn a_table_that_is_too_old_is_read_again() {
     let before = reads_of(&world, "/departments");
     assert_eq!(world.get(&format!("/Users/{id}")).await.expect(200)["TEAM"]["dept"], "Sales");
     assert_eq!(reads_of(&world, "/departments"), before + 1);
+}
+
+/// The department of everybody who is made, whom the app does not show.
+fn fixed_department(keep_for: &str) -> String {
+    let row = "dept: { to_app: Sales, table: departments, send: on_create, read: false }";
+    let text = departments(keep_for)
+        .replace("dept: { scim: teams.dept, table: departments }", row)
+        .replace("send: [name, dept]", "send: [name]");
+    assert!(text.contains(row));
+    text
+}
+
+#[tokio::test]
+async fn a_table_that_only_creates_need_is_not_read_for_anything_else() {
+    let world = World::teams(&fixed_department("0s")).await;
+    world.seed("departments", json!({ "no": 7, "name": "Sales" }));
+    let path = format!("/Users/{}", world.create(&person("ada")).await);
+    assert_eq!((field(&world, "ada", "dept"), reads_of(&world, "/departments")), (json!(7), 1));
+    world.get(&path).await.expect(200);
+    world.get("/Users?startIndex=1&count=100").await.expect(200);
+    assert_eq!(world.named("nobody").await.len(), 0);
+    world.echo_put(&path, json!({ "name": { "familyName": "Other" } })).await.expect(200);
+    world.echo_put(&path, json!({ "active": false })).await.expect(200);
+    assert_eq!(reads_of(&world, "/departments"), 1);
+    world.create(&person("bob")).await;
+    assert_eq!(reads_of(&world, "/departments"), 2, "too old for the next create");
+}
+
+#[tokio::test]
+async fn a_table_is_read_even_if_what_follows_is_in_doubt() {
+    let world = World::teams(&fixed_department("1h")).await;
+    world.seed("departments", json!({ "no": 7, "name": "Sales" }));
+    world.app().order(When::Call("POST".into(), "/people".into()), Fault::Drop { applied: false });
+    world.create(&person("ada")).await;
+    assert_eq!(field(&world, "ada", "dept"), 7);
+    assert_eq!(reads_of(&world, "/departments"), 1, "once is enough");
 }
 
 #[tokio::test]

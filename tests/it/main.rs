@@ -4,11 +4,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod activtrak;
+mod activtrak_rules;
 mod admin;
 mod adoption;
+mod alloy;
+mod alloy_rules;
+mod alphasense;
+mod alphasense_rules;
 mod altr;
 mod altr_rules;
 mod architecture;
+mod atlan;
+mod atlan_rules;
 mod attacks;
 mod audit;
 mod bad_lists;
@@ -16,6 +24,7 @@ mod bulk;
 mod cases;
 mod catalogues;
 mod cli;
+mod common;
 mod corpus;
 mod crash_points;
 mod diff;

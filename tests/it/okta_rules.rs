@@ -343,6 +343,8 @@ async fn rule_16_an_unknown_member_does_not_spoil_the_push() {
     assert_eq!(members(&world, &path).await, sorted(&[&ids[0], &ids[1]]));
     let record = world.record("groups", "name", "Approvers");
     assert_eq!(record["members"].as_array().unwrap().len(), 2);
+    let warning = world.changes().await[0]["warning"].clone();
+    assert!(warning.as_str().is_some_and(|words| words.contains("gone-long-ago")), "{warning}");
 }
 
 #[tokio::test]

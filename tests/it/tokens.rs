@@ -182,6 +182,7 @@ async fn where_tokens_are_final_only_a_revoke_opens_the_way() {
     assert!(!bearer_is_good(&world, &world.token).await);
 }
 
+/// COM-20: only the hash of a credential is stored.
 #[tokio::test]
 async fn no_secret_stands_in_the_journals_files() {
     let mut world = World::of("altr").await;
@@ -217,6 +218,20 @@ fn assert_nowhere(files: &[(String, Vec<u8>)], secrets: &[String]) {
             assert!(!found, "{secret} stands in {name}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_disabled_app_gets_no_token_and_keeps_those_it_has() {
+    let world = World::of("directory").await;
+    let app = || "directory".to_owned();
+    world.command(Command::AppDisable { app: app() }).await;
+    let refused = world.service().bridge.command(world.token_create()).await.unwrap_err();
+    assert!(refused.message.contains("app enable directory"), "{refused}");
+    let tokens = world.command(Command::TokenList { app: None }).await;
+    assert_eq!(tokens.as_array().unwrap().len(), 1, "{tokens}");
+    world.command(Command::AppEnable { app: app() }).await;
+    world.get("/Users?startIndex=1&count=2").await.expect(200);
+    world.command(world.token_create()).await;
 }
 
 /// The directory with a credential that stands in files.

@@ -413,6 +413,7 @@ pub fn create(name: &str, size: usize, now: Timestamp) -> Accept {
         actor: "token-1".into(),
         ends_access: false,
         milestone: true,
+        warning: None,
         mapping_digest: "m1".into(),
         now,
     }

@@ -56,6 +56,12 @@ pub trait Application: Send + 'static {
     fn is_login(&self, _request: &Request) -> bool {
         false
     }
+
+    /// Whether a request only reads. An app that reads by POST says so here, or its reads count
+    /// as writes.
+    fn is_read(&self, request: &Request) -> bool {
+        !request.is_write()
+    }
 }
 
 /// An application that is ready to start.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::wire::{Auth, Request};
+use crate::wire::{self, Auth, Request};
 
 /// One call as it came in.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,11 +20,12 @@ pub struct Call {
     /// The status of the answer; `None` while there is none, or when the connection was
     /// closed instead.
     pub status: Option<u16>,
-    pub(crate) login: bool,
+    /// Reads and logins.
+    pub(crate) quiet: bool,
 }
 
 impl Call {
-    pub(crate) fn new(request: &Request, target: String, login: bool) -> Self {
+    pub(crate) fn new(request: &Request, target: String, quiet: bool) -> Self {
         Self {
             method: request.method.clone(),
             target,
@@ -32,18 +33,23 @@ impl Call {
             headers: request.headers.clone(),
             body: request.body.clone(),
             status: None,
-            login,
+            quiet,
         }
     }
 
-    /// Whether it may have changed something: not a GET and not a login.
+    /// Whether it may have changed something: neither a read nor a login.
     pub fn is_write(&self) -> bool {
-        self.method != "GET" && !self.login
+        !self.quiet
     }
 
     /// Method and target in one text: `PATCH /administrators/7`.
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.target)
+    }
+
+    /// The pairs of a form, decoded, in order; `None` when the body is none.
+    pub fn form(&self) -> Option<Vec<(String, String)>> {
+        wire::form(&self.headers, self.body.as_str().unwrap_or_default())
     }
 
     /// The first header of that (lower-case) name.

@@ -49,18 +49,21 @@ impl Fault {
 pub enum When {
     /// Any call.
     Any,
-    /// A call that is neither a GET nor a login.
+    /// A call that is neither a read nor a login.
     Write,
     /// A call of this method whose path begins so: `("POST", "/users")`.
     /// A path that ends in `?` is the whole path, with or without a query.
     Call(String, String),
+    /// A call in whose JSON body this value stands at this pointer:
+    /// `("/operationName", "CreateUser")`.
+    Body(String, Value),
 }
 
 impl When {
-    fn fits(&self, request: &Request, login: bool) -> bool {
+    fn fits(&self, request: &Request, quiet: bool) -> bool {
         match self {
             Self::Any => true,
-            Self::Write => request.is_write() && !login,
+            Self::Write => !quiet,
             Self::Call(method, path) => {
                 let fits = match path.strip_suffix('?') {
                     Some(whole) => request.path == whole,
@@ -68,6 +71,7 @@ impl When {
                 };
                 fits && request.method.eq_ignore_ascii_case(method)
             }
+            Self::Body(pointer, value) => request.body.pointer(pointer) == Some(value),
         }
     }
 }
@@ -86,8 +90,8 @@ impl Faults {
     }
 
     /// Takes the first fault that fits the request.
-    pub(crate) fn take(&mut self, request: &Request, login: bool) -> Option<Fault> {
-        let at = self.0.iter().position(|(when, _)| when.fits(request, login))?;
+    pub(crate) fn take(&mut self, request: &Request, quiet: bool) -> Option<Fault> {
+        let at = self.0.iter().position(|(when, _)| when.fits(request, quiet))?;
         self.0.remove(at).map(|(_, fault)| fault)
     }
 }

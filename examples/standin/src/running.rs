@@ -41,7 +41,7 @@ impl Running {
         self.shared.lock().calls.clone()
     }
 
-    /// The calls that may have changed something: all but GETs and logins.
+    /// The calls that may have changed something: all but reads and logins.
     pub fn writes(&self) -> Vec<Call> {
         self.shared.lock().calls.iter().filter(|call| call.is_write()).cloned().collect()
     }

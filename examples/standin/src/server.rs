@@ -69,10 +69,12 @@ impl Shared {
     /// Writes the call down and finds the fault that was ordered for it.
     fn arrive(&self, request: &Request, target: String) -> (usize, Option<Fault>) {
         let mut inner = self.lock();
-        let login = inner.app.as_ref().is_some_and(|app| app.application.is_login(request));
-        inner.calls.push(Call::new(request, target, login));
+        let quiet = inner.app.as_ref().is_some_and(|app| {
+            app.application.is_login(request) || app.application.is_read(request)
+        });
+        inner.calls.push(Call::new(request, target, quiet));
         let number = inner.calls.len() - 1;
-        let fault = inner.faults.take(request, login);
+        let fault = inner.faults.take(request, quiet);
         drop(inner);
         self.news.notify_waiters();
         (number, fault)
@@ -83,7 +85,7 @@ impl Shared {
         let mut inner = self.lock();
         let app = inner.app.as_mut()?;
         let reply = app.application.handle(request);
-        if request.is_write()
+        if !app.application.is_read(request)
             && reply.status < 400
             && let Err(error) = keep(app)
         {

@@ -156,6 +156,15 @@ async fn a_stopped_app_starts_again_with_its_state() {
     assert_eq!(users(&again), 0);
 }
 
+/// Some record of the app: its collection and its id.
+fn a_record(state: &Value) -> (String, Value) {
+    let lists = state.as_object().unwrap().iter();
+    let mut ids = lists.flat_map(|(name, list)| {
+        ["id", "agent_token"].map(|key| (name.clone(), list[0][key].clone()))
+    });
+    ids.find(|(_, id)| !id.is_null()).unwrap()
+}
+
 #[tokio::test]
 async fn the_data_file_is_written_before_the_answer() {
     let folder = tempfile::tempdir().unwrap();
@@ -163,9 +172,8 @@ async fn the_data_file_is_written_before_the_answer() {
         let file = folder.path().join(name);
         let app = apps::by_name(name).unwrap().populated().kept_in(&file).unwrap();
         let running = start(app, ANY_PORT).await.unwrap();
-        running
-            .remove(["administrators", "users"][usize::from(*name == "directory")], &json!(2))
-            .unwrap();
+        let (collection, id) = a_record(&running.state());
+        running.remove(&collection, &id).unwrap();
         let state = running.state();
         running.stop().await;
         let again: App = apps::by_name(name).unwrap().kept_in(&file).unwrap();
@@ -187,4 +195,17 @@ fn every_name_is_an_app() {
         assert_eq!(apps::by_name(name).unwrap().name(), *name);
     }
     assert!(apps::by_name("nothing").is_none());
+}
+
+#[tokio::test]
+async fn a_fault_can_be_ordered_for_what_stands_in_the_body() {
+    let running = start(apps::by_name("directory").unwrap(), ANY_PORT).await.unwrap();
+    let fault = Fault::Answer { status: 418, body: Value::Null, retry_after: None };
+    running.order(When::Body("/login".into(), json!("bob")), fault);
+    let create = |login: &str| format!(r#"{{"login":"{login}"}}"#);
+    for (login, expected) in [("ada", 201), ("bob", 418), ("bob", 201)] {
+        let answer = raw(running.address, "POST /v1/users", &create(login)).await;
+        assert_eq!(status(&answer), expected, "{login}");
+    }
+    running.stop().await;
 }

@@ -53,6 +53,11 @@ impl Request {
         self.body.as_object()
     }
 
+    /// The pairs of a form, decoded, in order; `None` when the body is none.
+    pub fn form(&self) -> Option<Vec<(String, String)>> {
+        form(&self.headers, &self.text)
+    }
+
     /// User and password of Basic authentication.
     pub fn basic(&self) -> Option<(String, String)> {
         let (word, rest) = self.authorization.as_deref()?.split_once(' ')?;
@@ -106,6 +111,16 @@ impl Request {
             body,
         }
     }
+
+    /// A request with a form.
+    pub(crate) fn form_for_tests(line: &str, auth: Option<&str>, pairs: &[(&str, &str)]) -> Self {
+        let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let mut request = Self::for_tests(line, auth, Value::String(text.clone()));
+        let kind = "application/x-www-form-urlencoded; charset=utf-8";
+        request.headers.push(("content-type".to_owned(), kind.to_owned()));
+        request.text = text;
+        request
+    }
 }
 
 /// What an app answers.
@@ -132,8 +147,15 @@ impl Reply {
     }
 }
 
-/// Standard base64 with or without padding; `None` when it is not.
-fn base64(text: &str) -> Option<Vec<u8>> {
+/// The pairs of a body that says it is a form.
+pub(crate) fn form(headers: &[(String, String)], text: &str) -> Option<Vec<(String, String)>> {
+    let kind = headers.iter().find(|(name, _)| name == "content-type")?.1.split(';').next()?;
+    let is_form = kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    is_form.then(|| form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+}
+
+/// Standard base64 with or without padding, decoded; `None` when it is not.
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
     let (mut bits, mut held) = (0u32, 0u32);
     for byte in text.trim_end_matches('=').bytes() {
@@ -170,6 +192,14 @@ mod tests {
         let request = with(Some("Basic QUxUUi1CUklER0U6czNjcmV0LWE="));
         assert_eq!(request.basic().unwrap(), ("ALTR-BRIDGE".into(), "s3cret-a".into()));
         assert_eq!(request.auth(), Auth::Basic { user: "ALTR-BRIDGE".into() });
+    }
+
+    #[test]
+    fn a_form_is_decoded_and_other_bodies_are_none() {
+        let pairs = [("agent[name]", "Zoë & Co"), ("agent[phone]", "")];
+        let form = Request::form_for_tests("POST /a", None, &pairs).form().unwrap();
+        assert_eq!(form, pairs.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        assert_eq!(with(None).form(), None);
     }
 
     #[test]

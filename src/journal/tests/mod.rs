@@ -118,6 +118,7 @@ fn change_of(kind: Kind, target: Target, verb: Verb, name: &str, now: i64) -> Ac
         actor: "token-1".into(),
         ends_access: gone,
         milestone: matches!(verb, Verb::Create | Verb::Delete),
+        warning: None,
         mapping_digest: "m1".into(),
         now: at(now),
         target,

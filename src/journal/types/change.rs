@@ -90,6 +90,8 @@ pub struct Accept {
     pub ends_access: bool,
     /// It must not be folded away.
     pub milestone: bool,
+    /// What of the request is not done, and why.
+    pub warning: Option<String>,
     /// The mapping it was checked with.
     pub mapping_digest: String,
     /// The time.

@@ -29,8 +29,8 @@ pub use restore::{Release, Released, Restoration, RestoredApp};
 pub use survey::{Finding, MemberDrift, Met, Survey, SurveyId, SurveyKind, SurveyState};
 pub use work::{
     DesiredNow, Doubts, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,
-    Look, OpenChange, OpenStep, ReadStep, Resolution, Settled, Settlement, StepEnd, StepEnded,
-    StepIntent, StepOutcome, Wait, Withdrawal, Withdrawn,
+    Look, OpenChange, OpenStep, ReadStep, Resolution, SentCall, Settled, Settlement, StepEnd,
+    StepEnded, StepIntent, StepOutcome, Wait, Withdrawal, Withdrawn,
 };
 
 use crate::change::{ChangeId, ChangeState};

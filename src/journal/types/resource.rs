@@ -93,7 +93,7 @@ impl Resource {
 }
 
 /// What `find` looks at. All but the two that say so give live resources only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum By {
     /// [`ResourceKeys::natural`].
     Natural,

@@ -45,6 +45,17 @@ pub struct OpenChange {
     pub attempts: i64,
     /// What its answered steps saved, later ones over earlier ones; an object.
     pub saved: Value,
+    /// The writing calls that were sent for it, or may have been, each once.
+    pub sent: Vec<SentCall>,
+}
+
+/// A call that left for a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentCall {
+    /// The name of the call.
+    pub call: String,
+    /// The app answered that it worked.
+    pub worked: bool,
 }
 
 /// A step of the resource that is in doubt.
@@ -369,6 +380,9 @@ pub struct Settlement {
     /// The user was made anew, taken over or switched on again: what it is to be a member of is
     /// looked at once more.
     pub rejoins: bool,
+    /// The user was switched off, and the app may have no member ids for it any more: what it is a
+    /// member of is remembered; why.
+    pub remembers: Option<&'static str>,
     /// What becomes of the doubts of changes that have ended.
     pub doubts: Doubts,
     /// What becomes of the lane.
@@ -399,6 +413,7 @@ impl Settlement {
             history: None,
             edges: Vec::new(),
             rejoins: false,
+            remembers: None,
             doubts: Doubts::Closed,
             next: LaneNext::Idle,
             known_as: None,

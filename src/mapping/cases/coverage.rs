@@ -193,7 +193,7 @@ fn paths_of(call: &Call) -> Vec<(&'static str, &JsonPath)> {
     paths.extend(of_record.map(|path| ("record", path)));
     paths.extend(call.records.iter().map(|records| ("records", &records.path)));
     let saved = call.save.iter().filter_map(|(_, save)| match save {
-        Save::Value(value) => Some(value.json_paths()),
+        Save::Value(value) | Save::List(value) => Some(value.json_paths()),
         Save::Header { .. } => None,
     });
     paths.extend(saved.flatten().map(|path| ("save", path)));

@@ -15,7 +15,7 @@ mod yaml;
 
 use std::ops::Range;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::model::Mapping;
 
@@ -150,6 +150,8 @@ pub enum ExpectedBody {
     Any,
     /// This JSON.
     Json(Value),
+    /// JSON with these keys, each with this whole value; others may be.
+    Has(Map<String, Value>),
     /// This form.
     Form(Vec<(String, String)>),
     /// These bytes.

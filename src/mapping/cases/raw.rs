@@ -87,9 +87,13 @@ block! {
         /// In place of the part after `?`: names and values of the query.
         /// Example: { login: tom }
         "query" => query: Pairs<Spanned<Node>>,
-        /// The JSON body. Without `body`, `form` and `raw`: any body.
+        /// The JSON body. Without `body`, `body_has`, `form` and `raw`: any body.
         /// Example: { login: tom, active: true }
         "body" => body: Spanned<Node>,
+        /// In place of `body`: some keys of the JSON body, each with its whole value; what else is
+        /// in the body is not looked at. For envelopes that are always the same.
+        /// Example: { operationName: FindUser, variables: { login: tom } }
+        "body_has" => body_has: Pairs<Spanned<Node>>,
         /// Names and values of a form; a list repeats its name.
         /// Example: { login: tom }
         "form" => form: Pairs<Spanned<Node>>,

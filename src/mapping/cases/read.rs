@@ -235,7 +235,8 @@ mod tests {
         let found = findings(
             "for: a.yaml\ntests:\n  - test: x\n    given: { request: PATHC /Users/1, bdoy: {} }\n    \
              expect:\n      - cal: GET /x\n      - call: GET x\n        reply: 204\n      - call: GET /x\n        \
-             reply: timeuot\n    answer: { status: 900, body: { id: \"7\" } }\n  - test: y\n",
+             reply: timeuot\n      - call: POST /x\n        body: {}\n        body_has: {}\n        \
+             reply: 204\n    answer: { status: 900, body: { id: \"7\" } }\n  - test: y\n",
         );
         let all = found.join("\n");
         for words in [
@@ -244,6 +245,7 @@ mod tests {
             "unknown key `cal` in a step of `expect` did you mean `call`?",
             "this is no call write a method and a path",
             "`timeuot` is not a word for this key did you mean `timeout`?",
+            "a call has one body: `body`, `body_has`, `form` or `raw`",
             "an HTTP status (100 to 599)",
             "write id: <id>",
             "this test rehearses nothing",

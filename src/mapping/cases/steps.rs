@@ -65,14 +65,19 @@ impl Reader<'_, '_> {
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
         query.extend(raw.query.into_iter().flat_map(|query| flat(&query)));
-        let bodies = [raw.body.is_some(), raw.form.is_some(), raw.raw.is_some()];
+        let has = raw.body_has;
+        let bodies = [raw.body.is_some(), has.is_some(), raw.form.is_some(), raw.raw.is_some()];
         if bodies.iter().filter(|given| **given).count() > 1 {
-            let message = "a call has one body: `body`, `form` or `raw`";
+            let message = "a call has one body: `body`, `body_has`, `form` or `raw`";
             self.report.error("M1002", raw.span.clone(), message);
         }
-        let body = match (raw.body, raw.form, raw.raw) {
+        let body = match (raw.body, has, raw.form, raw.raw) {
             (Some(body), ..) => ExpectedBody::Json(value(&body)),
-            (_, Some(form), _) => ExpectedBody::Form(flat(&form)),
+            (_, Some(has), ..) => {
+                let pairs = has.0.iter().map(|(name, node)| (name.value.clone(), value(node)));
+                ExpectedBody::Has(pairs.collect())
+            }
+            (_, _, Some(form), _) => ExpectedBody::Form(flat(&form)),
             (.., Some(raw)) => ExpectedBody::Raw(raw.value),
             _ => ExpectedBody::Any,
         };

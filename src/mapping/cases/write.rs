@@ -108,6 +108,10 @@ fn expected(call: &ExpectedCall, out: &mut String) {
     match &call.body {
         ExpectedBody::Any => {}
         ExpectedBody::Json(tree) => drop(writeln!(out, "        body:{}", yaml_text(tree, 8))),
+        ExpectedBody::Has(keys) => {
+            let keys = Value::Object(keys.clone());
+            let _ = writeln!(out, "        body_has:{}", yaml_text(&keys, 8));
+        }
         ExpectedBody::Raw(text) => drop(writeln!(out, "        raw: {}", scalar(text))),
         ExpectedBody::Form(pairs) => {
             let _ = writeln!(out, "        form:{}", yaml_text(&form(pairs), 8));
@@ -201,6 +205,9 @@ tests:
       - call: PUT /z
         body: { a: [] }
         reply: timeout
+      - call: POST /gql
+        body_has: { name: A, variables: { b: [] } }
+        reply: 204
       - crash: true
     answer: { status: 200, scimType: x, detail: "y: z", body: { Resources: [ { userName: "off" } ] } }
   - test: table

@@ -11,6 +11,7 @@ use crate::mapping::path::JsonPath;
 use crate::mapping::raw::{
     RawCall, RawErrorRow, RawFrom, RawIs, RawPaging, RawPagingBy, RawSave, Span, Spanned,
 };
+use crate::mapping::source::Node;
 use crate::mapping::template::Template;
 use crate::mapping::value::Val;
 use crate::mapping::wire::AnswerClass;
@@ -152,9 +153,7 @@ pub(super) fn saves(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Vec<(S
             (false, _) => {}
         }
         let compiled = match source {
-            RawSave::Value(node) => cx
-                .value(node, &scope.named(format!("`save.{}`", name.value)).single())
-                .map(Save::Value),
+            RawSave::Value(node) => saved_value(cx, &name.value, node, scope),
             RawSave::Header(header) => {
                 header_save(cx, header.header.as_ref(), header.pattern.as_ref())
             }
@@ -163,6 +162,19 @@ pub(super) fn saves(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Vec<(S
         saves.extend(compiled.map(|save| (name.value.clone(), save)));
     }
     saves
+}
+
+/// A value to keep: one, or what a path gives that leads to several. The key of a record is one.
+fn saved_value(cx: &mut Cx<'_, '_>, name: &str, node: &Node, scope: &Scope) -> Option<Save> {
+    let scope = scope.named(format!("`save.{name}`"));
+    if name == "id" {
+        return cx.value(node, &scope.single()).map(Save::Value);
+    }
+    let value = cx.value(node, &scope)?;
+    Some(match &value {
+        Val::Path(path) if !path.is_singular() && !path.is_filtered() => Save::List(value),
+        _ => Save::Value(value),
+    })
 }
 
 pub(super) fn header_save(

@@ -165,7 +165,11 @@ fn what_it_reads(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope, call: &mut C
     xml::rows(cx, raw.records.as_ref(), call);
     call.keep_where = pairs(cx, raw.keep_where.as_ref(), &scope.named("`where`").single());
     call.paging = raw.paging.as_ref().and_then(|paging| paging_of(cx, paging));
-    call.save = saves(cx, raw, &answer);
+    let saved_from = match raw.records {
+        Some(_) => answer.clone().with(&["records"]),
+        None => answer.clone(),
+    };
+    call.save = saves(cx, raw, &saved_from);
     let errors = raw.errors.iter().flatten();
     call.errors = errors.filter_map(|row| error_row(cx, row, Some(&answer))).collect();
     call.read_back = raw.read_back.as_ref().is_some_and(|read_back| read_back.value);
@@ -304,6 +308,7 @@ fn bare(cx: &Cx<'_, '_>, name: String, raw: &RawCall, line: Line) -> Call {
         save: Vec::new(),
         errors: Vec::new(),
         read_back: false,
+        then_update: false,
         batch: None,
         fan: Fan::Once,
         about_person: false,

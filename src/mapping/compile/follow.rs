@@ -21,16 +21,23 @@ const ID_WAIT: Duration = Duration::from_secs(30);
 /// A lane works on nothing else meanwhile.
 const MOST: Duration = Duration::from_secs(3_600);
 
-/// `until`, `save.id_from`, `version`, `idempotency_key` and `settle` of a call.
+/// `until`, `save.id_from`, `then_update`, `version`, `idempotency_key` and `settle` of a call.
 pub(super) fn follow(cx: &mut Cx<'_, '_>, raw: &RawCall, position: &Position<'_>, call: &mut Call) {
     call.follow.extend(raw.until.as_ref().and_then(|raw| until(cx, raw, position)));
+    let creates = position.uses.iter().any(|used| matches!(used, CallUse::Create(_)));
+    if let Some(then_update) = &raw.then_update {
+        call.then_update = then_update.value;
+        if !creates {
+            let message = "`then_update` is for the calls of `create`";
+            cx.report.error_help("M0518", then_update.span.clone(), message, "leave it out");
+        }
+    }
     let id_from = raw.save.iter().flat_map(|save| save.0.iter()).find_map(|(name, save)| {
         let RawSave::IdFrom(id_from) = save else { return None };
         (name.value == "id_from").then_some((&name.span, id_from))
     });
     if let Some((at, id_from)) = id_from {
         call.follow.extend(looked_for(cx, id_from));
-        let creates = position.uses.iter().any(|used| matches!(used, CallUse::Create(_)));
         let help = match (creates, call.saves("id")) {
             (true, false) => None,
             (true, true) => Some("`id` and `id_from` exclude each other"),

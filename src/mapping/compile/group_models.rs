@@ -259,7 +259,7 @@ fn listed(
         source,
         // Never made: the records are here.
         call: CallId(0),
-        match_fields: Vec::new(),
+        matches: Vec::new(),
         then_conflict: false,
         complete_by: None,
     };

@@ -308,6 +308,7 @@ const ROOTS: &[&str] = &[
     "removed",
     "page",
     "record",
+    "records",
     "body",
     "headers",
     "status",

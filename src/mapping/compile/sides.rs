@@ -16,7 +16,7 @@ use crate::mapping::raw::{
     Spanned,
 };
 use crate::mapping::side::{
-    DeleteRule, FindEntry, IfExists, Inactive, ListEntry, Membership, Side,
+    DeleteRule, FindEntry, IfExists, Inactive, ListEntry, MatchBy, Membership, Side,
 };
 use crate::mapping::source::{Node, NodeKind};
 use crate::mapping::value::Val;
@@ -128,28 +128,35 @@ pub(super) fn find(
     for raw in raw.into_iter().flatten() {
         let call = raw.call.as_ref().and_then(|name| cx.call(name));
         let source = raw.by.as_ref().and_then(|by| attributes::source(cx, by, rt));
-        let match_fields: Vec<_> = raw
-            .fields
-            .iter()
-            .flatten()
-            .flat_map(|name| attributes::by_top(cx, Some(kind), rows, name))
-            .collect();
+        let matches: Vec<_> =
+            raw.fields.iter().flatten().flat_map(|by| match_by(cx, kind, rows, by)).collect();
         let complete_by = raw.complete_by.as_ref().and_then(|name| cx.call(name));
         let (Some(call), Some(source)) = (call, source) else {
             continue;
         };
         let row = rows.iter().find(|row| row.sources.iter().any(|s| s.slot == source.slot));
+        // Names of groups match in any case, also where a change of case alone is written.
+        let exact = kind == Kind::User || source.slot.0 != ["displayName"];
         entries.push(FindEntry {
             by: source.slot.clone(),
-            case_exact: row.map_or(source.leaf.case_exact, |row| row.case_exact),
+            case_exact: exact && row.map_or(source.leaf.case_exact, |row| row.case_exact),
             source,
             call,
-            match_fields,
+            matches,
             then_conflict: raw.then.is_some(),
             complete_by,
         });
     }
     entries
+}
+
+/// An element of `match`: a field of the table, or a path into the row.
+fn match_by(cx: &mut Cx<'_, '_>, kind: Kind, rows: &[Row], by: &Spanned<String>) -> Vec<MatchBy> {
+    if by.value.starts_with('$') {
+        let path = cx.path(by, &by.span, &Scope::new("`match`", &["record"]));
+        return path.map(MatchBy::Path).into_iter().collect();
+    }
+    attributes::by_top(cx, Some(kind), rows, by).into_iter().map(MatchBy::Field).collect()
 }
 
 /// `list:`; entries with their own query become calls of their own in [`list_entries`].

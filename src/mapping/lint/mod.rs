@@ -279,7 +279,7 @@ fn reads(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
             row.is_readable() && row.sources.iter().any(|source| source.slot == entry.by)
         });
         let shown = mapping.users.shows.iter().any(|(source, _)| source.slot == entry.by);
-        if readable || shown || !entry.match_fields.is_empty() {
+        if readable || shown || !entry.matches.is_empty() {
             continue;
         }
         let by = raw

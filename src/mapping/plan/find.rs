@@ -2,6 +2,7 @@
 //!
 //! Used for filters, before every create, and to resolve doubt. All pages are read; which
 //! rows count is the mapping's rule (equal by the attribute's case rule, the exact one wins).
+//! Entries that would ask the same are answered by one read.
 
 use serde_json::Value;
 
@@ -9,6 +10,7 @@ use super::complete::Completion;
 use super::read::Walk;
 use super::{Ask, GetPlan, PlanError, Taken, read_request};
 use crate::mapping::answer::Use;
+use crate::mapping::call::CallId;
 use crate::mapping::matching::FindResult;
 use crate::mapping::model::Mapping;
 use crate::mapping::side::FindEntry;
@@ -46,6 +48,14 @@ struct Hit {
     never_adopt: bool,
 }
 
+/// What a call answered to a value: an entry that asks the same need not ask again.
+#[derive(Debug)]
+struct Answered {
+    call: CallId,
+    wanted: String,
+    rows: Vec<Value>,
+}
+
 /// A look-up by one or more values.
 #[derive(Debug)]
 pub struct FindPlan {
@@ -53,7 +63,10 @@ pub struct FindPlan {
     wanted: Vec<(usize, String)>,
     at: usize,
     walk: Option<Walk>,
+    /// The entry's call was answered, where it has no pages.
+    is_answered: bool,
     rows: Vec<Value>,
+    answered: Option<Answered>,
     incomplete: Completion,
     reading: Option<(GetPlan, bool)>,
     hit: Option<Hit>,
@@ -108,7 +121,9 @@ impl FindPlan {
             wanted,
             at: 0,
             walk: None,
+            is_answered: false,
             rows: Vec::new(),
+            answered: None,
             incomplete: Completion::default(),
             reading: None,
             hit: None,
@@ -158,16 +173,20 @@ impl FindPlan {
             {
                 return Ok(Ask::Read(request));
             }
-            let (call, roots) = (entry.call, roots_of(&wanted));
-            if !mapping.call(call).has_records() && self.walk.is_none() {
-                self.walk = Some(Walk::new(mapping, call));
-                return read_request(mapping, call, &roots, None).map(Ask::Read);
+            if let Some(rows) = self.answered_before(entry, &wanted) {
+                self.rows = rows;
+                self.weigh(mapping);
+                continue;
             }
-            let walk = self.walk.get_or_insert_with(|| Walk::new(mapping, call));
-            if mapping.call(call).has_records()
-                && let Some(request) = walk.next(mapping, &roots)?
-            {
-                return Ok(Ask::Read(request));
+            let (call, roots) = (entry.call, roots_of(&wanted));
+            if mapping.call(call).has_records() {
+                let walk = self.walk.get_or_insert_with(|| Walk::new(mapping, call));
+                if let Some(request) = walk.next(mapping, &roots)? {
+                    return Ok(Ask::Read(request));
+                }
+            } else if !self.is_answered {
+                // Asked until it is answered: after another login the same question again.
+                return read_request(mapping, call, &roots, None).map(Ask::Read);
             }
             self.weigh(mapping);
         }
@@ -195,6 +214,7 @@ impl FindPlan {
         let never_adopt = entry.then_conflict;
         let classified = mapping.classify(call, answer, Use::Read, &roots);
         if classified.class == AnswerClass::NotFound {
+            self.remember(entry, wanted, Vec::new());
             self.next_entry();
             return Taken::Went;
         }
@@ -215,6 +235,7 @@ impl FindPlan {
             Ok(rows) => self.rows.extend(rows),
             Err(why) => return Taken::Unreadable(why),
         }
+        self.is_answered = true;
         Taken::Went
     }
 
@@ -240,6 +261,7 @@ impl FindPlan {
     fn weigh(&mut self, mapping: &Mapping) {
         let rows = std::mem::take(&mut self.rows);
         let Some((entry, wanted)) = self.entry(mapping) else { return };
+        self.remember(entry, wanted.clone(), rows.clone());
         let never_adopt = entry.then_conflict;
         let Some(side) = mapping.side(self.kind) else { return };
         let texts = |rows: &[Value]| {
@@ -280,9 +302,25 @@ impl FindPlan {
         Some((mapping.side(self.kind)?.find.get(*at)?, wanted.clone()))
     }
 
+    /// Rows that are completed by another call are not kept: what completes them may differ.
+    fn remember(&mut self, entry: &FindEntry, wanted: String, rows: Vec<Value>) {
+        let plain = entry.complete_by.is_none();
+        self.answered = plain.then_some(Answered { call: entry.call, wanted, rows });
+    }
+
+    /// The rows, if the entry before this one asked the same.
+    fn answered_before(&mut self, entry: &FindEntry, wanted: &str) -> Option<Vec<Value>> {
+        let asks_the_same = |answered: &Answered| {
+            answered.call == entry.call && answered.wanted == wanted && entry.complete_by.is_none()
+        };
+        let new = self.walk.is_none() && self.rows.is_empty();
+        self.answered.take_if(|answered| new && asks_the_same(answered)).map(|a| a.rows)
+    }
+
     fn next_entry(&mut self) {
         self.at += 1;
         self.walk = None;
+        self.is_answered = false;
         self.rows.clear();
     }
 }

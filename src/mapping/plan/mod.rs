@@ -15,7 +15,7 @@ mod steady;
 mod tables;
 
 pub use converge::{
-    Applied, Awaited, Claim, Compared, Converge, Drifted, Goal, Reached, RefusedGroup, Want,
+    Applied, Awaited, Begun, Claim, Compared, Converge, Drifted, Goal, Reached, RefusedGroup, Want,
 };
 pub use find::{FindPlan, Found, id_text};
 pub use hook::{Hook, HookPlan};

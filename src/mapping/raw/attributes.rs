@@ -63,7 +63,7 @@ block! {
         /// Example: leave_out
         "empty" => empty: RawEmpty,
         /// A changed value: `refuse` it (400 `mutability`), `ignore` it: the app's value stays, a
-        /// line in the log, or `recreate` (users): another account takes the place of this one.
+        /// warning in the journal, or `recreate` (users): another account takes the place of this one.
         /// Example: refuse
         "immutable" => immutable: Spanned<RawImmutable>,
         /// When it is sent: `always` (default), `on_create`, or `never` (other calls change it).

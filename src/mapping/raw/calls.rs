@@ -65,6 +65,10 @@ block! {
         /// refusal. Default false.
         /// Example: true
         "read_back" => read_back: Spanned<bool>,
+        /// In `create`: afterwards the record is read, and `update` runs for what the app did not
+        /// take; what it refuses then is a warning. Default false.
+        /// Example: true
+        "then_update" => then_update: Spanned<bool>,
         /// Member ids in one call. Default: all.
         /// Example: 50
         "batch" => batch: Spanned<u64>,

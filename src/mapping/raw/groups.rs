@@ -137,8 +137,8 @@ block! {
         /// What deleting means. Default `remove` if there is `delete`, else `refuse`.
         /// Example: empty_and_keep
         "delete" => delete: Spanned<RawPolicyDelete>,
-        /// A member that the bridge or the app does not know: `skip` (default; apply the rest, log
-        /// the one) or `refuse` (400).
+        /// A member that the bridge or the app does not know: `skip` (default; apply the rest, warn
+        /// of the one) or `refuse` (400).
         /// Example: refuse
         "unknown_members" => unknown_members: Spanned<RawUnknownMembers>,
     }

@@ -83,8 +83,9 @@ block! {
         /// one looked for; of several the one that is equal to the letter.
         /// Example: look_up
         "use" => call: Spanned<String>,
-        /// Fields that may equal the value instead.
-        /// Example: [login, alias]
+        /// What may equal the value instead: fields of the table, or paths into the row
+        /// (`$.record.aliases[*]`).
+        /// Example: [login, "$.record.aliases[*]"]
         "match" => fields: Vec<Spanned<String>>,
         /// A call that completes the rows.
         /// Example: read

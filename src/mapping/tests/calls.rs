@@ -38,6 +38,7 @@ fn what_cannot_be_meant_is_refused_with_its_code() {
         (change, changed("version: { from: { header: etag }, send_as: { header: host } }"), "M0506"),
         (change, changed("idempotency_key: \"a b\""), "M0506"),
         (change, changed("settle: soon"), "M0203"),
+        (change, changed("then_update: true"), "M0518"),
         (add, "save: { id: $.body.id }, version: { from: { header: etag }, send_as: { header: if-match } }".into(), "M0518"),
         ("record: $.body }", "record: $.body, settle: 3s }".into(), "M0518"),
         ("record: $.body }", "record: $.body, idempotency_key: X-Key }".into(), "M0518"),

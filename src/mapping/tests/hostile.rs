@@ -87,7 +87,8 @@ static MAPPINGS: LazyLock<Vec<(String, Mapping)>> = LazyLock::new(|| {
         for file in yaml_files(&root.join(folder)) {
             let source =
                 Source { file: file.clone(), text: std::fs::read_to_string(&file).unwrap() };
-            found.push((file, mapping(&source)));
+            let mapping = standing_in(&source).mapping.unwrap_or_else(|| panic!("{file}"));
+            found.push((file, mapping));
         }
     }
     found

@@ -56,8 +56,12 @@ fn a_text_names_only_what_the_resource_can_have() {
 }
 
 #[test]
-fn rows_of_all_pages_are_no_root() {
-    let part = "records: \"$.body[*]\" }\n  page";
-    let saves = "records: \"$.body[*]\", save: { n: $.records } }\n  page";
-    assert_eq!(codes(&small_with(part, saves)), ["M0406"]);
+fn rows_of_all_pages_are_there_where_rows_are_read_and_saved() {
+    let read = |keys: &str| {
+        let guard = small_with("update: [ change ]", "update: [ rows, change ]");
+        codes(&(guard + &format!("  rows: {{ call: GET /rows, {keys} }}\n")))
+    };
+    assert_eq!(read("records: \"$.body[*]\", save: { n: \"$.records[*].n\" }"), [""; 0]);
+    assert_eq!(read("save: { n: \"$.records[*].n\" }"), ["M0406"], "no rows");
+    assert_eq!(read("records: \"$.body[*]\", query: { n: $.records }"), ["M0406"], "too early");
 }

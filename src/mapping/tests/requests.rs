@@ -181,3 +181,34 @@ fn a_list_entry_may_have_its_own_query() {
     assert_eq!((target(0).as_str(), target(1).as_str()), ("/users", "/users?status=3"));
     assert_eq!(list[1].add["status"], json!("locked"));
 }
+
+/// Otherwise a look-up that met the end of a session would say that nobody is there, and a second
+/// account would be made.
+#[test]
+fn a_look_up_that_was_refused_is_asked_again_whatever_it_reads() {
+    for (reads, found) in [
+        ("records: \"$.body[*]\"", json!([{ "id": 7, "login": "tom" }])),
+        ("record: $.body", json!({ "id": 7, "login": "tom" })),
+        ("save: { id: $.body.id }", json!({ "id": 7 })),
+    ] {
+        let call = format!("query: {{ login: $.wanted }}, {reads}");
+        let yaml = small_with("query: { login: $.wanted }, records: \"$.body[*]\"", &call);
+        let mapping = mapping(&text(&yaml));
+        let user = json!({ "userName": "tom" });
+        let mut plan = FindPlan::for_resource(&mapping, Kind::User, &user);
+        for _ in 0..2 {
+            assert!(matches!(plan.next(&mapping), Ok(Ask::Read(_))), "{reads}");
+            let taken = plan.take(&mapping, &answer(401, json!({})));
+            assert!(matches!(taken, Taken::Stopped(_)), "{reads}");
+        }
+        assert!(matches!(plan.next(&mapping), Ok(Ask::Read(_))), "{reads}");
+        assert_eq!(plan.take(&mapping, &answer(200, found)), Taken::Went);
+        if reads.starts_with("save") {
+            assert!(matches!(plan.next(&mapping), Ok(Ask::Read(_))), "the record");
+            let record = json!({ "id": 7, "login": "tom" });
+            assert_eq!(plan.take(&mapping, &answer(200, record)), Taken::Went);
+        }
+        let done = plan.next(&mapping).unwrap();
+        assert!(matches!(done, Ask::Done(Found::One { .. })), "{reads}: {done:?}");
+    }
+}

@@ -65,11 +65,6 @@ impl Assumed {
         let _ = self.mapping.set(mapping);
     }
 
-    /// Whether it is a call of the mapping, not a login.
-    pub(super) fn knows(&self, call: &str) -> bool {
-        self.mapping.get().is_some_and(|mapping| mapping.call_named(call).is_some())
-    }
-
     /// What happened, in order.
     pub(super) fn take_steps(&self) -> Vec<Explained> {
         std::mem::take(&mut self.state().steps)
@@ -82,11 +77,16 @@ impl Assumed {
     /// Notes the call and answers it; `None`: no more.
     fn answer(&self, message: &Outgoing) -> Option<Incoming> {
         let mapping = self.mapping.get()?;
-        let id = mapping.call_named(&message.call)?;
         let mut state = self.state();
         if state.steps.len() >= MOST {
             return None;
         }
+        let Some(id) = mapping.call_named(&message.call) else {
+            // No call of the mapping: a login.
+            let incoming = answered(mapping.imagined_login()?);
+            state.steps.push(Explained::Made(Box::new(logged_in(message))));
+            return Some(incoming);
+        };
         let (why, operation) = self.reason(mapping, &mut state, id, message);
         let planned = state.planned.take().filter(|(call, ..)| *call == message.call);
         let (differing, wanted) = match planned {
@@ -300,6 +300,22 @@ impl Carrier for Assumed {
                 None => pending().await,
             }
         })
+    }
+}
+
+/// How a login is told. Its body is nothing but credentials.
+fn logged_in(message: &Outgoing) -> MadeCall {
+    MadeCall {
+        call: message.call.clone(),
+        method: message.method.clone(),
+        target: message.target.clone(),
+        headers: telling(message),
+        body: None,
+        when: None,
+        why: "connect.auth: the first call needs a session, the others use it".to_owned(),
+        differing: Vec::new(),
+        assumed: "it worked".to_owned(),
+        meanings: Vec::new(),
     }
 }
 

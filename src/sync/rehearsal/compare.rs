@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::app::Outgoing;
 use crate::mapping::{ExpectedBody, ExpectedCall};
@@ -61,6 +61,21 @@ fn body(expected: &ExpectedBody, real: &Outgoing, found: &mut Vec<Unlike>) {
             Ok(sent) => trees("body", tree, &sent, Measure::Exact, found),
             Err(_) => texts("body", &tree.to_string(), &text(), found),
         },
+        ExpectedBody::Has(keys) => match serde_json::from_slice(&real.body) {
+            Ok(Value::Object(sent)) => has(keys, &sent, found),
+            _ => texts("body", &Value::Object(keys.clone()).to_string(), &text(), found),
+        },
+    }
+}
+
+/// Each of these keys, with its whole value.
+fn has(keys: &Map<String, Value>, sent: &Map<String, Value>, found: &mut Vec<Unlike>) {
+    for (name, wanted) in keys {
+        let place = format!("body.{name}");
+        match sent.get(name) {
+            Some(sent) => trees(&place, wanted, sent, Measure::Exact, found),
+            None => found.push(Unlike { place, expected: Some(wanted.to_string()), real: None }),
+        }
     }
 }
 
@@ -183,6 +198,20 @@ mod tests {
             places(&json!({ "r": "<random>" }), &json!({ "r": "" }), Measure::Exact),
             ["body.r"]
         );
+    }
+
+    #[test]
+    fn keys_of_a_body_are_compared_whole_and_others_not_at_all() {
+        let map = |tree: Value| tree.as_object().cloned().unwrap_or_default();
+        let sent = map(json!({ "text": "constant", "variables": { "a": 1, "b": 2 } }));
+        let places = |keys: Value| {
+            let mut found = Vec::new();
+            has(&map(keys), &sent, &mut found);
+            found.into_iter().map(|unlike| unlike.place).collect::<Vec<_>>()
+        };
+        assert!(places(json!({ "variables": { "a": 1, "b": 2 } })).is_empty());
+        assert_eq!(places(json!({ "variables": { "a": 1 } })), ["body.variables.b"]);
+        assert_eq!(places(json!({ "name": "x" })), ["body.name"]);
     }
 
     #[test]

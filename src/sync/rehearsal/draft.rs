@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::assumed::Assumed;
 use super::record::complete;
@@ -19,7 +19,7 @@ use crate::mapping::{
 };
 use crate::sync::trial::step_of;
 
-/// An app that is assumed, with logins, and what it was asked.
+/// An app that is assumed, and what it was asked.
 struct Kept {
     app: Assumed,
     calls: Mutex<Vec<(Outgoing, Incoming)>>,
@@ -28,10 +28,7 @@ struct Kept {
 impl Carrier for Kept {
     fn carry(&self, message: Outgoing) -> Pin<Box<dyn Future<Output = Carried> + Send + '_>> {
         Box::pin(async move {
-            let carried = match self.app.knows(&message.call) {
-                true => self.app.carry(message.clone()).await,
-                false => Carried::Answered(login()),
-            };
+            let carried = self.app.carry(message.clone()).await;
             if let Carried::Answered(incoming) = &carried {
                 let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
                 calls.push((message, incoming.clone()));
@@ -49,12 +46,6 @@ impl Witness for Kept {
     fn planned(&self, planned: Planned<'_>) {
         self.app.planned(planned);
     }
-}
-
-/// What a login gives.
-fn login() -> Incoming {
-    let body = json!({ "access_token": "a-token", "token": "a-token", "expires_in": 3600 });
-    Incoming { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() }
 }
 
 /// Checks a mapping and writes a test file for it, which passes. `example`: a record of the app, for

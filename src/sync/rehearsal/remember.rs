@@ -86,7 +86,7 @@ impl Rehearsal {
             kind,
             target: Target::New { id: id.clone() },
             verb: Verb::Create,
-            keys: keys_of(kind, &written.desired),
+            keys: keys_of(mapping, kind, &written.desired),
             desired: Some(written.desired.clone()),
             asserted: Asserted { slots: written.asserted, ..Asserted::default() }.store(),
             request: None,
@@ -96,6 +96,7 @@ impl Rehearsal {
             actor: "test".to_owned(),
             ends_access: false,
             milestone: true,
+            warning: None,
             mapping_digest: mapping.digest().to_owned(),
             now: then,
         };

@@ -101,6 +101,7 @@ impl Engine {
             seed: Seed::of(self.keys.seed(resource.id.0.as_bytes())),
             marks: Marks::new(key, None),
             groups: self.groups_asked(app, resource).await?,
+            begun: Vec::new(),
             tables: Vec::new(),
         })
     }

@@ -330,6 +330,7 @@ fn draft_of(resource: Resource, survey: SurveyId, need: &Need) -> Draft {
         asserted: Asserted { slots, before: Some(desired), ..Asserted::default() },
         ends_access,
         request,
+        warnings: Vec::new(),
         before: Some(resource),
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::Answer;
 use super::text::repository;
-use super::world::World;
+use super::world::{World, authorization};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,7 +75,7 @@ async fn send(
         .map(|(name, value)| format!("{name}: {}", value.as_str().unwrap_or_default()))
         .collect();
     headers.push(match step.who.as_deref() {
-        None | Some("token") => format!("Authorization: Bearer {}", world.token),
+        None | Some("token") => format!("Authorization: {}", authorization(&world.token)),
         Some(other) => format!("Authorization: {other}"),
     });
     let body = step.body.as_ref().and_then(|body| filled(body, known));

@@ -31,8 +31,12 @@ pub struct World {
     /// The next start is `serve --restored`.
     pub restored: bool,
     environment: Vec<(String, String)>,
+    /// Where the app is, if its mapping does not take that from the environment: `--base-url`.
+    base_urls: Vec<String>,
     service: Option<Service>,
     folder: TempDir,
+    /// `--public-url` of the next start.
+    pub public_url: Option<String>,
     /// Free bytes on the journal's volume.
     pub free: Arc<AtomicU64>,
 }
@@ -91,20 +95,38 @@ impl World {
         world
     }
 
+    /// An app that a test brings, whose mapping itself says where it is.
+    pub async fn told(
+        name: &'static str,
+        app: standin::App,
+        mapping: impl FnOnce(&Running) -> String,
+    ) -> Self {
+        let mut world = Self::of_app(name, app, String::new()).await;
+        world.mapping = mapping(world.app());
+        world.base_urls.clear();
+        world.start_bridge().await;
+        world
+    }
+
     async fn of_app(name: &'static str, app: standin::App, mapping: String) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let app = standin::start(app, address).await.expect("a free port");
         let environment = app.env().into_iter().map(|(key, value)| (key.to_owned(), value));
+        let environment: Vec<(String, String)> = environment.collect();
+        let is_told = environment.iter().any(|(_, value)| *value == app.url);
+        let base_urls = (!is_told).then(|| format!("{name}={}", app.url));
         Self {
             name,
             mapping,
             token: String::new(),
             base: String::new(),
-            environment: environment.collect(),
+            environment,
+            base_urls: base_urls.into_iter().collect(),
             app: Some(app),
             stopped: None,
             restored: false,
             service: None,
+            public_url: None,
             folder: TempDir::new().expect("a temporary folder"),
             free: Arc::new(AtomicU64::new(1 << 40)),
         }
@@ -144,9 +166,10 @@ impl World {
         let environment = move |name: &str| {
             given.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
         };
+        let base_urls = BaseUrls::parse(&self.base_urls).unwrap_or_else(|e| panic!("{e}"));
         let file = self.mapping_file();
         std::fs::write(&file, &self.mapping).expect("the folder takes a file");
-        let sources = Sources::new(vec![file], Arc::new(environment), BaseUrls::default());
+        let sources = Sources::new(vec![file], Arc::new(environment), base_urls);
         ServicePlan {
             journal: JournalArguments {
                 db: self.journal(),
@@ -158,7 +181,7 @@ impl World {
                 admin_listen: any,
                 tls_cert: None,
                 tls_key: None,
-                public_url: None,
+                public_url: self.public_url.clone(),
                 trust_proxy: Vec::new(),
                 plain_http: false,
                 drain_delay: 0,
@@ -431,7 +454,7 @@ pub fn token_of(made: &Value) -> String {
 }
 
 /// The value of the Authorization header for a token or a pair.
-fn authorization(token: &str) -> String {
+pub fn authorization(token: &str) -> String {
     use base64::Engine as _;
     match token.contains(':') {
         true => format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(token)),

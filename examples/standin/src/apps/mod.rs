@@ -1,6 +1,10 @@
 //! The apps, one file each.
 
+pub mod activtrak;
+pub mod alloy;
+pub mod alphasense;
 pub mod altr;
+pub mod atlan;
 pub mod directory;
 pub mod teams;
 
@@ -9,7 +13,11 @@ use crate::application::App;
 /// The app of that name, empty.
 pub fn by_name(name: &str) -> Option<App> {
     match name {
+        "activtrak" => Some(App::new(activtrak::Activtrak::default())),
+        "alloy" => Some(App::new(alloy::Alloy::default())),
+        "alphasense" => Some(App::new(alphasense::AlphaSense::default())),
         "altr" => Some(App::new(altr::Altr::default())),
+        "atlan" => Some(App::new(atlan::Atlan::default())),
         "directory" => Some(App::new(directory::Directory::default())),
         "teams" => Some(App::new(teams::Teams::default())),
         _ => None,
@@ -18,5 +26,5 @@ pub fn by_name(name: &str) -> Option<App> {
 
 /// Those that a shipped mapping is for; `teams` is for tests of groups.
 pub fn names() -> &'static [&'static str] {
-    &["altr", "directory"]
+    &["activtrak", "alloy", "alphasense", "altr", "atlan", "directory"]
 }

@@ -62,7 +62,8 @@ impl Converge {
 
     /// A new account, one that was taken over, or one that is switched on again.
     fn is_renewed(&self, side: &Side) -> bool {
-        let comes_back = self.wanted_active() == Some(true) && !self.is_active(side);
+        let comes_back = self.wanted_active() == Some(true)
+            && (!self.is_active(side) || self.was_begun(&side.reactivate));
         self.current.is_none() || self.adopted || comes_back
     }
 

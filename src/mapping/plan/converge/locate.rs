@@ -172,7 +172,10 @@ impl Converge {
             },
             Found::Several { ids, .. } => Reached::Exists { ids },
             Found::One { id, current, never_adopt } => {
-                let mark = mapping.side(self.goal.kind).and_then(|side| side.mark_of(&current));
+                let side = mapping.side(self.goal.kind);
+                // Its name is taken, and nobody gets it.
+                let protected = side.is_some_and(|side| side.is_protected(&current, &id));
+                let mark = side.and_then(|side| side.mark_of(&current)).filter(|_| !protected);
                 match mark {
                     // Made or taken over by us: whatever `if_exists` says.
                     Some(mark) if self.is_own(&mark) => {
@@ -183,7 +186,9 @@ impl Converge {
                         self.stage = Stage::Whose(Box::new(hit));
                         return;
                     }
-                    None if self.may_adopt(mapping, &current, never_adopt, after_missing) => {
+                    None if !protected
+                        && self.may_adopt(mapping, &current, never_adopt, after_missing) =>
+                    {
                         return self.take_over(mapping, id, current);
                     }
                     None => Reached::Exists { ids: vec![id_text(&id)] },

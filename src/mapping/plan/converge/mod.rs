@@ -35,6 +35,7 @@ use crate::mapping::{Answer, AppRecord, Classified, Kind, Marks, PlannedRequest,
 use crate::scim::Slot;
 use belonging::GrantRun;
 pub use belonging::RefusedGroup;
+use write::Pages;
 
 /// Whose account a hit of the look-up is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,15 @@ pub enum Claim {
     /// The same, and of the linked record too: a create asks for it, and it is linked only because
     /// it was seen in the app.
     Seen,
+}
+
+/// A call that was sent before, towards the same goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// The call.
+    pub call: CallId,
+    /// The app answered that it worked.
+    pub worked: bool,
 }
 
 /// What must become of the record.
@@ -93,6 +103,9 @@ pub struct Goal {
     pub marks: Marks,
     /// The groups of a user, where they matter for the user's record.
     pub groups: Option<UserGroups>,
+    /// Calls that were sent for this goal in rounds before this one. What the record shows may come
+    /// from the first call of an operation whose other calls are still to be made.
+    pub begun: Vec<Begun>,
     /// Tables of the app that are to be read first, by name.
     pub tables: Vec<String>,
     /// An earlier create is in doubt: even who shall have no account may have one.
@@ -215,6 +228,8 @@ enum Stage {
     Operate,
     /// The version of the record is not known any more: it is read again.
     Refresh(GetPlan),
+    /// The record that a create made is read, for what it did not take.
+    Complete(GetPlan),
     ReadMembers(MembersPlan),
     Who {
         shown: Option<ShownMembers>,
@@ -244,6 +259,8 @@ pub struct Converge {
     operations: VecDeque<Operation>,
     carried: Carried,
     saved: Map<String, Value>,
+    /// Pages of the call under way, where it answers rows.
+    pages: Option<Pages>,
     at: Option<CallId>,
     /// What the call under way was built from: its answer may be read with it.
     built_from: Roots,
@@ -261,6 +278,8 @@ pub struct Converge {
     leaves: bool,
     /// The account that another one takes the place of.
     replaces: Option<Value>,
+    /// A create was made that may not have taken everything: it is read and updated.
+    incomplete: bool,
     /// Fields that calls with `read_back` sent: the app must show them in the end.
     proven: Vec<FieldId>,
     /// The last write had no record in its answer: what the app holds must be read.
@@ -313,6 +332,7 @@ impl Converge {
             operations: VecDeque::new(),
             carried,
             saved: Map::new(),
+            pages: None,
             at: None,
             built_from: Roots::new(),
             built_record: None,
@@ -322,6 +342,7 @@ impl Converge {
             then_update: false,
             leaves: false,
             replaces: None,
+            incomplete: false,
             proven: Vec::new(),
             stale: false,
             members: None,
@@ -415,6 +436,13 @@ impl Converge {
                         self.begin_members(mapping);
                     }
                 }
+                Stage::Complete(plan) => match plan.next(mapping)? {
+                    Ask::Read(request) => return Ok(Next::Read(request)),
+                    Ask::Done(record) => {
+                        let tags = plan.take_tags();
+                        self.complete(mapping, record, tags);
+                    }
+                },
                 Stage::Refresh(plan) => match plan.next(mapping)? {
                     Ask::Read(request) => return Ok(Next::Read(request)),
                     Ask::Done(Some(current)) => {
@@ -476,7 +504,9 @@ impl Converge {
         match &mut self.stage {
             Stage::Await => self.take_awaited(mapping, answer),
             Stage::Tables(plan, _) => plan.take(mapping, answer),
-            Stage::Get(plan) | Stage::Refresh(plan) => plan.take(mapping, answer),
+            Stage::Get(plan) | Stage::Refresh(plan) | Stage::Complete(plan) => {
+                plan.take(mapping, answer)
+            }
             Stage::Find { plan, .. } => plan.take(mapping, answer),
             Stage::Guard(plan) | Stage::Replace(plan) => plan.take(mapping, answer),
             Stage::ReadMembers(plan) => plan.take(mapping, answer),

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::roots::with_app;
 use super::{Converge, Stage, Want};
@@ -12,14 +12,23 @@ use crate::mapping::attribute::{FieldId, Immutable, Row};
 use crate::mapping::call::{Call, CallId, Pick, VersionFrom};
 use crate::mapping::error::Refusal;
 use crate::mapping::model::Mapping;
+use crate::mapping::paging::Page;
 use crate::mapping::plan::operation::{Name, Operation};
 use crate::mapping::plan::read::lay_over;
 use crate::mapping::plan::{GetPlan, PlanError, Taken, request};
 use crate::mapping::record::{AppRecord, Asserted, Carried, FieldState};
 use crate::mapping::request::TAGS;
 use crate::mapping::side::{DeleteRule, GroupDelete, Side};
-use crate::mapping::{Answer, AnswerClass, Classified, PlannedRequest};
+use crate::mapping::{Answer, AnswerClass, Classified, PlannedRequest, Roots};
 use crate::scim::Slot;
+
+/// A call of an operation that answers rows: the page that is due, and the rows before it.
+#[derive(Debug)]
+pub(super) struct Pages {
+    call: CallId,
+    page: Page,
+    rows: Vec<Value>,
+}
 
 impl Converge {
     pub(super) fn delete_operations(&self, side: &Side) -> VecDeque<Operation> {
@@ -28,7 +37,7 @@ impl Converge {
         }
         match &side.delete {
             DeleteRule::Calls(calls) => [Operation::new(Name::Delete, calls, false)].into(),
-            DeleteRule::Deactivate if self.is_active(side) => {
+            DeleteRule::Deactivate if self.is_active(side) || self.is_half(&side.deactivate) => {
                 [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
             }
             // A former account whose place another one took.
@@ -53,12 +62,14 @@ impl Converge {
         }
         let update = |soft| Operation::new(Name::Update, &side.update, soft);
         match (wanted, self.is_active(side)) {
-            (Some(false), true) if self.deactivates(side) => {
+            (Some(false), _) if self.deactivates(side) => {
                 self.leaves = side.removes_inactive();
                 self.then_update = !self.leaves;
                 [Operation::new(Name::Deactivate, &side.deactivate, false)].into()
             }
-            (Some(true), false) if !side.reactivate.is_empty() => {
+            (Some(true), active)
+                if !side.reactivate.is_empty() && (!active || self.is_half(&side.reactivate)) =>
+            {
                 [Operation::new(Name::Reactivate, &side.reactivate, false), update(false)].into()
             }
             (Some(false), false) => [update(true)].into(),
@@ -71,7 +82,20 @@ impl Converge {
         self.current.is_some()
             && !side.deactivate.is_empty()
             && self.wanted_active() == Some(false)
-            && self.is_active(side)
+            && (self.is_active(side) || self.is_half(&side.deactivate))
+    }
+
+    /// An earlier round began these calls and did not come to their end: as the record may show the
+    /// outcome of the first one already, all are made again. A single call shows by itself what
+    /// became of it.
+    fn is_half(&self, calls: &[CallId]) -> bool {
+        let worked = |call| self.goal.begun.iter().any(|begun| begun.call == call && begun.worked);
+        calls.len() > 1 && self.was_begun(calls) && !calls.iter().all(|call| worked(*call))
+    }
+
+    /// One of these calls was sent for this goal in an earlier round.
+    pub(super) fn was_begun(&self, calls: &[CallId]) -> bool {
+        self.goal.begun.iter().any(|begun| calls.contains(&begun.call))
     }
 
     pub(super) fn wanted_active(&self) -> Option<bool> {
@@ -145,7 +169,15 @@ impl Converge {
                     && !self.was_applied(side, field, &record, current)
             };
             let wanted = |call| mapping.call(call).wanted(&roots);
-            let Some(call) = operation.next_call(mapping, &differs, &wanted) else { continue };
+            let Some(call) = operation.next_call(mapping, &differs, &wanted) else {
+                if std::mem::take(&mut self.incomplete)
+                    && let Some(id) = &self.id
+                {
+                    self.stage = Stage::Complete(GetPlan::new(self.goal.kind, id.clone()));
+                    return Ok(None);
+                }
+                continue;
+            };
             if let Some(refresh) = self.version_to_read(mapping, call).filter(|_| !creating) {
                 operation.not_made(call);
                 self.operations.push_front(operation);
@@ -159,7 +191,11 @@ impl Converge {
             let fields = mapping.call(call).fields().iter().copied();
             let differing: Vec<FieldId> = fields.filter(|field| differs(*field)).collect();
             let pick = if creating { Pick::Create } else { Pick::Update { differing: &differing } };
-            let request = request(mapping, call, &roots, pick, None)?;
+            let page = match &self.pages {
+                Some(pages) if pages.call == call => Some(pages.page.clone()),
+                _ => mapping.call(call).first_page(),
+            };
+            let request = request(mapping, call, &roots, pick, page.as_ref())?;
             mapping.planned(side, call, &record, current, &differing);
             if mapping.call(call).read_back() {
                 self.proven.retain(|field| !differing.contains(field));
@@ -172,6 +208,22 @@ impl Converge {
             return Ok(Some(request));
         }
         Ok(None)
+    }
+
+    /// The record that was just made was read: what it lacks is the work of `update`. Where it
+    /// cannot be seen yet, the next write makes up for it.
+    pub(super) fn complete(
+        &mut self,
+        mapping: &Mapping,
+        record: Option<Value>,
+        tags: Map<String, Value>,
+    ) {
+        self.stage = Stage::Operate;
+        let (Some(record), Some(side)) = (record, mapping.side(self.goal.kind)) else { return };
+        self.current = Some(record);
+        self.tags = Some(tags);
+        self.stale = false;
+        self.operations.push_back(Operation::new(Name::Update, &side.update, true));
     }
 
     /// What the app never shows, and was applied as it is wanted now. Of an account that was taken
@@ -208,6 +260,38 @@ impl Converge {
             };
             self.goal.marks.applied(row.field.text(), value);
             self.marked = true;
+        }
+    }
+
+    /// A call that answers rows: the roots with those of all its pages; `None`: another page
+    /// follows.
+    fn all_rows(
+        &mut self,
+        named: &Call,
+        call: CallId,
+        answer: &Answer,
+        roots: Roots,
+    ) -> Result<Option<Roots>, String> {
+        if !named.has_records() {
+            return Ok(Some(roots));
+        }
+        let mut rows = named.records(answer, &roots).map_err(|error| error.to_string())?;
+        let before = self.pages.take().filter(|pages| pages.call == call);
+        let (page, mut known) = match before {
+            Some(pages) => (Some(pages.page), pages.rows),
+            None => (named.first_page(), Vec::new()),
+        };
+        known.append(&mut rows);
+        let next = match page {
+            Some(page) => named.next_page(page, answer).map_err(|error| error.to_string())?,
+            None => None,
+        };
+        match next {
+            Some(page) => {
+                self.pages = Some(Pages { call, page, rows: known });
+                Ok(None)
+            }
+            None => Ok(Some(roots.with("records", Value::Array(known)))),
         }
     }
 
@@ -269,6 +353,16 @@ impl Converge {
         if let Some(side) = mapping.side(self.goal.kind) {
             self.mark(side, named);
         }
+        let roots = match self.all_rows(named, call, answer, roots) {
+            Ok(Some(roots)) => roots,
+            Ok(None) => {
+                if let Some(operation) = self.operations.front_mut() {
+                    operation.not_made(call);
+                }
+                return Taken::Went;
+            }
+            Err(why) => return Taken::Unreadable(why),
+        };
         match named.saved(answer, &roots) {
             Ok(saved) => self.saved.extend(saved),
             Err(why) => return Taken::Unreadable(why.to_string()),
@@ -278,6 +372,7 @@ impl Converge {
         }
         self.stale = true;
         self.tags = None;
+        self.incomplete |= named.then_update();
         if named.has_record() {
             match named.record(answer, &roots) {
                 Ok(Some(record)) => {

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_restore.sql"),
     include_str!("migrations/0006_lanes.sql"),
     include_str!("migrations/0007_surveys.sql"),
+    include_str!("migrations/0008_access.sql"),
 ];
 
 /// Whether it is a journal of this program that has content.

@@ -10,10 +10,10 @@ use super::sql::{
     word_at,
 };
 use super::types::{
-    Adopted, AdoptedAs, By, JournalError, Link, Resource, ResourceKeys, Seen, Touched,
+    AccountSeen, Adopted, AdoptedAs, By, JournalError, Link, Resource, ResourceKeys, Seen, Touched,
 };
 use super::writer::Tx;
-use super::{Journal, away, former, steps};
+use super::{Journal, away, former, history, steps};
 use crate::change::{ChangeId, Kind, ResourceId};
 
 const SELECT: &str = "SELECT r.*, l.app_id, l.app_key, l.known_as,
@@ -154,11 +154,14 @@ impl Journal {
         id: &ResourceId,
         actual: serde_json::Value,
         keys: Option<ResourceKeys>,
+        account: Option<AccountSeen>,
         at: Timestamp,
     ) -> Result<Option<ResourceId>, JournalError> {
         let id = id.clone();
-        self.write("recording a read", move |tx| touch(tx.conn, &id, &actual, keys.as_ref(), at))
-            .await
+        self.write("recording a read", move |tx| {
+            touch(tx.conn, &id, &actual, keys.as_ref(), account.as_ref(), at)
+        })
+        .await
     }
 
     /// Takes records that were read from the app into the journal, in the order given: known
@@ -202,7 +205,7 @@ impl Journal {
                        version = version + 1, modified_at = ?2 WHERE id = ?1",
                 )?
                 .execute(params![id.0, Time(now)])?;
-            touch(tx.conn, &id, &actual, Some(&keys), now).map(drop)
+            touch(tx.conn, &id, &actual, Some(&keys), None, now).map(drop)
         })
         .await
     }
@@ -312,6 +315,7 @@ fn touch(
     id: &ResourceId,
     actual: &serde_json::Value,
     keys: Option<&ResourceKeys>,
+    account: Option<&AccountSeen>,
     at: Timestamp,
 ) -> Result<Option<ResourceId>, JournalError> {
     let doubtful =
@@ -326,10 +330,36 @@ fn touch(
             "SELECT EXISTS (SELECT 1 FROM changes WHERE resource_id = ?1 AND ended_at IS NULL)",
         )?
         .query_row([&id.0], |row| row.get(0))?;
+    if let Some(account) = account.filter(|_| !open) {
+        see_account(conn, id, account, at)?;
+    }
     match keys {
         Some(keys) if !open => put_keys(conn, id, keys),
         _ => Ok(None),
     }
+}
+
+/// What the linked record tells of access, if that is not known yet.
+fn see_account(
+    conn: &Connection,
+    id: &ResourceId,
+    account: &AccountSeen,
+    at: Timestamp,
+) -> Result<(), JournalError> {
+    if history::is_known(conn, id, account)? {
+        return Ok(());
+    }
+    let found = conn
+        .prepare_cached(
+            "SELECT r.app, r.kind, l.app_id FROM resources r JOIN links l ON l.resource_id = r.id
+             WHERE r.id = ?1",
+        )?
+        .query_row([&id.0], |row| {
+            Ok((row.get::<_, String>("app")?, word_at(row, "kind")?, json_at(row, "app_id")?))
+        })
+        .optional()?;
+    let Some((app, kind, link)) = found else { return Ok(()) };
+    history::seen(conn, &Of { id, app: &app, kind }, account, &link, at)
 }
 
 /// Writes what was seen; the same again is no write: a list that is read anew shows a million
@@ -399,8 +429,12 @@ fn adopt(
         })
         .optional()?;
     if let Some((id, live)) = linked {
+        let account = seen.account.as_ref();
         if live {
-            touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
+            touch(tx.conn, &id, &seen.actual, Some(&seen.keys), account, now)?;
+        } else if let Some(account) = account.filter(|account| account.active != Some(false)) {
+            // Deleted, and somebody can get in all the same.
+            see_account(tx.conn, &id, account, now)?;
         }
         let how = if live { AdoptedAs::Known } else { AdoptedAs::Deleted };
         return Ok(Adopted { id, how });
@@ -424,7 +458,8 @@ fn adopt(
         // Had an account, and has none: somebody made it again by hand.
         Some((id, false, true)) if !away::is_open(tx.conn, &id)? => {
             links::put(tx, &Of { id: &id, app, kind }, &seen.link, now)?;
-            touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
+            let account = seen.account.as_ref();
+            touch(tx.conn, &id, &seen.actual, Some(&seen.keys), account, now)?;
             return Ok(Adopted { id, how: AdoptedAs::Known });
         }
         Some((id, false, _)) => {
@@ -447,5 +482,8 @@ fn adopt(
     put_keys(tx.conn, id, &seen.keys)?;
     put_actual(tx.conn, id, &seen.actual, now)?;
     links::put(tx, &Of { id, app, kind }, &seen.link, now)?;
+    if let Some(account) = &seen.account {
+        history::seen(tx.conn, &Of { id, app, kind }, account, &seen.link.app_id, now)?;
+    }
     Ok(Adopted { id: id.clone(), how })
 }

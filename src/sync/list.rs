@@ -181,7 +181,8 @@ impl Engine {
             }
             groups.push(app.mapping.groups_shown(&row.current));
             let keys = keys_of(kind, &actual);
-            seen.push(Seen { link, keys, actual, new_id: self.ids.next() });
+            let account = self.account_seen(app, kind, &actual);
+            seen.push(Seen { link, keys, actual, new_id: self.ids.next(), account });
         }
         let now = self.clock.now();
         let adopted = self.journal.adopt(app.name(), kind, seen, now).await;

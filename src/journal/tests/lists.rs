@@ -8,6 +8,7 @@ fn seen(number: i64, name: &str, new_id: &str) -> Seen {
         actual: json!({"userName": name}),
         keys: keys(name),
         new_id: id(new_id),
+        account: None,
     }
 }
 
@@ -102,7 +103,13 @@ async fn a_read_does_not_take_an_open_changes_name() {
         rename.keys = keys("anna");
         accept(&journal, rename).await;
         journal
-            .touch_actual(&id("id-ann"), json!({"userName": "ann"}), Some(keys("ann")), at(12))
+            .touch_actual(
+                &id("id-ann"),
+                json!({"userName": "ann"}),
+                Some(keys("ann")),
+                None,
+                at(12),
+            )
             .await
             .unwrap();
         let ann = user(&journal, "ann").await.unwrap();
@@ -217,7 +224,7 @@ async fn a_list_that_is_forgotten_is_gone_and_no_other() {
 }
 
 /// What SQLite says about how it will answer a query.
-async fn plan(journal: &Journal, sql: String) -> String {
+pub(super) async fn plan(journal: &Journal, sql: String) -> String {
     let lines = journal.read("explaining", move |conn| {
         let mut rows = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
         let parameters = vec!["x"; rows.parameter_count()];

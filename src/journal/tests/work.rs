@@ -26,6 +26,7 @@ fn seen(number: usize) -> Seen {
         actual: json!({"userName": name}),
         keys: keys(&name),
         new_id: id(&format!("id-{name}")),
+        account: Some(AccountSeen { active: Some(true), roles: None, lag_begin: at(0) }),
     }
 }
 

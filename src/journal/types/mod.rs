@@ -2,6 +2,7 @@
 //!
 //! JSON documents are opaque here; sync knows what they mean.
 
+mod access;
 mod admin;
 mod audit;
 mod change;
@@ -9,6 +10,9 @@ mod resource;
 mod restore;
 mod work;
 
+pub use access::{
+    AccessHead, AccessPage, AccountSeen, Asker, MembershipAt, Named, PersonAccess, Whom,
+};
 pub use admin::{
     Credential, CredentialHash, CredentialKind, HashKind, HookCall, HookIntent, HookStep,
     SnapshotId, SnapshotKey, SnapshotPage, Token,

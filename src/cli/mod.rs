@@ -19,6 +19,7 @@ mod health;
 mod new;
 pub mod options;
 mod output;
+mod report;
 mod restore;
 mod schema;
 pub mod serve;
@@ -69,6 +70,9 @@ enum Command {
     /// The journal: what was asked, what was called, what became of it
     #[command(subcommand)]
     Changes(changes::ChangesCommand),
+    /// Who had access when: from the journal, for auditors
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// The audit chain: what shows that nobody altered the journal
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -131,6 +135,7 @@ pub fn run() -> ExitCode {
         Command::Try(arguments) => trial::run(&arguments),
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
+        Command::Report(command) => report::run(command),
         Command::Audit(command) => audit::run(command),
         Command::App(command) => app::run(command),
         Command::Backup(arguments) => backup::run(&arguments),

@@ -54,7 +54,7 @@ fn person(login: &str) -> Value {
     json!({ "userName": login, "name": { "familyName": login.to_uppercase() }, "active": true })
 }
 
-async fn people(world: &World, logins: &[&str]) -> Vec<String> {
+pub async fn people(world: &World, logins: &[&str]) -> Vec<String> {
     let mut ids = Vec::new();
     for login in logins {
         ids.push(world.create(&person(login)).await);
@@ -63,7 +63,7 @@ async fn people(world: &World, logins: &[&str]) -> Vec<String> {
 }
 
 /// The SCIM id of the group with that name.
-async fn group_named(world: &World, name: &str) -> String {
+pub async fn group_named(world: &World, name: &str) -> String {
     let list = world.filtered("/Groups", &format!("displayName eq {}", json!(name))).await;
     let list = list.expect(200);
     assert_eq!(list["totalResults"], 1, "{name}: {list}");
@@ -79,13 +79,13 @@ async fn members(world: &World, group: &str) -> Vec<String> {
     ids
 }
 
-async fn add(world: &World, group: &str, ids: &[&String]) {
+pub async fn add(world: &World, group: &str, ids: &[&String]) {
     let value: Value = ids.iter().map(|id| json!({ "value": id })).collect();
     let body = patch(json!([{ "op": "add", "path": "members", "value": value }]));
     assert!(world.patch(&format!("/Groups/{group}"), &body).await.status < 300);
 }
 
-async fn take_out(world: &World, group: &str, id: &String) {
+pub async fn take_out(world: &World, group: &str, id: &String) {
     let path = format!("members[value eq \"{id}\"]");
     let body = patch(json!([{ "op": "remove", "path": path }]));
     assert!(world.patch(&format!("/Groups/{group}"), &body).await.status < 300);
@@ -97,7 +97,7 @@ fn field(world: &World, login: &str, field: &str) -> Value {
 
 const ADD: &str = "  add: { call: POST /people, send: [login, name], save: { id: $.body.id }, record: $.body, if_in_doubt: find }\n";
 
-fn levels() -> String {
+pub fn levels() -> String {
     let tables = r#"groups: { from_table: levels, policy: { create: link_only } }
 tables:
   levels:

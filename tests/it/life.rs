@@ -14,7 +14,7 @@ const ADA: &str = "ada@corp.example";
 const BOB: &str = "bob@corp.example";
 
 /// The directory as one that cannot switch anybody off: who is inactive is removed.
-fn gone(text: &str) -> String {
+pub fn gone(text: &str) -> String {
     let text = replaced(
         text,
         "    active:       { scim: active, send: never }      # only `disable` and `enable` change it\n",

@@ -35,6 +35,7 @@ mod providers;
 mod reliability;
 mod reload;
 mod removals;
+mod report;
 mod requirements;
 mod restore;
 mod sessions;

@@ -115,11 +115,11 @@ pub fn run(arguments: ExportArguments) -> Result<ExitCode, CliError> {
 
 /// `false`: the reader went away (`| head`), and nobody wants more. What cannot be written
 /// otherwise is an error: an export that lacks its end must not look whole.
-fn written(done: io::Result<()>) -> Result<bool, CliError> {
+pub(super) fn written(done: io::Result<()>) -> Result<bool, CliError> {
     match done {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(CliError::environment(format!("the export cannot be written: {error}"))),
+        Err(error) => Err(CliError::environment(format!("the output cannot be written: {error}"))),
     }
 }
 
@@ -147,7 +147,7 @@ fn write_change(out: &mut impl Write, change: &Value, calls: bool) -> io::Result
 
 /// A value as a cell: quoted where it must be, and never a formula (spreadsheets would run one
 /// that a client put into a name).
-fn cell(value: &Value) -> String {
+pub(super) fn cell(value: &Value) -> String {
     let mut text = match value {
         Value::Null => return String::new(),
         Value::String(text) => text.clone(),

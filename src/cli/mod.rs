@@ -23,6 +23,7 @@ mod new;
 pub mod options;
 mod output;
 mod reconcile;
+mod report;
 mod restore;
 mod schema;
 pub mod serve;
@@ -74,6 +75,9 @@ enum Command {
     /// The journal: what was asked, what was called, what became of it
     #[command(subcommand)]
     Changes(changes::ChangesCommand),
+    /// Who had access when: from the journal, for auditors
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// The audit chain: what shows that nobody altered the journal
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -140,6 +144,7 @@ pub fn run() -> ExitCode {
         Command::Try(arguments) => trial::run(&arguments),
         Command::Token(command) => token::run(command),
         Command::Changes(command) => changes::run(command),
+        Command::Report(command) => report::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Import(arguments) => import::run(&arguments),
         Command::Reconcile(arguments) => reconcile::run(&arguments),

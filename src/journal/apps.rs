@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use serde_json::Value;
 
 use super::audit::{About, What};
-use super::sql::{AsJson, maybe_json_at};
+use super::sql::{AsJson, Time, maybe_json_at};
 use super::types::JournalError;
 use super::writer::Tx;
 use super::{Journal, claim};
@@ -87,7 +87,7 @@ impl Journal {
     pub async fn retarget(&self, app: &str, now: Timestamp) -> Result<u64, JournalError> {
         let app = app.to_owned();
         self.write("forgetting an app's links", move |tx| {
-            let forgotten = retarget(tx, &app)?;
+            let forgotten = retarget(tx, &app, now)?;
             tx.tell(now, What::AppRetargeted, &About::App(app))?;
             Ok(forgotten)
         })
@@ -206,7 +206,7 @@ impl Journal {
     }
 }
 
-fn retarget(tx: &Tx<'_>, app: &str) -> Result<u64, JournalError> {
+fn retarget(tx: &Tx<'_>, app: &str, now: Timestamp) -> Result<u64, JournalError> {
     // Its answer would bring a link of the old app back.
     let sending = tx
         .conn
@@ -228,9 +228,10 @@ fn retarget(tx: &Tx<'_>, app: &str) -> Result<u64, JournalError> {
     // Who is wished for must be added in the new app; who was to be removed is not there.
     tx.conn.execute(
         "UPDATE members SET refused = 0, note = NULL,
+           removed_at = CASE WHEN until_change IS NULL OR applied = 0 THEN removed_at ELSE ?2 END,
            applied = CASE WHEN until_change IS NULL OR applied = 0 THEN 0 ELSE 2 END
          WHERE current = 1 AND group_id IN (SELECT id FROM resources WHERE app = ?1)",
-        [app],
+        params![app, Time(now)],
     )?;
     tx.conn.execute("UPDATE apps SET origin = NULL WHERE app = ?1", [app])?;
     Ok(forgotten as u64)

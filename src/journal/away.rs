@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, params};
 
-use super::sql::{Time, Word, resource_at};
+use super::lanes::Of;
+use super::sql::{Word, resource_at};
 use super::types::{Away, JournalError, SnapshotId};
 use super::writer::Tx;
-use super::{Journal, edges, lanes, links, resources};
+use super::{Journal, edges, history, lanes, links, resources};
 use crate::change::{Kind, ResourceId};
 
 impl Journal {
@@ -27,12 +28,8 @@ impl Journal {
             }
             resources::put_actual(tx.conn, id, &away.actual, away.now)?;
             resources::put_keys(tx.conn, id, &away.keys)?;
-            tx.conn
-                .prepare_cached(
-                    "UPDATE account_history SET until = ?2
-                     WHERE resource_id = ?1 AND until IS NULL",
-                )?
-                .execute(params![id.0, Time(away.now)])?;
+            let (app, kind) = links::head(tx, id)?;
+            history::gone(tx.conn, &Of { id, app: &app, kind }, away.now)?;
             forget_account(tx, id, away.now)?;
             Ok(true)
         })

@@ -22,6 +22,9 @@ const NOT_THERE: i64 = 0;
 const THERE: i64 = 1;
 /// `applied`: a call about it was under way when the wish changed.
 const UNKNOWN: i64 = 3;
+/// `until_change`: ended though it is wished for (with the account, or because a removal came
+/// late). Another row goes on with the wish, so that nobody is said to have been in meanwhile.
+const IN_BETWEEN: i64 = -1;
 
 impl Journal {
     /// What changes from that one on asked of the memberships of a group (or a user) may have been
@@ -341,6 +344,7 @@ pub(super) fn end(conn: &Connection, edge: &EdgeEnd, now: Timestamp) -> Result<(
         }
         (EdgeOutcome::Applied, false) => {
             // Wished for again meanwhile: it must be added once more.
+            begin_anew(conn, user, Some(group), now)?;
             conn.prepare_cached(
                 "UPDATE members SET refused = 0, note = NULL,
                    applied = CASE WHEN until_change IS NULL THEN 0 ELSE 2 END,
@@ -420,6 +424,7 @@ pub(super) fn account_gone(
     user: &ResourceId,
     now: Timestamp,
 ) -> Result<(), JournalError> {
+    begin_anew(conn, user, None, now)?;
     conn.prepare_cached(
         "UPDATE members SET refused = 0, note = NULL,
            removed_at = CASE WHEN until_change IS NULL THEN removed_at ELSE ?2 END,
@@ -427,6 +432,42 @@ pub(super) fn account_gone(
          WHERE user_id = ?1 AND current = 1",
     )?
     .execute(params![user.0, Time(now)])?;
+    Ok(())
+}
+
+/// Memberships (one, or all of a user) that are wished for and were there are not there any more:
+/// their periods end, and the wishes go on in rows of their own.
+fn begin_anew(
+    conn: &Connection,
+    user: &ResourceId,
+    group: Option<&ResourceId>,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    let ended = conn
+        .prepare_cached(&format!(
+            "UPDATE members SET until_change = {IN_BETWEEN}, applied = 2, refused = 0, note = NULL,
+               removed_at = ?3
+             WHERE user_id = ?1 AND (?2 IS NULL OR group_id = ?2) AND current = 1
+               AND until_change IS NULL AND applied IN ({THERE}, {UNKNOWN})
+               AND added_at IS NOT NULL
+             RETURNING group_id, period, since_change, asked"
+        ))?
+        .query_map(params![user.0, group.map(|id| &id.0), Time(now)], |row| {
+            Ok((
+                row.get::<_, String>("group_id")?,
+                row.get::<_, i64>("period")?,
+                row.get::<_, i64>("since_change")?,
+                row.get::<_, Option<i64>>("asked")?,
+            ))
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    for (group, period, since, asked) in ended {
+        conn.prepare_cached(&format!(
+            "INSERT INTO members (group_id, user_id, period, since_change, applied, asked)
+             VALUES (?1, ?2, ?3, ?4, {NOT_THERE}, ?5)"
+        ))?
+        .execute(params![group, user.0, period + 1, since, asked])?;
+    }
     Ok(())
 }
 
@@ -561,6 +602,8 @@ fn seen_row(
             Ok(false)
         }
         (false, true, UNKNOWN) => {
+            let (group, user) = (ResourceId(row.group.clone()), ResourceId(row.user.clone()));
+            begin_anew(conn, &user, Some(&group), now)?;
             conn.prepare_cached(
                 "UPDATE members SET applied = 0
                  WHERE group_id = ?1 AND user_id = ?2 AND period = ?3",

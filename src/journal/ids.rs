@@ -15,11 +15,12 @@ const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Where a resource stands that nobody ever wrote: what is moved when it gets another id. In lists
 /// that are complete it is not: those are forgotten, and read again.
-const MOVED: [(&str, &str); 7] = [
+const MOVED: [(&str, &str); 8] = [
     ("resources", "id = ?1"),
     ("links", "resource_id = ?1"),
     ("members", "group_id = ?1"),
     ("members", "user_id = ?1"),
+    ("account_history", "resource_id = ?1"),
     ("findings", "resource_id = ?1"),
     ("survey_seen", "resource_id = ?1 AND survey IN (SELECT id FROM surveys)"),
     ("snapshot_rows", "resource_id = ?1 AND snapshot IN (SELECT id FROM snapshots)"),
@@ -27,10 +28,11 @@ const MOVED: [(&str, &str); 7] = [
 
 /// Where a resource stands that somebody wrote, or that is being written. A step is of a change, or
 /// of a membership that a change asked for.
-const TOUCHED: [(&str, &str); 8] = [
+const TOUCHED: [(&str, &str); 9] = [
     ("changes", "resource_id = ?1"),
     ("lanes", "resource_id = ?1"),
-    ("account_history", "resource_id = ?1"),
+    ("past_changes", "resource_id = ?1"),
+    ("account_history", "resource_id = ?1 AND change <> 0"),
     ("former_accounts", "resource_id = ?1"),
     ("unread", "resource_id = ?1"),
     ("unverified", "resource_id = ?1"),

@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_surveys.sql"),
     include_str!("migrations/0008_lists.sql"),
     include_str!("migrations/0009_ids.sql"),
+    include_str!("migrations/0010_access.sql"),
 ];
 
 /// Whether it is a journal of this program that has content.

@@ -6,6 +6,7 @@
 //! mappings or apps.
 
 mod accept;
+mod access;
 mod apps;
 mod audit;
 mod away;
@@ -18,6 +19,7 @@ mod edges;
 mod epoch;
 mod former;
 mod fs_kind;
+mod history;
 mod hooks;
 mod ids;
 pub mod keys;

@@ -10,10 +10,10 @@ use super::sql::{
     word_at,
 };
 use super::types::{
-    Adopted, AdoptedAs, By, JournalError, Link, Resource, ResourceKeys, Seen, Touched,
+    AccountSeen, Adopted, AdoptedAs, By, JournalError, Link, Resource, ResourceKeys, Seen, Touched,
 };
 use super::writer::Tx;
-use super::{Journal, away, former, ids, steps};
+use super::{Journal, away, former, history, ids, steps};
 use crate::change::{ChangeId, Kind, ResourceId};
 
 const SELECT: &str = "SELECT r.*, l.app_id, l.app_key, l.known_as,
@@ -154,11 +154,14 @@ impl Journal {
         id: &ResourceId,
         actual: serde_json::Value,
         keys: Option<ResourceKeys>,
+        account: Option<AccountSeen>,
         at: Timestamp,
     ) -> Result<Option<ResourceId>, JournalError> {
         let id = id.clone();
-        self.write("recording a read", move |tx| touch(tx.conn, &id, &actual, keys.as_ref(), at))
-            .await
+        self.write("recording a read", move |tx| {
+            touch(tx.conn, &id, &actual, keys.as_ref(), account.as_ref(), at)
+        })
+        .await
     }
 
     /// Takes records that were read from the app into the journal, in the order given: known
@@ -202,7 +205,7 @@ impl Journal {
                        version = version + 1, modified_at = ?2 WHERE id = ?1",
                 )?
                 .execute(params![id.0, Time(now)])?;
-            touch(tx.conn, &id, &actual, Some(&keys), now).map(drop)
+            touch(tx.conn, &id, &actual, Some(&keys), None, now).map(drop)
         })
         .await
     }
@@ -314,6 +317,7 @@ fn touch(
     id: &ResourceId,
     actual: &serde_json::Value,
     keys: Option<&ResourceKeys>,
+    account: Option<&AccountSeen>,
     at: Timestamp,
 ) -> Result<Option<ResourceId>, JournalError> {
     let doubtful =
@@ -328,6 +332,9 @@ fn touch(
             "SELECT EXISTS (SELECT 1 FROM changes WHERE resource_id = ?1 AND ended_at IS NULL)",
         )?
         .query_row([&id.0], |row| row.get(0))?;
+    if let Some(account) = account.filter(|_| !open) {
+        see_account(conn, id, account, at)?;
+    }
     match keys {
         Some(keys) if !open => put_keys(conn, id, keys),
         _ => Ok(None),
@@ -343,6 +350,29 @@ fn is_news(
     Ok(conn
         .prepare_cached("SELECT 1 FROM resources WHERE id = ?1 AND actual IS NOT ?2")?
         .exists(params![id.0, AsJson(actual)])?)
+}
+
+/// What the linked record tells of access, if that is not known yet.
+fn see_account(
+    conn: &Connection,
+    id: &ResourceId,
+    account: &AccountSeen,
+    at: Timestamp,
+) -> Result<(), JournalError> {
+    if history::is_known(conn, id, account)? {
+        return Ok(());
+    }
+    let found = conn
+        .prepare_cached(
+            "SELECT r.app, r.kind, l.app_id FROM resources r JOIN links l ON l.resource_id = r.id
+             WHERE r.id = ?1",
+        )?
+        .query_row([&id.0], |row| {
+            Ok((row.get::<_, String>("app")?, word_at(row, "kind")?, json_at(row, "app_id")?))
+        })
+        .optional()?;
+    let Some((app, kind, link)) = found else { return Ok(()) };
+    history::seen(conn, &Of { id, app: &app, kind }, account, &link, at)
 }
 
 /// Writes what was seen; the same again is no write: a list that is read anew shows a million
@@ -415,11 +445,16 @@ fn adopt(
         .optional()?;
     let met = |id, how| Ok(Adopted { id, how, marked_as: None });
     if let Some((id, live)) = linked {
+        let account = seen.account.as_ref();
         if !live {
+            if let Some(account) = account.filter(|account| account.active != Some(false)) {
+                // Deleted, and somebody can get in all the same.
+                see_account(tx.conn, &id, account, now)?;
+            }
             return met(id, AdoptedAs::Deleted);
         }
         let changed = is_news(tx.conn, &id, &seen.actual)?;
-        touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
+        touch(tx.conn, &id, &seen.actual, Some(&seen.keys), account, now)?;
         return met(id, AdoptedAs::Known { changed });
     }
     if let Some(id) = former::owner(tx.conn, app, kind, &seen.link.app_key)? {
@@ -429,7 +464,8 @@ fn adopt(
         // Had an account, and has none: somebody made it again by hand.
         Some(Holder { id, linked: false, known: true }) if !away::is_open(tx.conn, &id)? => {
             links::put(tx, &Of { id: &id, app, kind }, &seen.link, now)?;
-            touch(tx.conn, &id, &seen.actual, Some(&seen.keys), now)?;
+            let account = seen.account.as_ref();
+            touch(tx.conn, &id, &seen.actual, Some(&seen.keys), account, now)?;
             return met(id, AdoptedAs::Known { changed: true });
         }
         Some(Holder { id, linked: false, .. }) => return met(id, AdoptedAs::Unlinked),
@@ -451,6 +487,9 @@ fn adopt(
     put_keys(tx.conn, id, &seen.keys)?;
     put_actual(tx.conn, id, &seen.actual, now)?;
     links::put(tx, &Of { id, app, kind }, &seen.link, now)?;
+    if let Some(account) = &seen.account {
+        history::seen(tx.conn, &Of { id, app, kind }, account, &seen.link.app_id, now)?;
+    }
     let marked_as = seen.mark.clone().filter(|mark| mark != id);
     Ok(Adopted { id: id.clone(), how, marked_as })
 }

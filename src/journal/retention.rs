@@ -7,12 +7,12 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::Journal;
 use super::audit::{About, Row, What};
 use super::sql::{Time, time_at};
 use super::types::{Forgotten, JournalError, Outdated};
 use super::verify::{follows, is_forgotten};
 use super::writer::Tx;
+use super::{Journal, mark};
 use crate::change::ChangeId;
 
 /// The most rows that one transaction takes away.
@@ -37,6 +37,19 @@ const REFERRED_TO: &str = "EXISTS (SELECT 1 FROM steps s JOIN step_changes a ON 
                WHERE m.group_id = c.resource_id AND m.pending = 1 AND m.until_change = c.seq)
     OR EXISTS (SELECT 1 FROM former_accounts f
                WHERE f.resource_id = c.resource_id AND f.change = c.seq)";
+
+/// A period of access names the change `c`.
+pub(super) const NAMED_BY_ACCESS: &str = "EXISTS (SELECT 1 FROM account_history h
+               WHERE h.resource_id = c.resource_id AND c.seq IN (h.change, h.since_change))
+    OR EXISTS (SELECT 1 FROM members m INDEXED BY members_began
+               WHERE m.since_change = c.seq AND m.current = 0)
+    OR EXISTS (SELECT 1 FROM members m INDEXED BY members_until
+               WHERE m.until_change = c.seq AND m.until_change > 0)
+    OR EXISTS (SELECT 1 FROM members m INDEXED BY members_since
+               WHERE m.since_change = c.seq AND m.current = 1)";
+
+/// Where `meta` says up to when ended periods of access were taken away.
+pub(super) const ACCESS_FORGOTTEN_TO: &str = "access_forgotten_to";
 
 fn outdated() -> String {
     format!("c.ended_at IS NOT NULL AND c.ended_at < ?1 AND NOT ({UNDECIDED} OR {REFERRED_TO})")
@@ -133,8 +146,8 @@ impl Journal {
     }
 
     /// Takes periods of accounts and memberships away that ended before that time, and wishes for
-    /// memberships that never came true and whose changes are gone. Gives how many rows; fewer
-    /// than [`PRUNE_ROWS`]: no more are left.
+    /// memberships that never came true and whose changes are gone; with them what was kept of
+    /// changes for their sake. Gives how many rows; fewer than [`PRUNE_ROWS`]: no more are left.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -144,25 +157,37 @@ impl Journal {
         now: Timestamp,
     ) -> Result<u64, JournalError> {
         self.write("taking old access away", move |tx| {
-            let mut gone = 0;
+            let (mut gone, mut named) = (0, Vec::new());
             for sql in [
                 "DELETE FROM account_history WHERE id IN
                    (SELECT id FROM account_history INDEXED BY account_history_ended
-                    WHERE until IS NOT NULL AND until < ?1 ORDER BY until LIMIT ?2)",
+                    WHERE until IS NOT NULL AND until < ?1 ORDER BY until LIMIT ?2)
+                 RETURNING change, since_change",
                 "DELETE FROM members WHERE (group_id, user_id, period) IN
                    (SELECT group_id, user_id, period FROM members INDEXED BY members_ended
-                    WHERE current = 0 AND removed_at < ?1 ORDER BY removed_at LIMIT ?2)",
+                    WHERE current = 0 AND removed_at < ?1 ORDER BY removed_at LIMIT ?2)
+                 RETURNING since_change, until_change",
                 "DELETE FROM members WHERE (group_id, user_id, period) IN
                    (SELECT group_id, user_id, period FROM members m INDEXED BY members_ended
                     WHERE current = 0 AND removed_at IS NULL AND added_at IS NULL
                       AND ?1 IS NOT NULL
                       AND NOT EXISTS (SELECT 1 FROM changes c
                                       WHERE c.seq IN (m.since_change, m.until_change))
-                    LIMIT ?2)",
+                    LIMIT ?2)
+                 RETURNING since_change, until_change",
             ] {
                 let left = i64::from(PRUNE_ROWS) - gone;
-                let more = tx.conn.prepare_cached(sql)?.execute(params![Time(before), left])?;
-                gone += more as i64;
+                let rows = tx
+                    .conn
+                    .prepare_cached(sql)?
+                    .query_map(params![Time(before), left], |row| Ok([row.get(0)?, row.get(1)?]))?
+                    .collect::<Result<Vec<[Option<i64>; 2]>, _>>()?;
+                gone += rows.len() as i64;
+                named.extend(rows.into_iter().flatten().flatten());
+            }
+            drop_past(tx.conn, &mut named)?;
+            if gone > 0 {
+                forgotten_to(tx.conn, before)?;
             }
             tell_count(tx, "access", gone, now)
         })
@@ -245,10 +270,38 @@ fn forget(
     if *left == 0 {
         return Ok(false);
     }
+    tx.conn
+        .prepare_cached(&format!(
+            "INSERT OR IGNORE INTO past_changes (seq, resource_id, verb, actor, accepted_at)
+             SELECT seq, resource_id, verb, actor, accepted_at FROM changes c
+             WHERE c.seq = ?1 AND ({NAMED_BY_ACCESS})"
+        ))?
+        .execute([change.0])?;
     tx.conn.prepare_cached("DELETE FROM changes WHERE seq = ?1")?.execute([change.0])?;
     *left -= 1;
     done.changes += 1;
     Ok(true)
+}
+
+/// What was kept of changes that no period names any more goes too.
+fn drop_past(conn: &Connection, named: &mut Vec<i64>) -> Result<(), JournalError> {
+    named.sort_unstable();
+    named.dedup();
+    let mut drop = conn.prepare_cached(&format!(
+        "DELETE FROM past_changes AS c WHERE c.seq = ?1 AND NOT ({NAMED_BY_ACCESS})"
+    ))?;
+    for change in named.iter().filter(|change| **change > 0) {
+        drop.execute([change])?;
+    }
+    Ok(())
+}
+
+/// Who had access before that time cannot be told any more.
+fn forgotten_to(conn: &Connection, before: Timestamp) -> Result<(), JournalError> {
+    let told = mark::meta(conn, ACCESS_FORGOTTEN_TO)?.and_then(|text| text.parse().ok());
+    let to = before.as_millisecond().max(told.unwrap_or(i64::MIN));
+    mark::put_meta(conn, ACCESS_FORGOTTEN_TO, &to.to_string())?;
+    Ok(())
 }
 
 fn erase_changes(

@@ -6,13 +6,10 @@ use serde_json::Value;
 
 use super::audit::{About, What};
 use super::lanes::{self, Of};
-use super::sql::{AsJson, Time, change_state, maybe_json_at, maybe_time_at, move_change, time_at};
-use super::types::{
-    DesiredNow, Doubts, EdgeEnd, End, Event, HistoryPeriod, HistoryRow, JournalError, Settled,
-    Settlement,
-};
+use super::sql::{AsJson, Time, change_state, move_change, time_at};
+use super::types::{DesiredNow, Doubts, EdgeEnd, End, Event, JournalError, Settled, Settlement};
 use super::writer::Tx;
-use super::{Journal, away, edges, former, links, members, next_modified, resources};
+use super::{Journal, away, edges, former, history, links, members, next_modified, resources};
 use crate::change::{ChangeEvent, ChangeId, ResourceId, StepId, Woken};
 use crate::observe::crash_point;
 
@@ -31,33 +28,6 @@ impl Journal {
         let settled = self.write("settling", work).await;
         crash_point("settle-after-commit");
         settled
-    }
-
-    /// What an account was, oldest first.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub async fn history(&self, id: &ResourceId) -> Result<Vec<HistoryPeriod>, JournalError> {
-        let id = id.clone();
-        self.read("reading the history", move |conn| {
-            let mut rows = conn.prepare_cached(
-                "SELECT * FROM account_history WHERE resource_id = ?1 ORDER BY at, id",
-            )?;
-            let periods = rows.query_map([id.0], |row| {
-                Ok(HistoryPeriod {
-                    row: HistoryRow {
-                        change: ChangeId(row.get("change")?),
-                        active: row.get("active")?,
-                        roles: maybe_json_at(row, "roles")?,
-                        link: maybe_json_at(row, "link")?,
-                    },
-                    at: time_at(row, "at")?,
-                    until: maybe_time_at(row, "until")?,
-                })
-            })?;
-            Ok(periods.collect::<Result<_, _>>()?)
-        })
-        .await
     }
 }
 
@@ -118,6 +88,9 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
         Some(keys) => resources::put_keys(tx.conn, &s.resource, keys)?,
         None => None,
     };
+    if s.unlink && !s.deleted && s.history.is_none() {
+        history::gone(tx.conn, &of, s.now)?;
+    }
     match (s.unlink, s.deleted) {
         (true, false) => away::forget_account(tx, &s.resource, s.now)?,
         (true, true) => links::remove(tx, &s.resource)?,
@@ -126,8 +99,10 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     if s.deleted {
         bury(tx, &s.resource, applied, s.now)?;
     }
-    if let Some(history) = &s.history {
-        put_history(tx.conn, &of, history, s.now)?;
+    match &s.history {
+        Some(history) => history::note(tx.conn, &of, history, s.now)?,
+        None if s.deleted => history::close(tx.conn, &s.resource, s.now)?,
+        None => {}
     }
     if applied.is_some() && !s.deleted {
         // Before the edges: what is refused in this very round is not tried again at once.
@@ -278,39 +253,7 @@ fn bury(
         .execute(params![id.0, Time(now)])?;
     // Groups that wait for this member need wait no more.
     links::wake_groups(tx, id, now)?;
-    edges::close_all(tx.conn, id, by.unwrap_or(ChangeId(0)), now)?;
-    close_history(tx.conn, id, now)
-}
-
-fn close_history(conn: &Connection, id: &ResourceId, now: Timestamp) -> Result<(), JournalError> {
-    conn.prepare_cached(
-        "UPDATE account_history SET until = ?2 WHERE resource_id = ?1 AND until IS NULL",
-    )?
-    .execute(params![id.0, Time(now)])?;
-    Ok(())
-}
-
-fn put_history(
-    conn: &Connection,
-    of: &Of<'_>,
-    history: &HistoryRow,
-    now: Timestamp,
-) -> Result<(), JournalError> {
-    close_history(conn, of.id, now)?;
-    conn.prepare_cached(
-        "INSERT INTO account_history (change, resource_id, app, at, active, roles, link)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?
-    .execute(params![
-        history.change.0,
-        of.id.0,
-        of.app,
-        Time(now),
-        history.active,
-        history.roles.as_ref().map(AsJson),
-        history.link.as_ref().map(AsJson),
-    ])?;
-    Ok(())
+    edges::close_all(tx.conn, id, by.unwrap_or(ChangeId(0)), now)
 }
 
 /// A membership ended on another lane than the group's: the group goes on if it was the last one

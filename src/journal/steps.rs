@@ -12,7 +12,7 @@ use super::types::{
     StepState,
 };
 use super::writer::Tx;
-use super::{Journal, former, links};
+use super::{Journal, former, history, links};
 use crate::change::{
     AnswerClass, ChangeEvent, ChangeId, ChangeState, ResourceId, StepClass, StepId,
 };
@@ -65,8 +65,8 @@ impl Journal {
             let change = change_of(tx.conn, step)?;
             tx.tell(end.now, What::CallEnded, &About::Call(change, step))?;
             move_changes(tx.conn, step, &resource)?;
-            let replaced_by = end.replaces.then_some(change);
-            let ended = record_link(tx, &resource, end.link.as_ref(), replaced_by, end.now);
+            let ended =
+                record_link(tx, &resource, end.link.as_ref(), change, end.replaces, end.now);
             crash_point("outcome-before-commit");
             ended
         });
@@ -107,8 +107,7 @@ impl Journal {
             let change = change_of(tx.conn, step)?;
             tx.tell(found.now, What::CallResolved, &About::Call(change, step))?;
             move_changes(tx.conn, step, &resource)?;
-            let replaced_by = found.replaces.then_some(change);
-            record_link(tx, &resource, found.link.as_ref(), replaced_by, found.now)
+            record_link(tx, &resource, found.link.as_ref(), change, found.replaces, found.now)
         })
         .await
     }
@@ -309,12 +308,13 @@ fn move_changes(
     Ok(())
 }
 
-/// Records a link. `replaced_by`: the change for which it takes the place of another one.
+/// Records a link that a call for that change made. `replaces`: it takes the place of another one.
 fn record_link(
     tx: &Tx<'_>,
     resource: &ResourceId,
     link: Option<&Link>,
-    replaced_by: Option<ChangeId>,
+    change: ChangeId,
+    replaces: bool,
     now: Timestamp,
 ) -> Result<StepEnded, JournalError> {
     let Some(link) = link else {
@@ -322,10 +322,14 @@ fn record_link(
     };
     let (app, kind) = links::head(tx, resource)?;
     let of = Of { id: resource, app: &app, kind };
-    let link_taken_by = match replaced_by {
-        Some(change) => former::replace(tx, &of, change, link, now)?,
-        None => links::put(tx, &of, link, now)?,
+    let link_taken_by = if replaces {
+        former::replace(tx, &of, change, link, now)?
+    } else {
+        links::put(tx, &of, link, now)?
     };
+    if link_taken_by.is_none() {
+        history::linked(tx.conn, &of, change, &link.app_id, now)?;
+    }
     Ok(StepEnded { link_taken_by })
 }
 

@@ -48,13 +48,19 @@ impl Side {
         !condition.is_known(&roots) || condition.holds(&roots)
     }
 
-    /// The attributes that are roles here: those with a fixed set of values, but for `active`.
+    /// The attributes that are roles here: those with a fixed set of values, but for `active`; and
+    /// SCIM's own `roles` and `entitlements`.
     pub fn role_slots(&self) -> Vec<Slot> {
         let active = Slot::new(["active"]);
         let mut slots: Vec<Slot> = Vec::new();
-        for row in self.attributes.iter().filter(|row| row.table.is_some() && row.is_readable()) {
+        for row in self.attributes.iter().filter(|row| row.is_readable()) {
             for source in &row.sources {
-                if source.slot != active && !slots.contains(&source.slot) {
+                let first = source.slot.0.first().map(String::as_str);
+                let is_role = matches!(first, Some("roles" | "entitlements"));
+                if (row.table.is_some() || is_role)
+                    && source.slot != active
+                    && !slots.contains(&source.slot)
+                {
                     slots.push(source.slot.clone());
                 }
             }

@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::export::{self, call_json, row_json};
 use super::operator::{self, Wanted};
 use super::removals::release;
+use super::report::{self, AccessWanted};
 use super::survey;
 use super::switch::Switch;
 use super::tokens::{mint, moment_in};
@@ -76,6 +77,13 @@ pub enum Command {
         wanted: export::Wanted,
         /// The `next` of the page before.
         after: Option<i64>,
+    },
+    /// A page of who had access at a moment. Reads only.
+    ReportAccess {
+        /// Where, when, and whose.
+        wanted: AccessWanted,
+        /// The `next` of the page before.
+        after: Option<String>,
     },
     /// Where the audit chain ends.
     AuditHead,
@@ -279,6 +287,7 @@ pub async fn carry_out(
             Ok(rows.iter().map(row_json).collect())
         }
         Command::ChangesExport { wanted, after } => export::page(journal, wanted, after, now).await,
+        Command::ReportAccess { wanted, after } => report::page(journal, wanted, after, now).await,
         Command::AuditHead => audit::head(journal).await,
         Command::AuditVerify { cursor, against } => audit::verify(journal, cursor, against).await,
         Command::ChangesShow { id } => changes_show(journal, id).await,

@@ -1,6 +1,6 @@
 //! What a round's end means: for its changes, for what is remembered, for those who wait.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::calls::link_to;
 use super::clock::later;
@@ -162,13 +162,8 @@ impl Engine {
             let warning = refused.as_ref().map(|error| error.detail.clone());
             settlement.ends.push((last.change, End::Applied { warning }));
             tell.push((last.change, Ended::Applied));
-            settlement.history = Some(HistoryRow {
-                change: last.change,
-                active: applied.shown.get("active").and_then(Value::as_bool),
-                roles: self.roles(round, &applied.shown),
-                link: Some(applied.id.clone()),
-            });
         }
+        settlement.history = Self::account_after(round, &applied);
         let mut after = resource.clone();
         after.actual = Some(applied.shown.clone());
         after.pending.clear();
@@ -271,16 +266,6 @@ impl Engine {
         self.journal.relink(&resource.id, link, self.clock.now()).await
     }
 
-    /// The roles of an account, for the question who had which role when.
-    fn roles(&self, round: &Round<'_>, shown: &Value) -> Option<Value> {
-        let side = round.app.mapping.side(round.work.resource.kind)?;
-        let mut roles = json!({});
-        for slot in side.role_slots() {
-            slot.copy(shown, &mut roles);
-        }
-        roles.as_object().is_some_and(|roles| !roles.is_empty()).then_some(roles)
-    }
-
     async fn gone(&self, round: &Round<'_>, keeps_account: bool) -> Result<(), JournalError> {
         let mut settlement = Settlement::of(round.work.resource.id.clone(), self.clock.now());
         settlement.deleted = true;
@@ -304,8 +289,13 @@ impl Engine {
             let change = last.change;
             settlement.ends.push((change, End::Applied { warning: None }));
             tell.push((change, Ended::Applied));
-            settlement.history =
-                Some(HistoryRow { change, active: Some(false), roles: None, link: None });
+            settlement.history = Some(HistoryRow {
+                change,
+                active: Some(false),
+                roles: None,
+                link: None,
+                found: false,
+            });
         }
         if !settlement.deleted {
             settlement.asserted = asserted_by_now(round, &settlement.ends);

@@ -173,7 +173,7 @@ impl Engine {
 
     /// The change that a write of the round is made for: its newest one; else one that has ended,
     /// which wished a membership that became possible, or whose call may have landed late.
-    fn caused_by(round: &Round<'_>) -> Option<ChangeId> {
+    pub(super) fn caused_by(round: &Round<'_>) -> Option<ChangeId> {
         let newest = round.changes.last().map(|last| last.change);
         newest.or_else(|| Self::wished_by(round)).or_else(|| {
             let doubts = round.work.open_steps.iter();
@@ -194,10 +194,14 @@ impl Engine {
         if let Some(found) = found {
             // What a lost create made is ours, whatever becomes of the rest.
             let (id, link) = (&round.work.resource.id, link_to(found));
+            let (found, now) = (link.app_id.clone(), self.clock.now());
             walk.doubted = false;
-            if let Some(other) = self.journal.relink(id, link, self.clock.now()).await? {
+            if let Some(other) = self.journal.relink(id, link, now).await? {
                 walk.words = format!("the account found belongs to {other} already");
                 return Ok(Event::IdTaken);
+            }
+            if let Some(change) = Self::caused_by(round) {
+                self.journal.account_found(id, change, found, now).await?;
             }
         }
         if let Use::Step(change) = due.used {

@@ -219,7 +219,8 @@ impl Engine {
             groups.push(app.mapping.groups_shown(&row.current));
             let keys = keys_of(&app.mapping, kind, &actual);
             let mark = side.mark_of(&row.current).and_then(|mark| ResourceId::read(&mark));
-            seen.push(Seen { link, keys, actual, new_id: self.ids.next(), mark });
+            let account = self.account_seen(app, kind, &actual);
+            seen.push(Seen { link, keys, actual, new_id: self.ids.next(), mark, account });
         }
         let now = self.clock.now();
         let adopted = self.journal.adopt(app.name(), kind, seen, now).await;

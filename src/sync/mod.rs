@@ -7,6 +7,7 @@
 //! A read: `read` for one resource, `list` and `snapshot` for many, `view` for what is shown.
 
 mod accept;
+mod accounts;
 mod api;
 mod audit;
 mod away;
@@ -46,6 +47,7 @@ mod readings;
 mod rehearsal;
 mod reload;
 mod removals;
+mod report;
 mod rest;
 mod restore;
 mod retention;
@@ -85,6 +87,7 @@ pub use rehearsal::{
     CaseReport, ExplainError, Explained, Explanation, Failure, MadeCall, Rehearsal, RehearsalError,
     Said, SuiteReport, Unlike, explain, find_suites, run_suite, tests_for, virtual_runtime,
 };
+pub use report::AccessWanted;
 pub use retention::{Pruned, Retention};
 pub use secrets::{Environment, MissingSecret};
 pub use sources::Sources;

@@ -145,6 +145,7 @@ impl Engine {
                 if self.has_vanished(app, kind, resource).await? {
                     return Ok(Heard::All);
                 }
+                self.see_gone(kind, resource, &link.app_key).await?;
                 let name = app.name();
                 let what = kind.resource_type();
                 let id = &resource.id;
@@ -170,13 +171,16 @@ impl Engine {
         shown: Value,
     ) -> Result<(), ScimError> {
         let now = self.clock.now();
-        let changed = resource.actual.as_ref() != Some(&shown);
+        let account = self.account_seen(app, kind, &shown);
+        let changed = resource.actual.as_ref() != Some(&shown)
+            || !self.account_is_known(&resource.id, account.as_ref()).await?;
         resource.actual = Some(shown.clone());
         resource.actual_at = Some(now);
         if changed {
             let keys = keys_of(&app.mapping, kind, &view::attributes(app, resource));
             resource.keys = keys.clone();
-            let read = self.journal.touch_actual(&resource.id, shown, Some(keys), now).await;
+            let read =
+                self.journal.touch_actual(&resource.id, shown, Some(keys), account, now).await;
             // On a full disk it is told all the same, and not remembered.
             let read = if read == Err(JournalError::Full) { Ok(None) } else { read };
             if let Some(other) = read.map_err(journal_failed)? {

@@ -85,7 +85,7 @@ pub async fn add(world: &World, group: &str, ids: &[&String]) {
     assert!(world.patch(&format!("/Groups/{group}"), &body).await.status < 300);
 }
 
-async fn take_out(world: &World, group: &str, id: &String) {
+pub async fn take_out(world: &World, group: &str, id: &String) {
     let path = format!("members[value eq \"{id}\"]");
     let body = patch(json!([{ "op": "remove", "path": path }]));
     assert!(world.patch(&format!("/Groups/{group}"), &body).await.status < 300);

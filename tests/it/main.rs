@@ -50,6 +50,7 @@ mod reconcile_groups;
 mod reliability;
 mod reload;
 mod removals;
+mod report;
 mod requirements;
 mod restore;
 mod sessions;

@@ -12,6 +12,7 @@ fn seen(number: i64, name: &str, new_id: &str) -> Seen {
         actual: json!({ "userName": name }),
         keys: keys(name),
         new_id: id(new_id),
+        account: Some(AccountSeen { active: Some(true), roles: None, lag_begin: at(0) }),
         mark: None,
     }
 }

@@ -37,6 +37,7 @@ async fn a_create_goes_from_accept_to_applied() {
             active: Some(true),
             roles: Some(json!(["reader"])),
             link: Some(json!(4711)),
+            found: false,
         });
         assert_eq!(journal.settle(settlement).await.unwrap(), Settled::default());
         assert_eq!(
@@ -277,6 +278,7 @@ async fn the_history_is_closed_by_the_next_row() {
                 active: Some(active),
                 roles: None,
                 link: Some(json!(1)),
+                found: false,
             });
             journal.settle(settlement).await.unwrap();
         }

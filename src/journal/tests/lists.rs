@@ -9,6 +9,7 @@ fn seen(number: i64, name: &str, new_id: &str) -> Seen {
         keys: keys(name),
         new_id: id(new_id),
         mark: None,
+        account: None,
     }
 }
 
@@ -129,7 +130,13 @@ async fn a_read_does_not_take_an_open_changes_name() {
         rename.keys = keys("anna");
         accept(&journal, rename).await;
         journal
-            .touch_actual(&id("id-ann"), json!({"userName": "ann"}), Some(keys("ann")), at(12))
+            .touch_actual(
+                &id("id-ann"),
+                json!({"userName": "ann"}),
+                Some(keys("ann")),
+                None,
+                at(12),
+            )
             .await
             .unwrap();
         let ann = user(&journal, "ann").await.unwrap();

@@ -1,6 +1,7 @@
 //! Tests of the journal. Those that need no file run against one in memory and one on disk.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod admin;
 mod audit;
 mod crash;

@@ -115,10 +115,16 @@ async fn what_had_not_ended_is_held_but_for_what_ends_access_and_no_number_comes
     assert!(of("id-ann").changes[0].held && !of("id-bob").changes[0].held);
 
     // A read through a link that may lead to somebody else is not remembered.
-    journal.touch_actual(&id("id-ann"), json!({"userName": "eve"}), None, at(24)).await.unwrap();
+    journal
+        .touch_actual(&id("id-ann"), json!({"userName": "eve"}), None, None, at(24))
+        .await
+        .unwrap();
     assert_eq!(user(&journal, "ann").await.unwrap().actual, ann.actual);
     journal.verified(&id("id-ann")).await.unwrap();
-    journal.touch_actual(&id("id-ann"), json!({"userName": "ann"}), None, at(25)).await.unwrap();
+    journal
+        .touch_actual(&id("id-ann"), json!({"userName": "ann"}), None, None, at(25))
+        .await
+        .unwrap();
     assert_eq!(user(&journal, "ann").await.unwrap().actual, Some(json!({"userName": "ann"})));
 
     let release = Release { app: None, tokens: false, by: "op".into(), now: at(26) };

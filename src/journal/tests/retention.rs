@@ -4,10 +4,10 @@ use super::audit::broken;
 use super::*;
 
 /// All of it lies long before this.
-const LATER: i64 = 1_000_000;
+pub(super) const LATER: i64 = 1_000_000;
 
 /// Takes away what ended before `before`, as the engine does.
-async fn prune(journal: &Journal, before: i64) -> u64 {
+pub(super) async fn prune(journal: &Journal, before: i64) -> u64 {
     let (mut gone, mut after) = (0, Some(ChangeId(0)));
     while let Some(from) = after {
         let found = journal.outdated_changes(at(before), from).await.unwrap();
@@ -211,8 +211,13 @@ async fn access_is_kept_by_its_own_time_and_while_it_lasts() {
             let change = accept(&journal, later("ann", Verb::Patch, version, second)).await.change;
             journal.claim("demo", 8, at(second)).await.unwrap();
             let mut settlement = applied("id-ann", &[change], second);
-            settlement.history =
-                Some(HistoryRow { change, active: Some(active), roles: None, link: None });
+            settlement.history = Some(HistoryRow {
+                change,
+                active: Some(active),
+                roles: None,
+                link: None,
+                found: false,
+            });
             journal.settle(settlement).await.unwrap();
         }
         assert_eq!(journal.history(&id("id-ann")).await.unwrap().len(), 2);

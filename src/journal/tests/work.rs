@@ -27,6 +27,7 @@ fn seen(number: usize) -> Seen {
         keys: keys(&name),
         new_id: id(&format!("id-{name}")),
         mark: None,
+        account: Some(AccountSeen { active: Some(true), roles: None, lag_begin: at(0) }),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! JSON documents are opaque here; sync knows what they mean.
 
+mod access;
 mod admin;
 mod audit;
 mod change;
@@ -11,6 +12,9 @@ mod restore;
 mod survey;
 mod work;
 
+pub use access::{
+    AccessHead, AccessPage, AccountSeen, Asker, MembershipAt, Named, PersonAccess, Whom,
+};
 pub use admin::{
     Credential, CredentialHash, CredentialKind, HashKind, HookCall, HookIntent, HookStep,
     SnapshotId, SnapshotKey, SnapshotPage, Token,

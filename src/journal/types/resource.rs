@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::AccountSeen;
 use crate::change::{ChangeId, ChangeState, Kind, ResourceId, Verb};
 
 /// What a resource can be looked up by. Texts are compared as they stand: sync folds them.
@@ -124,6 +125,8 @@ pub struct Seen {
     pub new_id: ResourceId,
     /// The SCIM id that the record itself says it has.
     pub mark: Option<ResourceId>,
+    /// What it tells of access; `None` for groups.
+    pub account: Option<AccountSeen>,
 }
 
 /// What became of a [`Seen`] record.

@@ -262,10 +262,10 @@ pub enum DesiredNow {
     Forget,
 }
 
-/// What an account is after an applied change.
+/// What an account is after an applied change, or as it was seen in the app.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryRow {
-    /// The change.
+    /// The change; 0: seen in the app.
     pub change: ChangeId,
     /// It can be used.
     pub active: Option<bool>,
@@ -273,6 +273,15 @@ pub struct HistoryRow {
     pub roles: Option<Value>,
     /// The app's id.
     pub link: Option<Value>,
+    /// The account was there before the bridge knew it.
+    pub found: bool,
+}
+
+impl HistoryRow {
+    /// Whether somebody can get in by it: there is an account, and nothing says that it is off.
+    pub fn has_access(&self) -> bool {
+        self.link.is_some() && self.active != Some(false)
+    }
 }
 
 /// A row of the history, with its time of validity.
@@ -284,6 +293,12 @@ pub struct HistoryPeriod {
     pub at: Timestamp,
     /// Until when; `None`: still so.
     pub until: Option<Timestamp>,
+    /// Since when there is access, or none; `None`: since `at`, or earlier.
+    pub since: Option<Timestamp>,
+    /// What made that so; 0: seen in the app.
+    pub since_change: Option<ChangeId>,
+    /// There was access before.
+    pub had_access: bool,
 }
 
 /// How a membership call ended.

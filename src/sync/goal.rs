@@ -170,7 +170,10 @@ impl Engine {
 /// Whether the round may have to make a record: then it needs the tables for that too.
 fn work_of(round: &Round<'_>) -> Work {
     let resource = &round.work.resource;
-    match resource.link.is_some() && !round.app.mapping.may_recreate(resource.kind) {
+    // Whether a create may take a known record over is asked of the record it would make.
+    let creates = round.changes.iter().any(|change| change.verb == Verb::Create);
+    let may_make = creates || round.app.mapping.may_recreate(resource.kind);
+    match resource.link.is_some() && !may_make {
         true => Work::Updating,
         false => Work::Creating,
     }

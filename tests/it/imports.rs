@@ -153,8 +153,9 @@ async fn protected_accounts_are_seen_nowhere() {
     let world = World::played("crowd", app(), &mapping(COUNTED, "", "")).await;
     world.seed("people", root.clone());
     nowhere(&world).await;
-    world.post("/Users", &json!({ "userName": "root", "active": true })).await.expect_error(404);
-    world.post("/Users", &json!({ "userName": "ROOT", "active": false })).await.expect_error(404);
+    // The name is taken, and by whom is nobody's business.
+    world.post("/Users", &json!({ "userName": "root", "active": true })).await.expect_error(409);
+    world.post("/Users", &json!({ "userName": "ROOT", "active": false })).await.expect_error(409);
     assert!(world.writes().is_empty());
 
     // It was known before the mapping protected it.

@@ -1,6 +1,6 @@
 //! Groups as Okta pushes them: made empty, filled, renamed, emptied, unlinked.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::apps::{App, CLIENTS, Client, Groups, fine, numbered, with_groups};
 use crate::support::World;

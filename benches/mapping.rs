@@ -185,6 +185,7 @@ fn planning(mapping: Mapping, changed: bool, linked: bool) -> Work {
         seed: Seed::shown(),
         marks: Marks::default(),
         groups: None,
+        begun: Vec::new(),
         tables: Vec::new(),
     };
     let answer = |body: Value| Answer {

@@ -173,7 +173,7 @@ async fn atlan_e3_existing_user_and_drift() {
             }
         };
         let first = format!(r#"POST /users/{grace} {{"firstName":"Grace"}}"#);
-        assert_eq!(world.writes(), [first.clone()]);
+        assert_eq!(world.writes(), [first]);
 
         for drift in ["King", "HOPPER"] {
             world.seed("users", json!({ "id": grace, "lastName": drift }));

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use standin::{Fault, When};
 
-use super::apps::{ADA, App, ada, ada_again, each};
+use super::apps::{ADA, App, ada, ada_again};
+use super::shipped::each;
 use crate::support::World;
 use crate::support::people::PASSWORD;
 use crate::support::text::{impatient, with_key};

@@ -76,9 +76,14 @@ impl Row {
         let shown = self.read && !self.sources.is_empty();
         match work {
             Work::Reading => shown,
-            Work::Updating => shown || self.send != SendRule::OnCreate,
+            Work::Updating => shown || !self.is_for_creates(),
             Work::Creating => true,
         }
+    }
+
+    /// Whether only creates send it.
+    pub fn is_for_creates(&self) -> bool {
+        self.send == SendRule::OnCreate
     }
 }
 

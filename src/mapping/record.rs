@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::attribute::{AbsentRule, EmptyForm, FieldId, Pick, Row, SendRule, is_nothing};
+use super::attribute::{AbsentRule, EmptyForm, FieldId, Pick, Row, is_nothing};
 use super::error::Refusal;
 use super::roots::Roots;
 use super::side::Side;
@@ -30,6 +30,8 @@ pub enum Asserted {
     Everything,
     /// These.
     Slots(Vec<Slot>),
+    /// Nothing at all: fields over `to_app` alone do not count either.
+    Nothing,
 }
 
 impl Carried {
@@ -48,6 +50,7 @@ impl Carried {
         }
         match &self.slots {
             Asserted::Everything => true,
+            Asserted::Nothing => false,
             // A row over `to_app` alone follows whatever changed.
             Asserted::Slots(_) if row.sources.is_empty() => true,
             Asserted::Slots(slots) => {
@@ -151,6 +154,10 @@ impl Side {
                 }
                 Ok(_) if asserted => self.without_value(row, &roots, creating, current),
                 Ok(_) => FieldState::Absent,
+                // Only a create sends it: nothing else reads the app's table for it, or fails.
+                Err(misfit) if misfit.ask.is_some() && !creating && row.is_for_creates() => {
+                    FieldState::Absent
+                }
                 Err(misfit) if asserted => {
                     return Err(Refusal { error: misfit.error, ask: misfit.ask });
                 }
@@ -251,7 +258,7 @@ impl Side {
         if current.is_null() {
             return matches!(app.state(field), FieldState::Value(_));
         }
-        if row.send == SendRule::OnCreate {
+        if row.is_for_creates() {
             return false;
         }
         let is = row.field.get(current);

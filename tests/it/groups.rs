@@ -864,6 +864,37 @@ async fn a_leaver_leaves_though_a_table_of_the_app_lacks_the_value() {
     assert_eq!(field(&world, "ada", "active"), false);
 }
 
+/// Somebody of before the bridge, by a mapping with that row of `dept`; the path.
+async fn of_before(row: &str, fields: &str) -> (World, String) {
+    let text = departments("1h")
+        .replace("dept: { scim: teams.dept, table: departments }", row)
+        .replace("send: [name, dept]", fields);
+    let world = World::teams(&text).await;
+    world.seed("departments", json!({ "no": 7, "name": "Sales" }));
+    world.seed("people", json!({ "login": "ada", "name": "ADA" }));
+    let path = format!("/Users/{}", id_of(&world.named("ada").await[0]));
+    (world, path)
+}
+
+#[tokio::test]
+async fn who_was_not_made_here_leaves_without_the_table_that_creates_need() {
+    let row = "dept: { to_app: Sales, table: departments, send: on_create, read: false }";
+    let (world, path) = of_before(row, "send: [name]").await;
+    world.echo_put(&path, json!({ "active": false })).await.expect(200);
+    assert_eq!(field(&world, "ada", "active"), false);
+    world.echo_put(&path, json!({ "name": { "familyName": "Other" } })).await.expect(200);
+    assert_eq!(field(&world, "ada", "name"), "Other");
+    assert_eq!(reads_of(&world, "/departments"), 0);
+}
+
+#[tokio::test]
+async fn a_leaver_leaves_though_the_app_lacks_a_row_that_nobody_asked_for() {
+    let row = "dept: { to_app: Nowhere, table: departments, read: false }";
+    let (world, path) = of_before(row, "send: [name, dept]").await;
+    world.echo_put(&path, json!({ "active": false })).await.expect(200);
+    assert_eq!(field(&world, "ada", "active"), false);
+}
+
 #[tokio::test]
 async fn a_field_may_follow_from_groups_that_the_app_has() {
     let level = "    level: { scim: teams.level, table: levels, default: 10 }\n  find:";

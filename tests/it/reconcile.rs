@@ -374,7 +374,7 @@ async fn an_outage_in_the_middle_ends_it_and_says_nothing_about_anybody() {
     assert!(world.metrics().await.contains(r#"scim_bridge_alarms_total{code="survey-failed"} 1"#));
     let again = Box::pin(async {
         loop {
-            if import(&world).await["state"] == "done" {
+            if Box::pin(import(&world)).await["state"] == "done" {
                 return;
             }
         }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::apps::{ADA, ada, each};
+use super::apps::{ADA, ada};
+use super::shipped::each;
 use crate::support::World;
 use crate::support::http::{encoded, send, split_url};
 use crate::support::text::{replaced, repository, with_key};

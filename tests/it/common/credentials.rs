@@ -2,7 +2,8 @@
 
 use scim_bridge::sync::Command;
 
-use super::apps::{App, each};
+use super::apps::App;
+use super::shipped::each;
 use crate::support::World;
 use crate::support::text::with_key;
 use crate::support::world::{authorization, token_of};

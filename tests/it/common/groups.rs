@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::apps::{App, CLIENTS, Client, Groups, fine, numbered, with_groups};
+use super::apps::{App, Groups, numbered};
+use super::client::{CLIENTS, Client, fine};
+use super::shipped::with_groups;
 use crate::support::World;
 use crate::support::people::{group, user};
 use crate::support::world::id_of;

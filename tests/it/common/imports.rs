@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::apps::{each, numbered, with_groups};
+use super::apps::numbered;
+use super::shipped::{each, with_groups};
 use crate::support::World;
 use crate::support::world::id_of;
 

@@ -5,11 +5,13 @@
 //! (apps of Okta's catalogue).
 
 mod apps;
+mod client;
 mod connect;
 mod credentials;
 mod groups;
 mod imports;
 mod served;
+mod shipped;
 mod switched;
 mod trouble;
 mod updates;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use standin::Running;
 use tempfile::TempDir;
 
-use super::apps::{ADA, ada, all};
+use super::apps::{ADA, ada};
+use super::shipped::all;
 use crate::support::http::send;
 use crate::support::people::PASSWORD;
 use crate::support::program::{Server, run};

@@ -3,7 +3,9 @@
 use scim_bridge::sync::Command;
 use serde_json::json;
 
-use super::apps::{ADA, App, Client, ada, each, numbered};
+use super::apps::{ADA, App, ada, numbered};
+use super::client::Client;
+use super::shipped::each;
 use crate::support::World;
 use crate::support::people::{group, patch_active, user};
 use crate::support::world::id_of;

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use standin::{Fault, When};
 
-use super::apps::{ADA, App, ada, ada_again, each};
+use super::apps::{ADA, App, ada, ada_again};
+use super::shipped::each;
 use crate::support::World;
 use crate::support::people::PASSWORD;
 use crate::support::text::{impatient, with_key};
@@ -13,10 +14,17 @@ fn refusal(status: u16, retry_after: Option<u32>) -> Fault {
     Fault::Answer { status, body: "not like this".into(), retry_after }
 }
 
-/// Ada made by Okta in an app whose mapping waits for short times; her path.
+/// Ada made by Okta; her path.
 async fn with_ada(app: &App) -> (World, String) {
-    let world = World::impatient(app.name).await;
+    let world = app.world().await;
     let path = format!("/Users/{}", world.create(&ada()).await);
+    (world, path)
+}
+
+/// The same, and from then on the mapping waits for short times only.
+async fn with_impatient_ada(app: &App) -> (World, String) {
+    let (mut world, path) = with_ada(app).await;
+    world.reload(&impatient(&world.mapping.clone())).await;
     (world, path)
 }
 
@@ -36,7 +44,7 @@ async fn an_update_that_meets_a_passing_failure_is_tried_again() {
             Fault::Drop { applied: false },
             Fault::Drop { applied: true },
         ] {
-            let (world, path) = with_ada(&app).await;
+            let (world, path) = with_impatient_ada(&app).await;
             let writes = world.writes().len();
             world.app().order(When::Write, fault.clone());
             world.echo_put(&path, lovelace()).await.expect(200);
@@ -55,7 +63,7 @@ async fn an_update_that_meets_a_passing_failure_is_tried_again() {
 #[tokio::test]
 async fn a_pause_that_the_app_asks_for_is_kept() {
     for app in each() {
-        let (world, path) = with_ada(&app).await;
+        let (world, path) = with_impatient_ada(&app).await;
         let writes = world.writes().len();
         world.app().order(When::Write, refusal(429, Some(1800)));
         let answer = world.echo_put(&path, lovelace()).await;
@@ -111,9 +119,8 @@ async fn a_refusal_is_told_and_journaled() {
 #[tokio::test]
 async fn an_outage_is_told_where_the_mapping_is_strict() {
     for app in each() {
-        let strict = |text: &str| with_key(&impatient(text), "sync", "late", "retry");
-        let mut world = World::with(app.name, strict).await;
-        let path = format!("/Users/{}", world.create(&ada()).await);
+        let (mut world, path) = with_impatient_ada(&app).await;
+        world.reload(&with_key(&world.mapping.clone(), "sync", "late", "retry")).await;
         world.stop_app().await;
         let mut renamed = ada_again();
         renamed["name"]["familyName"] = "Lovelace".into();

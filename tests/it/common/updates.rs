@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::apps::{ADA, App, CLIENTS, Client, ada, ada_again, each, with_groups};
+use super::apps::{ADA, App, ada, ada_again};
+use super::client::{CLIENTS, Client};
+use super::shipped::{each, with_groups};
 use crate::support::World;
 use crate::support::people::{group, members_of};
 use crate::support::text::with_key;

@@ -3,7 +3,9 @@
 use scim_bridge::sync::Command;
 use serde_json::{Value, json};
 
-use super::apps::{ADA, CLIENTS, Inactive, ada, each};
+use super::apps::{ADA, Inactive, ada};
+use super::client::CLIENTS;
+use super::shipped::each;
 use crate::support::World;
 use crate::support::people::PASSWORD;
 use crate::support::text::replaced;

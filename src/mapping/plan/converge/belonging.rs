@@ -41,6 +41,7 @@ impl Converge {
         let Some(groups) = &self.goal.groups else { return };
         let asked = match &self.carried.slots {
             Asserted::Everything => true,
+            Asserted::Nothing => false,
             Asserted::Slots(slots) => {
                 side.slots_fed_by_groups().iter().any(|slot| touches(slots, slot))
             }

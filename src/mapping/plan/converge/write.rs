@@ -126,7 +126,7 @@ impl Converge {
                 Ok(record) => record,
                 // What takes access away waits for no other field, and no table.
                 Err(_) if operation.ends_access() => {
-                    let nothing = Carried { password: false, slots: Asserted::Slots(Vec::new()) };
+                    let nothing = Carried { password: false, slots: Asserted::Nothing };
                     side.app_record(&roots, creating, &nothing).map_err(|refusal| PlanError {
                         call: operation.word().into(),
                         why: refusal.to_string(),

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use scim_bridge::change::{Kind, ResourceId};
-use scim_bridge::journal::{Journal, Keys, Link, Open, ResourceKeys, SNAPSHOT_ROWS, Seen};
+use scim_bridge::journal::{
+    AccountSeen, Journal, Keys, Link, Open, ResourceKeys, SNAPSHOT_ROWS, Seen,
+};
 use scim_bridge::mapping::Source;
 use scim_bridge::scim::{Patch, ScimError};
 use scim_bridge::sync::{
@@ -122,6 +124,7 @@ async fn fill(journal: &Journal, users: u64) {
             actual: json!({"displayName": name}),
             keys,
             new_id: ResourceId(group_id(at)),
+            account: None,
         };
         let now = Timestamp::UNIX_EPOCH;
         journal.adopt("directory", Kind::Group, vec![seen], now).await.unwrap();
@@ -149,6 +152,11 @@ fn seen_user(number: u64) -> Seen {
             active: Some(true),
         },
         new_id: ResourceId(user_id(number)),
+        account: Some(AccountSeen {
+            active: Some(true),
+            roles: None,
+            lag_begin: Timestamp::UNIX_EPOCH,
+        }),
     }
 }
 

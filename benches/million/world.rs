@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use scim_bridge::change::{Kind, ResourceId};
-use scim_bridge::journal::{Journal, Keys, Link, Open, ResourceKeys, SNAPSHOT_ROWS, Seen};
+use scim_bridge::journal::{
+    AccountSeen, Journal, Keys, Link, Open, ResourceKeys, SNAPSHOT_ROWS, Seen,
+};
 use scim_bridge::mapping::Source;
 use scim_bridge::scim::{Patch, ScimError};
 use scim_bridge::sync::{
@@ -123,6 +125,7 @@ async fn fill(journal: &Journal, users: u64) {
             keys,
             new_id: ResourceId(group_id(at)),
             mark: None,
+            account: None,
         };
         let now = Timestamp::UNIX_EPOCH;
         journal.adopt("directory", Kind::Group, vec![seen], now).await.unwrap();
@@ -151,6 +154,11 @@ fn seen_user(number: u64) -> Seen {
         },
         new_id: ResourceId(user_id(number)),
         mark: None,
+        account: Some(AccountSeen {
+            active: Some(true),
+            roles: None,
+            lag_begin: Timestamp::UNIX_EPOCH,
+        }),
     }
 }
 

@@ -377,7 +377,7 @@ async fn what_cannot_be_answered_is_refused_with_the_reason() {
     world.create(&user(ADA, "Ada", "Byron")).await;
     let ahead = report(&world, &["--at", "2999-01-01"]).await.exits(2);
     assert!(ahead.err.contains("2999-01-01T23:59:59.999Z"), "{}", ahead.err);
-    let today = jiff::Timestamp::now().to_string();
+    let today = Clock::System.now().to_string();
     let today = report(&world, &["--at", today.split('T').next().unwrap()]).await.exits(2);
     assert!(today.err.contains("leave --at out"), "{}", today.err);
     report(&world, &["--at", "yesterday"]).await.exits(2);
@@ -402,7 +402,7 @@ async fn what_cannot_be_answered_is_refused_with_the_reason() {
     world.stop_bridge().await;
     let journal = Connection::open(world.journal()).unwrap();
     let planted = "INSERT INTO meta (key, value) VALUES ('access_forgotten_to', ?1)";
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = Clock::System.now().as_millisecond();
     journal.execute(planted, [now.to_string()]).unwrap();
     drop(journal);
     let gone = report(&world, &["--at", "1s"]).await.exits(1);

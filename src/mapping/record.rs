@@ -137,10 +137,8 @@ impl Side {
             let known =
                 || roots.get(self.resource_root()).is_some_and(|user| user.get("id").is_some());
             let asserted = (creating || carried.has(row)) && (!row.is_marker() || known());
-            let on_create = !creating && row.send == SendRule::OnCreate;
-            if on_create || (!asserted && row.follows_groups()) {
-                // It was said when the record was made, or nobody asks about the groups now: the
-                // app's value stays. A table that only creates need may not even be known.
+            if !asserted && row.follows_groups() {
+                // Nobody asks about the groups now: the app's value stays.
                 let is = row.field.get(current);
                 if let Some(is) = &is {
                     row.field.put(&mut record.tree, is.clone(), current);

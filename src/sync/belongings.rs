@@ -74,12 +74,12 @@ impl Engine {
         Some(UserGroups { all, due })
     }
 
-    /// A user's lane that was woken, and there is nothing to do any more.
+    /// A user's lane that was woken, and there is nothing to do any more. Nobody gets an account because
+    /// a lane was woken: only a change makes one.
     pub(super) fn is_idle(round: &Round<'_>) -> bool {
         let (work, mapping) = (round.work, &round.app.mapping);
         let quiet = round.changes.is_empty() && work.open_steps.is_empty();
-        let about_groups = mapping.belongs_on_user() || mapping.users_follow_groups();
-        if work.resource.kind != Kind::User || !quiet || !about_groups {
+        if work.resource.kind != Kind::User || !quiet {
             return false;
         }
         let pending = round.belongings.iter().any(|belongs| belongs.row.pending);

@@ -51,7 +51,7 @@ impl Engine {
             let _gate = app.gate.clone().read_owned().await;
             for mut resource in self.journal.resources(ids, self.clock.now()).await? {
                 let Some(link) = resource.link.clone() else { continue };
-                let plan = GetPlan::new(kind, link.app_id);
+                let plan = GetPlan::new(kind, link.app_id.clone());
                 let until = Instant::now() + LONGEST_READ;
                 if self.carry_read(&app, plan, until).await?.is_some() {
                     // Hidden, protected, or made meanwhile.
@@ -59,6 +59,9 @@ impl Engine {
                 }
                 if away && kind == Kind::User {
                     self.has_vanished(&app, kind, &mut resource).await?;
+                } else if kind == Kind::User {
+                    let now = self.clock.now();
+                    self.journal.seen_gone(&resource.id, &link.app_key, now).await?;
                 }
                 run.counts.of(kind).gone += 1;
                 let repairable = repairable && !away && resource.written;

@@ -237,7 +237,7 @@ impl Engine {
     /// The app's id of the one that has the name of this one.
     async fn namesake(&self, app: &App, resource: &Resource) -> Result<Option<String>, Failed> {
         let shown = super::super::view::attributes(app, resource);
-        let Some(name) = super::super::keys::natural_key(resource.kind, &shown) else {
+        let Some(name) = super::super::keys::unique_key(&app.mapping, resource.kind, &shown) else {
             return Ok(None);
         };
         let by = crate::journal::By::Natural;

@@ -219,9 +219,8 @@ impl Service {
             ..BridgeConfig::new(journal.clone(), keys, plan.mappings)
         })
         .await
-        .map_err(|error| match journal.failure() {
-            Some(why) => journal_lost(&format!("{}: {why}", plan.journal.db.display())),
-            None => CliError::finding(error),
+        .map_err(|error| {
+            lost(&journal, &plan.journal).unwrap_or_else(|| CliError::finding(error))
         })?;
         let key = new_control_key()?;
         let config = server_config(&plan.listeners, key.to_string())?;
@@ -239,7 +238,11 @@ impl Service {
         let mut scim = BTreeMap::new();
         for door in bridge.doors() {
             let url = server.base_url(&door.app).unwrap_or_default();
-            bridge.announce_base_url(&door.app, &url).await?;
+            let announced = bridge.announce_base_url(&door.app, &url).await;
+            // A check after an unclean end comes before this, and may find damage.
+            announced.map_err(|error| {
+                lost(&journal, &plan.journal).unwrap_or_else(|| CliError::from(error))
+            })?;
             scim.insert(door.app, url);
         }
         Ok(Self { bridge, feed, server, scim })
@@ -350,6 +353,12 @@ async fn open_journal(plan: &ServicePlan, keys: &Keys) -> Result<Journal, CliErr
             Err(error) => return Err(CliError::environment(error)),
         }
     }
+}
+
+/// Why the journal cannot be gone on with, if that is so.
+fn lost(journal: &Journal, arguments: &JournalArguments) -> Option<CliError> {
+    let why = journal.failure()?;
+    Some(journal_lost(&format!("{}: {why}", arguments.db.display())))
 }
 
 /// The journal cannot be trusted any more: the process ends, the next start recovers.

@@ -12,7 +12,7 @@ impl Side {
     /// `never_touch` fits: the account is neither written nor shown. A record that lacks what the
     /// condition names counts as protected.
     pub fn is_protected(&self, current: &Value, id: &Value) -> bool {
-        self.condition_fits(self.never_touch.as_ref(), current, id)
+        self.one_fits(self.never_touch.iter(), current, id)
     }
 
     /// The same for a record that is only remembered, as SCIM shows it. What the condition says of
@@ -33,19 +33,27 @@ impl Side {
         condition.is_known(&roots) && condition.holds(&roots)
     }
 
-    /// `hide` fits: the record is not shown.
-    pub fn is_hidden(&self, current: &Value, id: &Value) -> bool {
-        self.condition_fits(self.hide.as_ref(), current, id)
+    /// Whether SCIM shows a record: neither `hide` nor `never_touch` fits.
+    pub fn is_shown(&self, current: &Value, id: &Value) -> bool {
+        !self.one_fits(self.hide.iter().chain(&self.never_touch), current, id)
     }
 
-    fn condition_fits(&self, condition: Option<&Condition>, current: &Value, id: &Value) -> bool {
-        let Some(condition) = condition else { return false };
+    fn one_fits<'c>(
+        &self,
+        conditions: impl Iterator<Item = &'c Condition>,
+        current: &Value,
+        id: &Value,
+    ) -> bool {
+        let mut conditions = conditions.peekable();
+        if conditions.peek().is_none() {
+            return false;
+        }
         let roots = Roots::new()
             .with(self.resource_root(), self.read_back(current, id))
             .with("current", current.clone())
             .with("id", id.clone())
             .with("vars", self.vars.clone());
-        !condition.is_known(&roots) || condition.holds(&roots)
+        conditions.any(|condition| !condition.is_known(&roots) || condition.holds(&roots))
     }
 
     /// The attributes that are roles here: those with a fixed set of values, but for `active`; and

@@ -38,7 +38,7 @@ impl Engine {
                 Lookup::Id => self.by_id(app, kind, wanted).await?,
                 Lookup::Key(By::Natural, value) => {
                     let mut found = self.namesakes(app, kind, value).await?;
-                    found.retain(|one| !view::is_gone(one) && !view::is_protected(app, one));
+                    found.retain(|one| view::is_shown(app, one));
                     found
                 }
                 Lookup::Key(by, value) => self.living(app, kind, *by, value).await?,
@@ -98,8 +98,7 @@ impl Engine {
         let id = ResourceId(id.to_owned());
         let found = self.journal.resource(app.name(), kind, &id, self.lag_begin(app)).await;
         let found = found.map_err(journal_failed)?;
-        let shown = |one: &Resource| !view::is_gone(one) && !view::is_protected(app, one);
-        Ok(found.into_iter().filter(shown).collect())
+        Ok(found.into_iter().filter(|one| view::is_shown(app, one)).collect())
     }
 
     /// Those of the candidates that the filter really means.

@@ -203,9 +203,7 @@ impl Engine {
         mut rows: Vec<ListedRow>,
     ) -> Result<Vec<(ListedRow, Adopted)>, ScimError> {
         let Some(side) = app.mapping.side(kind) else { return Ok(Vec::new()) };
-        rows.retain(|row| {
-            !side.is_hidden(&row.current, &row.id) && !side.is_protected(&row.current, &row.id)
-        });
+        rows.retain(|row| side.is_shown(&row.current, &row.id));
         let mut groups = Vec::new();
         let mut seen = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -250,7 +248,7 @@ impl Engine {
     ) -> Result<Vec<Resource>, ScimError> {
         let found = self.journal.resources(ids.to_vec(), self.lag_begin(app)).await;
         let mut found = found.map_err(journal_failed)?;
-        found.retain(|one| !view::is_gone(one) && !view::is_protected(app, one));
+        found.retain(|one| view::is_shown(app, one));
         Ok(found)
     }
 

@@ -114,13 +114,8 @@ impl Engine {
         Ok(match read {
             Ok(None) if self.has_vanished(app, resource.kind, resource).await? => Said::Away,
             Ok(None) => Said::Absent,
-            Ok(Some(record)) => {
-                let hidden = side.is_hidden(&record, &link.app_id);
-                match hidden || side.is_protected(&record, &link.app_id) {
-                    true => Said::Absent,
-                    false => Said::There,
-                }
-            }
+            Ok(Some(record)) if !side.is_shown(&record, &link.app_id) => Said::Absent,
+            Ok(Some(_)) => Said::There,
             // An app that does not answer says nothing about anybody.
             Err(_) => Said::There,
         })

@@ -149,10 +149,7 @@ impl Engine {
             .await
             .map_err(journal_failed)?
             .ok_or_else(not_found)?;
-        match view::is_gone(&resource) || view::is_protected(app, &resource) {
-            true => Err(not_found()),
-            false => Ok(resource),
-        }
+        if view::is_shown(app, &resource) { Ok(resource) } else { Err(not_found()) }
     }
 
     /// Changes applied after this moment may not be visible in the app's own reads yet.
@@ -185,7 +182,7 @@ impl Engine {
         value: &str,
     ) -> Result<Vec<Resource>, ScimError> {
         let mut found = self.find(app, kind, by, value).await?;
-        found.retain(|one| !view::is_gone(one) && !view::is_protected(app, one));
+        found.retain(|one| view::is_shown(app, one));
         Ok(found)
     }
 }

@@ -118,8 +118,7 @@ impl Engine {
         match read {
             Ok(Some(record)) => {
                 let Some(side) = app.mapping.side(kind) else { return Ok(Heard::All) };
-                let hidden = side.is_hidden(&record, &link.app_id);
-                if hidden || side.is_protected(&record, &link.app_id) {
+                if !side.is_shown(&record, &link.app_id) {
                     return Err(ScimError::not_found(kind.resource_type(), &resource.id.0));
                 }
                 let shown = side.read_back(&record, &link.app_id);

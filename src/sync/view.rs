@@ -47,14 +47,19 @@ pub(super) fn certainty(resource: &Resource) -> Certainty {
     open.map_or(Certainty::Confirmed, |touched| Certainty::Pending(touched.change))
 }
 
+/// Whether it is shown to anybody.
+pub(super) fn is_shown(app: &App, resource: &Resource) -> bool {
+    !is_gone(resource) && !is_protected(app, resource)
+}
+
 /// Deleted, or about to be: a delete that was accepted is shown at once.
-pub(super) fn is_gone(resource: &Resource) -> bool {
+fn is_gone(resource: &Resource) -> bool {
     let deletion = |touched: &Touched| touched.verb == Verb::Delete && !touched.state.is_end();
     resource.deleted_at.is_some() || resource.pending.iter().any(deletion)
 }
 
-/// Protected by a mapping that came after the record was linked: it is shown to nobody.
-pub(super) fn is_protected(app: &App, resource: &Resource) -> bool {
+/// Protected by a mapping that came after the record was linked.
+fn is_protected(app: &App, resource: &Resource) -> bool {
     let side = app.mapping.side(resource.kind);
     let (Some(side), Some(link), Some(shown)) = (side, &resource.link, &resource.actual) else {
         return false;

@@ -62,7 +62,7 @@ impl TriedPage {
                     page.unread.push(name);
                 }
             }
-            if is_shown(side, row) {
+            if side.is_shown(&row.current, &row.id) {
                 page.resources.push((key, side.read_back(&row.current, &row.id)));
             } else {
                 page.hidden += 1;
@@ -157,11 +157,6 @@ impl PageAttribute {
         };
         Some(Trouble::note(what, help))
     }
-}
-
-/// Whether SCIM shows the row.
-pub(super) fn is_shown(side: &Side, row: &ListedRow) -> bool {
-    !side.is_hidden(&row.current, &row.id) && !side.is_protected(&row.current, &row.id)
 }
 
 pub(super) fn plural(side: &Side) -> &'static str {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::page::{TriedPage, is_shown, plural};
+use super::page::{TriedPage, plural};
 use super::reader::{Carried, Reader};
 use super::trouble::Trouble;
 use super::{TriedFind, TriedOne, TriedSide};
@@ -42,9 +42,10 @@ async fn people(reader: &mut Reader, user: Option<&str>) -> TriedSide {
     if !reader.goes_on() {
         return side;
     }
-    let mut known = rows
-        .into_iter()
-        .find(|row| reader.mapping.side(Kind::User).is_some_and(|side| is_shown(side, row)));
+    let mut known = rows.into_iter().find(|row| {
+        let side = reader.mapping.side(Kind::User);
+        side.is_some_and(|side| side.is_shown(&row.current, &row.id))
+    });
     let wanted = match (user, &known) {
         (Some(user), _) => lookup_for(reader, Some(user), None),
         (None, Some(row)) => lookup_for(reader, None, Some(row)),
@@ -266,7 +267,7 @@ async fn groups(reader: &mut Reader) -> TriedSide {
     let mapping = reader.mapping.clone();
     let Some(of) = mapping.side(Kind::Group) else { return side };
     let reads_members = of.members.read.is_some();
-    for row in rows.iter().filter(|row| is_shown(of, row)).take(GROUPS) {
+    for row in rows.iter().filter(|row| of.is_shown(&row.current, &row.id)).take(GROUPS) {
         if !reader.goes_on() {
             break;
         }

@@ -11,6 +11,7 @@ use crate::mapping::attribute::{FieldId, Immutable};
 use crate::mapping::model::Mapping;
 use crate::mapping::plan::operation::{Name, Operation};
 use crate::mapping::record::{AppRecord, FieldState};
+use crate::mapping::roots::Roots;
 use crate::mapping::side::Side;
 use crate::scim::Slot;
 
@@ -50,7 +51,7 @@ impl Converge {
         let (Some(side), Some(id)) = (mapping.side(self.goal.kind), self.id.clone()) else {
             return Compared::Same;
         };
-        if side.is_protected(&current, &id) || side.is_hidden(&current, &id) {
+        if !side.is_shown(&current, &id) {
             return Compared::Protected;
         }
         if let Some(name) = self.name_of_stranger(mapping, &current) {
@@ -75,9 +76,10 @@ impl Converge {
             // Nothing follows: who is inactive has no account.
             Vec::new()
         } else {
-            self.differing(mapping, side, &record, &current)
+            self.differing(mapping, side, roots, &record, &current)
         };
         let active = Slot::new(["active"]);
+        let roles = side.role_slots();
         for field in fields {
             let Some(row) = side.row(field) else { continue };
             let slots: Vec<Slot> = row.sources.iter().map(|source| source.slot.clone()).collect();
@@ -90,7 +92,6 @@ impl Converge {
                 FieldState::Value(value) => back(value),
                 FieldState::Cleared(_) | FieldState::Absent => Value::Null,
             };
-            let roles = side.role_slots();
             let is_access = |slot: &Slot| *slot == active || roles.contains(slot);
             let bears_access = row.follows_groups() || slots.iter().any(is_access);
             let attribute = row.scim_name().to_owned();
@@ -114,10 +115,10 @@ impl Converge {
         &self,
         mapping: &Mapping,
         side: &Side,
+        roots: Roots,
         record: &AppRecord,
         current: &Value,
     ) -> Vec<FieldId> {
-        let roots = self.roots_for(Some(current), side);
         let roots = with_app(roots, record.tree(), Some(current));
         let differs = |field: FieldId| {
             let readable = side.row(field).is_some_and(|row| row.is_readable());

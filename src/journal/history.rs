@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::lanes::Of;
-use super::sql::{Time, maybe_json_at, maybe_time_at, time_at};
+use super::sql::{AsJson, Time, maybe_json_at, maybe_time_at, time_at};
 use super::types::{AccountSeen, HistoryPeriod, HistoryRow, JournalError};
 use super::{Journal, away, links};
 use crate::change::{ChangeId, Kind, ResourceId};
@@ -143,7 +143,7 @@ pub(super) fn is_known(
     id: &ResourceId,
     account: &AccountSeen,
 ) -> Result<bool, JournalError> {
-    let roles = account.roles.as_ref().map(Value::to_string);
+    let roles = account.roles.as_ref().map(AsJson);
     Ok(conn
         .prepare_cached(
             "SELECT 1 FROM account_history h INDEXED BY account_history_now
@@ -261,48 +261,13 @@ fn put(
         had |= was && last.period.at < at;
     }
     match open {
-        Some(open) if open.period.at >= at => rewrite(conn, open.row, &state, begun, had),
-        _ => {
-            close(conn, of.id, at)?;
-            insert(conn, of, &state, at, begun, had)
+        // Two states in one moment: the last one counts.
+        Some(open) if open.period.at >= at => {
+            conn.prepare_cached("DELETE FROM account_history WHERE id = ?1")?
+                .execute([open.row])?;
         }
+        _ => close(conn, of.id, at)?,
     }
-}
-
-/// Two states in one moment: the last one counts.
-fn rewrite(
-    conn: &Connection,
-    row: i64,
-    state: &HistoryRow,
-    begun: (Timestamp, ChangeId),
-    had: bool,
-) -> Result<(), JournalError> {
-    conn.prepare_cached(
-        "UPDATE account_history SET change = ?2, active = ?3, roles = ?4, link = ?5, since = ?6,
-           since_change = ?7, found = ?8, had = ?9 WHERE id = ?1",
-    )?
-    .execute(params![
-        row,
-        state.change.0,
-        state.active,
-        state.roles.as_ref().map(Value::to_string),
-        state.link.as_ref().map(Value::to_string),
-        Time(begun.0),
-        begun.1.0,
-        state.found,
-        had,
-    ])?;
-    Ok(())
-}
-
-fn insert(
-    conn: &Connection,
-    of: &Of<'_>,
-    state: &HistoryRow,
-    at: Timestamp,
-    begun: (Timestamp, ChangeId),
-    had: bool,
-) -> Result<(), JournalError> {
     conn.prepare_cached(
         "INSERT INTO account_history (change, resource_id, app, at, active, roles, link, since,
            since_change, found, had)
@@ -314,8 +279,8 @@ fn insert(
         of.app,
         Time(at),
         state.active,
-        state.roles.as_ref().map(Value::to_string),
-        state.link.as_ref().map(Value::to_string),
+        state.roles.as_ref().map(AsJson),
+        state.link.as_ref().map(AsJson),
         Time(begun.0),
         begun.1.0,
         state.found,

@@ -31,42 +31,12 @@ impl Engine {
         let Some(equalities) = filter.as_equalities() else { return Ok(None) };
         let keyed = equalities.iter().find_map(|(path, value)| {
             let wanted = value.as_str()?;
-            Some((path.slot(), wanted.to_owned(), lookup_of(app, kind, &path.slot(), wanted)?))
+            Some((wanted.to_owned(), lookup_of(app, kind, &path.slot(), wanted)?))
         });
-        if let Some((_, wanted, lookup)) = &keyed {
-            let candidates = match lookup {
-                Lookup::Id => self.by_id(app, kind, wanted).await?,
-                Lookup::Key(By::Natural, value) => {
-                    let mut found = self.namesakes(app, kind, value).await?;
-                    found.retain(|one| view::is_shown(app, one));
-                    found
-                }
-                Lookup::Key(by, value) => self.living(app, kind, *by, value).await?,
-            };
-            let found = self.matching(app, kind, filter, candidates).await?;
-            let found = match lookup {
-                Lookup::Key(By::DisplayName, _) | Lookup::Id => found.into_resources(),
-                Lookup::Key(..) => found.who_is_meant(app, filter),
-            };
-            if matches!(lookup, Lookup::Key(By::Natural, _)) {
-                if found.len() > 1 {
-                    return Err(ambiguous(app, kind, wanted, &ids_of(&found)));
-                }
-                if let Some(known) = found.first().filter(|one| !has_name(app, one, wanted)) {
-                    match self.to_the_letter(app, known, wanted, deadline).await? {
-                        ToTheLetter::One(other) => {
-                            return self
-                                .matching_found(app, kind, filter, vec![*other])
-                                .await
-                                .map(Some);
-                        }
-                        ToTheLetter::NoneOf(_) => return Ok(Some(Vec::new())),
-                        ToTheLetter::NoOther => {}
-                    }
-                }
-            }
-            if !found.is_empty() || matches!(lookup, Lookup::Id) {
-                return Ok(Some(found));
+        if let Some((wanted, lookup)) = keyed {
+            let known = self.by_lookup(app, kind, filter, &wanted, &lookup, deadline).await?;
+            if known.is_some() {
+                return Ok(known);
             }
         }
         for (path, value) in &equalities {
@@ -92,6 +62,64 @@ impl Engine {
             }
         }
         Ok(None)
+    }
+
+    /// What is known; `None`: nobody known is meant, and the app may have somebody.
+    async fn by_lookup(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        kind: Kind,
+        filter: &Filter,
+        wanted: &str,
+        lookup: &Lookup,
+        deadline: Deadline,
+    ) -> Result<Option<Vec<Resource>>, ScimError> {
+        let found = match lookup {
+            Lookup::Key(By::Natural, natural) => {
+                return self.by_name(app, kind, filter, (wanted, natural), deadline).await;
+            }
+            Lookup::Id => {
+                let known = self.by_id(app, kind, wanted).await?;
+                return Ok(Some(self.matching(app, kind, filter, known).await?.into_resources()));
+            }
+            Lookup::Key(by, value) => {
+                let known = self.living(app, kind, *by, value).await?;
+                let found = self.matching(app, kind, filter, known).await?;
+                match by {
+                    By::DisplayName => found.into_resources(),
+                    _ => found.who_is_meant(app, filter),
+                }
+            }
+        };
+        Ok((!found.is_empty()).then_some(found))
+    }
+
+    /// The same by the name, as it is wanted and as it stands among the unique ones.
+    async fn by_name(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        kind: Kind,
+        filter: &Filter,
+        (wanted, natural): (&str, &str),
+        deadline: Deadline,
+    ) -> Result<Option<Vec<Resource>>, ScimError> {
+        let mut known = self.namesakes(app, kind, natural).await?;
+        known.retain(|one| view::is_shown(app, one));
+        let found = self.matching(app, kind, filter, known).await?.who_is_meant(app, filter);
+        if found.len() > 1 {
+            return Err(ambiguous(app, kind, wanted, &ids_of(&found)));
+        }
+        let Some(known) = found.first() else { return Ok(None) };
+        if has_name(app, known, wanted) {
+            return Ok(Some(found));
+        }
+        match self.to_the_letter(app, known, wanted, deadline).await? {
+            ToTheLetter::One(other) => {
+                self.matching_found(app, kind, filter, vec![*other]).await.map(Some)
+            }
+            ToTheLetter::NoneOf(_) => Ok(Some(Vec::new())),
+            ToTheLetter::NoOther => Ok(Some(found)),
+        }
     }
 
     async fn by_id(&self, app: &App, kind: Kind, id: &str) -> Result<Vec<Resource>, ScimError> {

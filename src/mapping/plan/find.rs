@@ -10,7 +10,6 @@ use super::complete::Completion;
 use super::read::Walk;
 use super::{Ask, GetPlan, PlanError, Taken, read_request};
 use crate::mapping::answer::Use;
-use crate::mapping::call::CallId;
 use crate::mapping::matching::FindResult;
 use crate::mapping::model::Mapping;
 use crate::mapping::side::FindEntry;
@@ -48,14 +47,6 @@ struct Hit {
     never_adopt: bool,
 }
 
-/// What a call answered to a value: an entry that asks the same need not ask again.
-#[derive(Debug)]
-struct Answered {
-    call: CallId,
-    wanted: String,
-    rows: Vec<Value>,
-}
-
 /// A look-up by one or more values.
 #[derive(Debug)]
 pub struct FindPlan {
@@ -66,7 +57,8 @@ pub struct FindPlan {
     /// The entry's call was answered, where it has no pages.
     is_answered: bool,
     rows: Vec<Value>,
-    answered: Option<Answered>,
+    /// The rows of the entry before, which asked the same as this one.
+    answered: Option<Vec<Value>>,
     incomplete: Completion,
     reading: Option<(GetPlan, bool)>,
     hit: Option<Hit>,
@@ -163,6 +155,11 @@ impl FindPlan {
                     }
                 }
             };
+            if let Some(rows) = self.answered.take() {
+                self.rows = rows;
+                self.weigh(mapping);
+                continue;
+            }
             if let Some(records) = mapping.side(self.kind).and_then(|side| side.records.as_ref()) {
                 self.rows = records.to_vec();
                 self.weigh(mapping);
@@ -172,11 +169,6 @@ impl FindPlan {
                 && let Some(request) = self.incomplete.next(mapping, call)?
             {
                 return Ok(Ask::Read(request));
-            }
-            if let Some(rows) = self.answered_before(entry, &wanted) {
-                self.rows = rows;
-                self.weigh(mapping);
-                continue;
             }
             let (call, roots) = (entry.call, roots_of(&wanted));
             if mapping.call(call).has_records() {
@@ -214,7 +206,7 @@ impl FindPlan {
         let never_adopt = entry.then_conflict;
         let classified = mapping.classify(call, answer, Use::Read, &roots);
         if classified.class == AnswerClass::NotFound {
-            self.remember(entry, wanted, Vec::new());
+            self.answered = self.next_asks_the_same(mapping).then(Vec::new);
             self.next_entry();
             return Taken::Went;
         }
@@ -261,7 +253,7 @@ impl FindPlan {
     fn weigh(&mut self, mapping: &Mapping) {
         let rows = std::mem::take(&mut self.rows);
         let Some((entry, wanted)) = self.entry(mapping) else { return };
-        self.remember(entry, wanted.clone(), rows.clone());
+        self.answered = self.next_asks_the_same(mapping).then(|| rows.clone());
         let never_adopt = entry.then_conflict;
         let Some(side) = mapping.side(self.kind) else { return };
         let texts = |rows: &[Value]| {
@@ -298,23 +290,22 @@ impl FindPlan {
     }
 
     fn entry<'m>(&self, mapping: &'m Mapping) -> Option<(&'m FindEntry, String)> {
-        let (at, wanted) = self.wanted.get(self.at)?;
-        Some((mapping.side(self.kind)?.find.get(*at)?, wanted.clone()))
+        self.entry_at(mapping, self.at)
+    }
+
+    fn entry_at<'m>(&self, mapping: &'m Mapping, at: usize) -> Option<(&'m FindEntry, String)> {
+        let (entry, wanted) = self.wanted.get(at)?;
+        Some((mapping.side(self.kind)?.find.get(*entry)?, wanted.clone()))
     }
 
     /// Rows that are completed by another call are not kept: what completes them may differ.
-    fn remember(&mut self, entry: &FindEntry, wanted: String, rows: Vec<Value>) {
-        let plain = entry.complete_by.is_none();
-        self.answered = plain.then_some(Answered { call: entry.call, wanted, rows });
-    }
-
-    /// The rows, if the entry before this one asked the same.
-    fn answered_before(&mut self, entry: &FindEntry, wanted: &str) -> Option<Vec<Value>> {
-        let asks_the_same = |answered: &Answered| {
-            answered.call == entry.call && answered.wanted == wanted && entry.complete_by.is_none()
+    fn next_asks_the_same(&self, mapping: &Mapping) -> bool {
+        let question = |at: usize| {
+            let (entry, wanted) = self.entry_at(mapping, at)?;
+            entry.complete_by.is_none().then_some((entry.call, wanted))
         };
-        let new = self.walk.is_none() && self.rows.is_empty();
-        self.answered.take_if(|answered| new && asks_the_same(answered)).map(|a| a.rows)
+        let this = question(self.at);
+        this.is_some() && this == question(self.at + 1)
     }
 
     fn next_entry(&mut self) {

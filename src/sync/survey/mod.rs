@@ -27,7 +27,7 @@ use super::engine::{App, Engine, Pause, lock};
 use crate::journal::{Survey, SurveyId, SurveyKind, SurveyState};
 use crate::mapping::Repair;
 use crate::observe::alarm;
-use found::Phase;
+use found::{Phase, Repairs};
 use repair::RepairOrder;
 use run::{Failed, Run};
 
@@ -85,14 +85,13 @@ impl Engine {
                     "only what a reconcile found that ended well can be put right",
                 )
             })?;
-        let planned = self.weigh_repair(&app, survey.id, &order).await?;
+        let needs = self.weigh_repair(&app, survey.id, &order).await?;
+        let planned = needs.len() as u64;
         let mut run = Run::resumed(app, survey);
-        run.counts.repair = found::Repairs { planned, ..found::Repairs::default() };
-        run.counts.phase = Phase::Repair;
-        self.move_survey(&run, SurveyState::Running).await?;
+        self.goes_on_to_repair(&mut run, planned).await?;
         let engine = self.clone();
         tokio::spawn(async move {
-            let repaired = engine.carry_repair(&mut run, &order).await;
+            let repaired = engine.carry_repair(&mut run, needs).await;
             engine.end_survey(&mut run, repaired).await;
             drop(place);
         });
@@ -166,6 +165,13 @@ impl Engine {
         while let Ok(1..) = self.journal.survey_prune().await {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// A survey that walked to its end goes on with putting so many records right.
+    async fn goes_on_to_repair(&self, run: &mut Run, planned: u64) -> Result<(), CommandError> {
+        run.counts.phase = Phase::Repair;
+        run.counts.repair = Repairs { planned, ..Repairs::default() };
+        self.move_survey(run, SurveyState::Running).await
     }
 
     async fn move_survey(&self, run: &Run, state: SurveyState) -> Result<(), CommandError> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -20,7 +21,7 @@ use super::super::membership::MemberWish;
 use super::super::submit::NotTaken;
 use super::super::view::{self, Asserted};
 use super::super::wait::Ended;
-use super::found::{Found, Outcome, Phase, What};
+use super::found::{Found, Outcome, What};
 use super::run::{Failed, Run};
 use crate::change::{ChangeId, Kind, ResourceId, Verb};
 use crate::journal::{Finding, Resource, SurveyId};
@@ -51,9 +52,12 @@ pub(super) struct RepairOrder {
     pub force: bool,
 }
 
+/// What the records need that are to be put right.
+pub(super) type Needs = BTreeMap<ResourceId, Need>;
+
 /// What one record needs.
 #[derive(Debug, Default)]
-struct Need {
+pub(super) struct Need {
     slots: Vec<Slot>,
     attributes: Vec<Value>,
     members: BTreeMap<String, bool>,
@@ -112,21 +116,19 @@ impl RepairOrder {
 }
 
 impl Engine {
-    /// How many records an order would touch, and whether that is too much.
+    /// What an order would put right.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// Why it is refused: it is too much.
     pub(super) async fn weigh_repair(
         &self,
         app: &App,
         survey: SurveyId,
         order: &RepairOrder,
-    ) -> Result<u64, CommandError> {
-        let planned = self
-            .needs(survey, order)
-            .await
-            .map_err(|Failed(why)| CommandError::environment(&why))?;
-        let planned = planned.len() as u64;
+    ) -> Result<Needs, CommandError> {
+        let needs = self.needs(survey, order).await;
+        let needs = needs.map_err(|Failed(why)| CommandError::environment(&why))?;
+        let planned = needs.len() as u64;
         let known = self.journal.linked_count(app.name(), Kind::User).await;
         let known = known.map_err(CommandError::journal)?;
         let share = NEVER_TOO_MANY.max(known.saturating_mul(MOST_PERCENT) / 100);
@@ -138,7 +140,7 @@ impl Engine {
             _ => None,
         };
         match refused {
-            None => Ok(planned),
+            None => Ok(needs),
             Some(limit) => Err(CommandError::finding(&format!(
                 "'{name}': {planned} records would be changed, more than {limit}; nothing was changed. Look at \
                  them first (`scim-bridge reconcile {name}`): if the app is right, correct the identity \
@@ -148,12 +150,8 @@ impl Engine {
     }
 
     /// What each record needs. Bounded by what surveys keep.
-    async fn needs(
-        &self,
-        survey: SurveyId,
-        order: &RepairOrder,
-    ) -> Result<BTreeMap<ResourceId, Need>, Failed> {
-        let mut needs: BTreeMap<ResourceId, Need> = BTreeMap::new();
+    async fn needs(&self, survey: SurveyId, order: &RepairOrder) -> Result<Needs, Failed> {
+        let mut needs = Needs::new();
         let mut after = 0;
         loop {
             let findings = self.journal.findings(survey, after, AT_ONCE).await?;
@@ -181,12 +179,8 @@ impl Engine {
     pub(super) async fn carry_repair(
         self: &Arc<Self>,
         run: &mut Run,
-        order: &RepairOrder,
+        needs: Needs,
     ) -> Result<(), Failed> {
-        run.counts.phase = Phase::Repair;
-        let needs = self.needs(run.survey.id, order).await?;
-        run.counts.repair.planned = needs.len() as u64;
-        self.write_down(run, Vec::new()).await?;
         let width = usize::try_from(run.app.mapping.connect().at_once).unwrap_or(1).max(1) * 2;
         let mut under_way = JoinSet::new();
         for (id, need) in needs {
@@ -232,40 +226,36 @@ impl Engine {
         need: Need,
     ) -> Repaired {
         for _ in 0..MERGES {
-            match self.promise_repair(app, survey, &id, &need).await {
-                Err(NotTaken::Stale) => {}
-                Err(NotTaken::Refused(error)) => {
-                    let outcome = Outcome::Refused(error.detail);
-                    return Repaired { change: None, outcome, findings: need.findings };
+            let (change, outcome) = match self.promise_repair(app, survey, &id, &need).await {
+                Err(NotTaken::Stale) => continue,
+                Err(NotTaken::Refused(error)) => (None, Outcome::Refused(error.detail)),
+                // Gone from here, or being written by somebody else: that is the newer word.
+                Ok(None) => (None, Outcome::Pending),
+                Ok(Some(Promise::Done { change, .. })) => (Some(change), Outcome::Applied),
+                Ok(Some(Promise::Kept { change, end, .. })) => {
+                    (Some(change), self.end_of_repair(change, end).await)
                 }
-                Ok(None) => {
-                    // Gone from here, or being written by somebody else: that is the newer word.
-                    let outcome = Outcome::Pending;
-                    return Repaired { change: None, outcome, findings: need.findings };
-                }
-                Ok(Some(Promise::Done { change, .. })) => {
-                    let (change, outcome) = (Some(change), Outcome::Applied);
-                    return Repaired { change, outcome, findings: need.findings };
-                }
-                Ok(Some(Promise::Kept { change, mut end, .. })) => {
-                    let ended = timeout(WAIT, end.wait_for(Option::is_some)).await;
-                    let ended = ended.ok().and_then(|ended| ended.ok().and_then(|end| end.clone()));
-                    let outcome = match ended {
-                        Some(Ended::Applied) => Outcome::Applied,
-                        Some(Ended::Refused(error) | Ended::Parked(error)) => {
-                            Outcome::Refused(error.detail)
-                        }
-                        None => {
-                            self.waiters.give_up(change);
-                            Outcome::Pending
-                        }
-                    };
-                    return Repaired { change: Some(change), outcome, findings: need.findings };
-                }
-            }
+            };
+            return Repaired { change, outcome, findings: need.findings };
         }
         let outcome = Outcome::Refused("it changes faster than it can be repaired".to_owned());
         Repaired { change: None, outcome, findings: need.findings }
+    }
+
+    async fn end_of_repair(
+        &self,
+        change: ChangeId,
+        mut end: watch::Receiver<Option<Ended>>,
+    ) -> Outcome {
+        let ended = timeout(WAIT, end.wait_for(Option::is_some)).await;
+        match ended.ok().and_then(|ended| ended.ok()?.clone()) {
+            Some(Ended::Applied) => Outcome::Applied,
+            Some(Ended::Refused(error) | Ended::Parked(error)) => Outcome::Refused(error.detail),
+            None => {
+                self.waiters.give_up(change);
+                Outcome::Pending
+            }
+        }
     }
 
     /// The change that repairs a record, on disk. `None`: there is nothing to repair any more.

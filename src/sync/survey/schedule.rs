@@ -9,10 +9,11 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::super::clock::{later, until};
+use super::super::command::CommandError;
 use super::super::engine::{App, Engine, Pause};
 use super::repair::RepairOrder;
 use super::run::{Failed, Run};
-use crate::journal::{SurveyKind, SurveyState};
+use crate::journal::SurveyKind;
 use crate::mapping::Repair;
 use crate::observe::alarm;
 
@@ -88,7 +89,7 @@ impl Engine {
             }
             return Ok(());
         }
-        let failed = |error: super::super::command::CommandError| Failed(error.to_string());
+        let failed = |error: CommandError| Failed(error.to_string());
         if let Some(held) = self.held_since_restore(&app).await.map_err(failed)? {
             run.survey.words = Some(held);
             return Ok(());
@@ -96,12 +97,17 @@ impl Engine {
         // The findings of the last batches are not written yet.
         self.write_down(run, Vec::new()).await?;
         let order = RepairOrder { repair, only: None, max: None, force: false };
-        if let Err(refused) = self.weigh_repair(&app, run.survey.id, &order).await {
-            alarm("reconcile-held", &self.metrics, &refused.message);
-            run.survey.words = Some(refused.message);
-            return Ok(());
+        match self.weigh_repair(&app, run.survey.id, &order).await {
+            Err(refused) => {
+                alarm("reconcile-held", &self.metrics, &refused.message);
+                run.survey.words = Some(refused.message);
+                Ok(())
+            }
+            Ok(needs) => {
+                let planned = needs.len() as u64;
+                self.goes_on_to_repair(run, planned).await.map_err(failed)?;
+                self.carry_repair(run, needs).await
+            }
         }
-        self.move_survey(run, SurveyState::Running).await.map_err(failed)?;
-        self.carry_repair(run, &order).await
     }
 }

@@ -1,12 +1,13 @@
 //! Surveys: a walk over all that an app has. An import makes it known here; a reconcile compares it
 //! with what was asked for, and can have it put right.
 //!
-//! `run` walks, `compare` compares one record, `unmet` looks for who was in no list, `repair` hands
-//! what differs to the lanes, `schedule` does it by the clock, `tell` shows it to commands. A walk only
-//! reads; one at a time of each app.
+//! `run` walks, `compare` compares one record, `unmet` looks for who was in no list, `members`
+//! compares memberships, `repair` hands what differs to the lanes, `schedule` does it by the clock,
+//! `tell` shows it to commands. A walk only reads; one at a time of each app.
 
 mod compare;
 mod found;
+mod members;
 mod repair;
 mod run;
 mod schedule;

@@ -10,11 +10,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::engine::{App, Engine};
+use super::super::keys::{name_of, unique_key};
 use super::super::rows::{BATCH, Rows};
+use super::super::view;
 use super::compare::Verdict;
 use super::found::{Counts, Found, Phase, What};
 use crate::change::{Kind, ResourceId};
-use crate::journal::{Adopted, AdoptedAs, JournalError, Met, Resource, Survey, SurveyKind};
+use crate::journal::{Adopted, AdoptedAs, By, JournalError, Met, Resource, Survey, SurveyKind};
 use crate::mapping::ListedRow;
 use crate::scim::ScimError;
 
@@ -236,13 +238,10 @@ impl Engine {
 
     /// The app's id of the one that has the name of this one.
     async fn namesake(&self, app: &App, resource: &Resource) -> Result<Option<String>, Failed> {
-        let shown = super::super::view::attributes(app, resource);
-        let Some(name) = super::super::keys::unique_key(&app.mapping, resource.kind, &shown) else {
-            return Ok(None);
-        };
-        let by = crate::journal::By::Natural;
-        let found =
-            self.journal.find(app.name(), resource.kind, by, &name, self.clock.now()).await?;
+        let (kind, shown) = (resource.kind, view::attributes(app, resource));
+        let Some(name) = unique_key(&app.mapping, kind, &shown) else { return Ok(None) };
+        let now = self.clock.now();
+        let found = self.journal.find(app.name(), kind, By::Natural, &name, now).await?;
         Ok(found.into_iter().find_map(|other| other.link).map(|link| link.app_key))
     }
 
@@ -270,17 +269,18 @@ impl Engine {
 
 /// A finding about a resource.
 pub(super) fn found(resource: &Resource, what: What) -> Found {
-    let document = resource.actual.as_ref().or(resource.desired.as_ref());
-    let name = match resource.kind {
-        Kind::User => "userName",
-        Kind::Group => "displayName",
-    };
-    let shown = document.and_then(|document| document.get(name)?.as_str().map(str::to_owned));
     Found {
         kind: resource.kind,
-        subject: shown.or_else(|| resource.keys.natural.clone()),
+        subject: subject(resource),
         key: resource.link.as_ref().map(|link| link.app_key.clone()),
         what,
         outcome: None,
     }
+}
+
+/// What a resource is called.
+pub(super) fn subject(resource: &Resource) -> Option<String> {
+    let document = resource.actual.as_ref().or(resource.desired.as_ref());
+    let name = document.and_then(|document| name_of(resource.kind, document));
+    name.or_else(|| resource.keys.natural.clone())
 }

@@ -1,21 +1,18 @@
-//! Who was in no list, and which memberships are not as they were asked for.
+//! Who was in no list: whether they are gone.
 //!
 //! A list that lacks many is not believed: an app that answers half a list must not look as if half of its
 //! people were gone.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::super::engine::Engine;
-use super::super::view;
 use super::found::What;
 use super::run::{Failed, LONGEST_READ, Run, found};
 use crate::change::{Kind, ResourceId};
-use crate::journal::{MemberDrift, Resource, SurveyKind};
+use crate::journal::SurveyKind;
 use crate::mapping::{GetPlan, Missing};
-use crate::scim::Slot;
 
 /// Rows that are looked at together.
 const AT_ONCE: u32 = 200;
@@ -30,13 +27,12 @@ impl Engine {
         kind: Kind,
     ) -> Result<(), Failed> {
         let app = run.app.clone();
-        let Some(side) = app.mapping.side(kind).filter(|side| side.records.is_none()) else {
+        if app.mapping.side(kind).is_none_or(|side| side.records.is_some()) {
             return Ok(());
-        };
+        }
         let linked = self.journal.linked_count(app.name(), kind).await?;
         let share = app.mapping.sync().reconcile.max_gone;
         let most = NEVER_TOO_MANY.max(linked.saturating_mul(share) / 100);
-        let away = side.removes_inactive();
         let repairable = kind == Kind::User && app.mapping.sync().missing == Missing::Recreate;
         let (mut after, mut unmet) = (None::<ResourceId>, 0);
         loop {
@@ -57,11 +53,9 @@ impl Engine {
                     // Hidden, protected, or made meanwhile.
                     continue;
                 }
-                if away && kind == Kind::User {
-                    self.has_vanished(&app, kind, &mut resource).await?;
-                } else if kind == Kind::User {
-                    let now = self.clock.now();
-                    self.journal.seen_gone(&resource.id, &link.app_key, now).await?;
+                let away = self.has_vanished(&app, kind, &mut resource).await?;
+                if !away {
+                    self.see_gone(kind, &resource, &link.app_key).await?;
                 }
                 run.counts.of(kind).gone += 1;
                 let repairable = repairable && !away && resource.written;
@@ -87,43 +81,5 @@ impl Engine {
             return Ok(());
         }
         Err(Failed(words))
-    }
-
-    /// Memberships that are not as they were asked for.
-    pub(super) async fn compare_members(self: &Arc<Self>, run: &mut Run) -> Result<(), Failed> {
-        let app = run.app.clone();
-        if app.mapping.side(Kind::Group).is_none() {
-            return Ok(());
-        }
-        let mut groups: HashMap<ResourceId, Option<Resource>> = HashMap::new();
-        let mut after: Option<MemberDrift> = None;
-        loop {
-            let drift = self.journal.member_drift(app.name(), after.as_ref(), AT_ONCE).await?;
-            let Some(last) = drift.last().cloned() else { return Ok(()) };
-            after = Some(last);
-            // In the order of groups: those of the batch before are not met again.
-            groups.clear();
-            for MemberDrift { group, user, missing } in drift {
-                let known = match groups.get(&group) {
-                    Some(known) => known.clone(),
-                    None => {
-                        let read = self.journal.resources(vec![group.clone()], self.clock.now());
-                        let known = read.await?.pop();
-                        groups.insert(group.clone(), known.clone());
-                        known
-                    }
-                };
-                let Some(known) = known else { continue };
-                let member =
-                    self.journal.resources(vec![user.clone()], self.clock.now()).await?.pop();
-                let whole = known.asserted.as_ref().map(view::slots_of).unwrap_or_default();
-                let repairable = missing || whole.contains(&Slot::new(["members"]));
-                let member = member.and_then(|member| found(&member, What::New).subject);
-                let what = What::Member { user, member, missing, repairable };
-                run.counts.members += 1;
-                run.find(Some(group), &found(&known, what));
-            }
-            self.write_down(run, Vec::new()).await?;
-        }
     }
 }

@@ -1,0 +1,176 @@
+//! The program `real`: scenarios and random histories of Okta against the built scim-bridge, with an
+//! application behind it that nobody here wrote (or the stand-in `directory`, which can be made
+//! to fail). `tests/real/run` calls it.
+//!
+//! What it prints last is `figures: {json}`; it exits with 1 when anything differs, and keeps journal and logs then.
+
+mod app;
+mod apps;
+mod bridge;
+mod history;
+mod passwords;
+mod scenarios;
+mod trouble;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use okta::Dialect;
+
+use self::apps::{Directory, JupyterHub, RabbitMq};
+
+/// What is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Step by step, as an administrator would
+    Scenarios,
+    /// Random actions, then everything is compared
+    History,
+}
+
+/// Which application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// The stand-in, with faults
+    Directory,
+    /// RabbitMQ
+    Rabbitmq,
+    /// JupyterHub
+    Jupyterhub,
+}
+
+/// Tries the built scim-bridge with an application.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What is tried
+    #[arg(value_enum)]
+    part: Part,
+    /// The application
+    #[arg(value_enum)]
+    app: Name,
+    /// The scim-bridge that is tried
+    #[arg(long)]
+    bridge: PathBuf,
+    /// The number that everything follows from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    size: Size,
+    /// Where data, journal and logs are; without it a temporary folder
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+/// How much happens in a history.
+#[derive(Debug, Clone, clap::Args)]
+struct Size {
+    /// Actions of administrators
+    #[arg(long, default_value_t = 300)]
+    actions: usize,
+    /// People in Okta
+    #[arg(long, default_value_t = 40)]
+    people: usize,
+    /// Groups in Okta
+    #[arg(long, default_value_t = 5)]
+    groups: usize,
+    /// Requests of Okta at the same time
+    #[arg(long, default_value_t = 5)]
+    workers: usize,
+    /// Faults of each hundred actions (of an application that can be told to fail)
+    #[arg(long, default_value_t = 0)]
+    faults: usize,
+    /// How often the application falls over and comes again
+    #[arg(long, default_value_t = 1)]
+    restarts: usize,
+    /// How often the bridge is killed with SIGKILL
+    #[arg(long, default_value_t = 1)]
+    kills: usize,
+    /// A difference is planted afterwards, which must be found
+    #[arg(long, default_value_t = false)]
+    planted: bool,
+    /// How the app was made in Okta: aiw (PUT) or oin (PATCH)
+    #[arg(long, value_parser = dialect, default_value = "aiw")]
+    dialect: Dialect,
+}
+
+fn dialect(text: &str) -> Result<Dialect, String> {
+    match text {
+        "aiw" => Ok(Dialect::Aiw),
+        "oin" => Ok(Dialect::Oin),
+        _ => Err("write aiw or oin".to_owned()),
+    }
+}
+
+/// Where everything lies, and whether it goes at the end.
+struct Place {
+    folder: PathBuf,
+    temporary: Option<tempfile::TempDir>,
+}
+
+impl Place {
+    fn new(given: Option<PathBuf>) -> Result<Self, String> {
+        if let Some(folder) = given {
+            std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+            return Ok(Self { folder, temporary: None });
+        }
+        let temporary = tempfile::tempdir().map_err(|e| format!("a temporary folder: {e}"))?;
+        Ok(Self { folder: temporary.path().to_owned(), temporary: Some(temporary) })
+    }
+
+    /// After a failure it stays, so that somebody can look.
+    fn keep(self) {
+        if let Some(temporary) = self.temporary {
+            let _ = temporary.keep();
+        }
+    }
+}
+
+async fn tried<A: app::App>(
+    arguments: &Arguments,
+    place: &Place,
+    app: A,
+) -> Result<bool, String> {
+    match arguments.part {
+        Part::Scenarios => scenarios::all(app, &arguments.bridge, &place.folder).await,
+        Part::History => {
+            let plan = history::HistoryPlan { seed: arguments.seed, size: arguments.size.clone() };
+            history::lived(app, &arguments.bridge, &place.folder, &plan).await
+        }
+    }
+}
+
+async fn run(arguments: &Arguments, place: &Place) -> Result<bool, String> {
+    let data = place.folder.join("app");
+    match arguments.app {
+        Name::Directory => tried(arguments, place, Directory::start().await?).await,
+        Name::Rabbitmq => tried(arguments, place, RabbitMq::start(&data).await?).await,
+        Name::Jupyterhub => tried(arguments, place, JupyterHub::start(&data).await?).await,
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let place = match Place::new(arguments.folder.clone()) {
+        Ok(place) => place,
+        Err(why) => {
+            eprintln!("real: {why}");
+            return ExitCode::from(3);
+        }
+    };
+    match run(&arguments, &place).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("real: journal and logs are in {}", place.folder.display());
+            place.keep();
+            ExitCode::FAILURE
+        }
+        Err(why) => {
+            eprintln!("real: {why}");
+            eprintln!("real: journal and logs are in {}", place.folder.display());
+            place.keep();
+            ExitCode::from(3)
+        }
+    }
+}

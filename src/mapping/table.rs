@@ -69,19 +69,21 @@ impl TableRow {
         self.app.eval(&roots.clone().with("match", Value::Object(found)))
     }
 
-    /// Rows with `match` or `when` are one way.
+    /// Rows with `match`, `when` or `group` alone are one way.
     pub(crate) fn is_two_way(&self) -> bool {
-        self.scim.is_some() && self.pattern.is_none() && self.when.is_none()
+        self.scim.is_some() && self.pattern.is_none()
     }
 }
 
-/// The place of the first row that leads from this app value back to SCIM.
+/// The place of the first row that leads from this app value back to SCIM. One without a condition
+/// comes before one with it.
 fn back(rows: &[TableRow], app: &Value, ignore_case: bool) -> Option<usize> {
     let leads = |row: &TableRow| match &row.app {
         Val::Constant(cell) => row.is_two_way() && same(cell, app, ignore_case),
         _ => false,
     };
-    rows.iter().position(leads)
+    let always = rows.iter().position(|row| row.when.is_none() && leads(row));
+    always.or_else(|| rows.iter().position(leads))
 }
 
 impl Table {
@@ -168,7 +170,7 @@ impl Table {
     /// The SCIM values it takes; empty if a pattern or a condition decides, or the app.
     pub fn scim_values(&self) -> Vec<Value> {
         let by_value = self.rows.iter().filter(|row| row.scim.is_some() || row.group.is_none());
-        if by_value.clone().any(|row| !row.is_two_way()) {
+        if by_value.clone().any(|row| !row.is_two_way() || row.when.is_some()) {
             return Vec::new();
         }
         let mut values: Vec<Value> = Vec::new();
@@ -216,5 +218,37 @@ pub(crate) fn same(a: &Value, b: &Value, ignore_case: bool) -> bool {
     match (a, b) {
         (Value::String(a), Value::String(b)) if ignore_case => a.to_lowercase() == b.to_lowercase(),
         _ => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn row(scim: &str, when: Option<&str>, app: &str) -> TableRow {
+        let when = when.map(|text| Condition::compile(text).unwrap());
+        let app = Val::Constant(json!(app));
+        TableRow { app, scim: Some(json!(scim)), pattern: None, when, group: None }
+    }
+
+    fn table(rows: Vec<TableRow>) -> Table {
+        Table { rows: Arc::new(rows), learned: None, default_scim: None, refuse_unknown: true }
+    }
+
+    #[test]
+    fn a_row_with_a_condition_leads_back_too() {
+        let off = Some("user.active eq false");
+        let table = table(vec![row("Admin", off, "parked-admin"), row("Admin", None, "admin")]);
+        assert_eq!(table.to_scim(&json!("parked-admin"), false), Some(json!("Admin")));
+        assert_eq!(table.to_scim(&json!("admin"), false), Some(json!("Admin")));
+    }
+
+    #[test]
+    fn one_without_a_condition_leads_back_before_one_with_it() {
+        let off = Some("user.active eq false");
+        let table = table(vec![row("Admin", off, "none"), row("Nobody", None, "none")]);
+        assert_eq!(table.to_scim(&json!("none"), false), Some(json!("Nobody")));
     }
 }

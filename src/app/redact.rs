@@ -84,7 +84,8 @@ impl Redactor {
         clean.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
     }
 
-    /// A tree whose texts, keys and numbers are without secrets; the shape stays.
+    /// A tree whose texts, keys and numbers are without secrets; the shape stays. A text whose key
+    /// says that it is one goes whole: an app may show hashes of passwords, or keys of its own.
     pub fn tree(&self, tree: &Value) -> Value {
         match tree {
             Value::String(text) => Value::String(self.without_secrets(text)),
@@ -97,8 +98,15 @@ impl Redactor {
             }
             Value::Array(items) => items.iter().map(|item| self.tree(item)).collect(),
             Value::Object(fields) => {
-                let clean =
-                    fields.iter().map(|(key, value)| (self.without_secrets(key), self.tree(value)));
+                let clean = fields.iter().map(|(key, value)| {
+                    let value = match value {
+                        Value::String(text) if !text.is_empty() && names_secret(key) => {
+                            Value::from(REDACTED)
+                        }
+                        value => self.tree(value),
+                    };
+                    (self.without_secrets(key), value)
+                });
                 Value::Object(clean.collect::<Map<_, _>>())
             }
             Value::Null | Value::Bool(_) => tree.clone(),
@@ -126,6 +134,23 @@ impl Redactor {
     }
 }
 
+/// Whether what stands under this key is a secret by its name: `password_hash`, `apiKey`.
+fn names_secret(key: &str) -> bool {
+    const WORDS: [&str; 8] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "apikey",
+        "privatekey",
+        "accesstoken",
+        "refreshtoken",
+    ];
+    let plain: String =
+        key.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+    WORDS.iter().any(|word| plain.contains(word))
+}
+
 /// Line ends and tabs become spaces; other control characters, and those that turn the
 /// direction of writing, go.
 fn without_controls(text: &str) -> String {
@@ -144,6 +169,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_an_app_calls_a_secret_is_hidden_though_nobody_knows_its_value() {
+        let shown = Redactor::default().tree(&json!({
+            "name": "iris", "password_hash": "5lVg6T", "apiKey": "k", "has_password": true,
+            "old_password": "", "nested": [{ "Client-Secret": "s", "next_token": "page 2" }],
+        }));
+        assert_eq!(
+            shown,
+            json!({
+                "name": "iris", "password_hash": REDACTED, "apiKey": REDACTED, "has_password": true,
+                "old_password": "", "nested": [{ "Client-Secret": REDACTED, "next_token": "page 2" }],
+            })
+        );
+    }
 
     #[test]
     fn secrets_go_in_every_spelling() {

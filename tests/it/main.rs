@@ -40,6 +40,7 @@ mod lists;
 mod long_lists;
 mod new;
 mod offboarding;
+mod okta;
 mod okta_rules;
 mod oracle;
 mod outage;

@@ -289,10 +289,15 @@ impl Judge<'_> {
                 self.agreement.differences.push(format!("{}: the id of two people", told.id));
             }
         }
-        for id in &self.state.deleted {
+        let told = self.state.teams.iter().filter_map(|team| team.told.as_ref());
+        let in_use: BTreeSet<&str> = told.map(|told| told.id.as_str()).collect();
+        for id in self.state.deleted.iter().filter(|id| !in_use.contains(id.as_str())) {
             self.agreement.compared += 1;
-            if self.shown.groups.contains_key(id) {
-                self.agreement.differences.push(format!("group {id} was deleted and is shown"));
+            // An app that keeps its groups shows them again at the next import, empty.
+            let shown = self.shown.groups.get(id);
+            let members = shown.and_then(|group| group["members"].as_array());
+            if members.is_some_and(|members| !members.is_empty()) {
+                self.differ(format!("group {id} was deleted and has members"));
             }
         }
     }

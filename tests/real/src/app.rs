@@ -70,6 +70,11 @@ pub trait App {
     /// Somebody makes a group by hand, with these people in it.
     async fn make_group(&self, name: &str, members: &[String]) -> Done<()>;
 
+    /// A value that it does not know, and where it stands; `emperor` is in it.
+    fn unknown_value(&self) -> Option<(String, serde_json::Value)> {
+        None
+    }
+
     /// The account that the bridge itself logs in with, or another one that nobody may touch.
     fn own_account(&self) -> Option<&'static str>;
 

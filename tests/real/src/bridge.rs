@@ -65,6 +65,11 @@ impl Bridge {
         Ok(bridge)
     }
 
+    /// Where journal and logs are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn journal(&self) -> PathBuf {
         self.folder.join("journal.db")
     }
@@ -186,24 +191,25 @@ impl Bridge {
         depth.map(value_of).sum()
     }
 
-    /// Changes that the application refused in the end, or that wait for a person.
+    /// Changes that were accepted, and that the application refused in the end or that wait for a
+    /// person.
     pub async fn lost(&self) -> Done<usize> {
-        let metrics = self.metrics().await?;
-        let states = ["rejected", "parked", "discarded"].map(|state| format!("state=\"{state}\""));
-        let lines = metrics.lines().filter(|line| line.starts_with("scim_bridge_changes{"));
-        lines.filter(|line| states.iter().any(|state| line.contains(state))).map(value_of).sum()
+        let mut lost = 0;
+        for state in ["rejected", "parked", "discarded"] {
+            let arguments = ["changes", "list", "--state", state, "--limit", "100000"];
+            let ran = self.run(&[&arguments[..], &["--format", "json"]].concat()).await?;
+            let listed: Value = serde_json::from_str(&ran.out)
+                .map_err(|error| format!("changes list: {error}: {}", ran.err))?;
+            let rows = listed.as_array().ok_or_else(|| format!("changes list gave {listed}"))?;
+            // One that was refused while Okta waited was not accepted.
+            lost += rows.iter().filter(|row| state != "rejected" || row["late"] == true).count();
+        }
+        Ok(lost)
     }
 
     async fn metrics(&self) -> Done<String> {
         let admin = self.ready["admin"].as_str().ok_or("there is no admin listener")?;
         Ok(http::call(&Method::GET, &format!("{admin}/metrics"), &[], None).await?.text)
-    }
-
-    /// A GET of the SCIM service.
-    pub async fn get(&self, path: &str) -> Done<http::Got> {
-        let url = format!("{}{path}", self.base_url()?);
-        let token = format!("Bearer {}", self.token);
-        http::call(&Method::GET, &url, &[("Authorization", &token)], None).await
     }
 
     /// The end of its log.

@@ -12,11 +12,51 @@ use okta::{Credential, Dialect, Okta, Settings};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::Size;
 use crate::app::{App, Done};
 use crate::bridge::Bridge;
 use crate::passwords;
+use crate::secrets;
 use crate::trouble::{Happened, Schedule};
+
+/// How much happens in a history.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Size {
+    /// Actions of administrators
+    #[arg(long, default_value_t = 300)]
+    pub actions: usize,
+    /// People in Okta
+    #[arg(long, default_value_t = 40)]
+    pub people: usize,
+    /// Groups in Okta
+    #[arg(long, default_value_t = 5)]
+    pub groups: usize,
+    /// Requests of Okta at the same time
+    #[arg(long, default_value_t = 5)]
+    pub workers: usize,
+    /// Faults of each hundred actions (of an application that can be told to fail)
+    #[arg(long, default_value_t = 0)]
+    pub faults: usize,
+    /// How often the application falls over and comes again
+    #[arg(long, default_value_t = 1)]
+    pub restarts: usize,
+    /// How often the bridge is killed with SIGKILL
+    #[arg(long, default_value_t = 1)]
+    pub kills: usize,
+    /// A difference is planted afterwards, which must be found
+    #[arg(long, default_value_t = false)]
+    pub planted: bool,
+    /// How the app was made in Okta: aiw (PUT) or oin (PATCH)
+    #[arg(long, value_parser = dialect, default_value = "aiw")]
+    pub dialect: Dialect,
+}
+
+fn dialect(text: &str) -> Result<Dialect, String> {
+    match text {
+        "aiw" => Ok(Dialect::Aiw),
+        "oin" => Ok(Dialect::Oin),
+        _ => Err("write aiw or oin".to_owned()),
+    }
+}
 
 /// Seed and size.
 pub struct HistoryPlan {
@@ -62,6 +102,7 @@ pub async fn lived<A: App>(
     for words in okta.failures().iter().filter(|_| !is_fine) {
         println!("task: {words}");
     }
+    differences.words.extend(secrets::nowhere(&bridge).err());
     let (planted, caught) = if size.planted && is_fine {
         plant(&okta, &app, &bridge, &lived.before).await?
     } else {

@@ -4,21 +4,14 @@
 //!
 //! What it prints last is `figures: {json}`; it exits with 1 when anything differs, and keeps journal and logs then.
 
-mod app;
-mod apps;
-mod bridge;
-mod history;
-mod passwords;
-mod scenarios;
-mod trouble;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use okta::Dialect;
-
-use self::apps::{Directory, JupyterHub, RabbitMq};
+use real::app::App;
+use real::apps::{Directory, JupyterHub, RabbitMq};
+use real::history::{self, HistoryPlan, Size};
+use real::scenarios;
 
 /// What is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -62,46 +55,6 @@ struct Arguments {
     folder: Option<PathBuf>,
 }
 
-/// How much happens in a history.
-#[derive(Debug, Clone, clap::Args)]
-struct Size {
-    /// Actions of administrators
-    #[arg(long, default_value_t = 300)]
-    actions: usize,
-    /// People in Okta
-    #[arg(long, default_value_t = 40)]
-    people: usize,
-    /// Groups in Okta
-    #[arg(long, default_value_t = 5)]
-    groups: usize,
-    /// Requests of Okta at the same time
-    #[arg(long, default_value_t = 5)]
-    workers: usize,
-    /// Faults of each hundred actions (of an application that can be told to fail)
-    #[arg(long, default_value_t = 0)]
-    faults: usize,
-    /// How often the application falls over and comes again
-    #[arg(long, default_value_t = 1)]
-    restarts: usize,
-    /// How often the bridge is killed with SIGKILL
-    #[arg(long, default_value_t = 1)]
-    kills: usize,
-    /// A difference is planted afterwards, which must be found
-    #[arg(long, default_value_t = false)]
-    planted: bool,
-    /// How the app was made in Okta: aiw (PUT) or oin (PATCH)
-    #[arg(long, value_parser = dialect, default_value = "aiw")]
-    dialect: Dialect,
-}
-
-fn dialect(text: &str) -> Result<Dialect, String> {
-    match text {
-        "aiw" => Ok(Dialect::Aiw),
-        "oin" => Ok(Dialect::Oin),
-        _ => Err("write aiw or oin".to_owned()),
-    }
-}
-
 /// Where everything lies, and whether it goes at the end.
 struct Place {
     folder: PathBuf,
@@ -126,7 +79,7 @@ impl Place {
     }
 }
 
-async fn tried<A: app::App>(
+async fn tried<A: App>(
     arguments: &Arguments,
     place: &Place,
     app: A,
@@ -134,7 +87,7 @@ async fn tried<A: app::App>(
     match arguments.part {
         Part::Scenarios => scenarios::all(app, &arguments.bridge, &place.folder).await,
         Part::History => {
-            let plan = history::HistoryPlan { seed: arguments.seed, size: arguments.size.clone() };
+            let plan = HistoryPlan { seed: arguments.seed, size: arguments.size.clone() };
             history::lived(app, &arguments.bridge, &place.folder, &plan).await
         }
     }

@@ -5,9 +5,9 @@ use fastrand::Rng;
 use okta::Okta;
 use tokio::sync::watch;
 
-use crate::Size;
 use crate::app::{App, Done};
 use crate::bridge::Bridge;
+use crate::history::Size;
 
 /// One thing that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -144,6 +144,10 @@ impl App for RabbitMq {
         Ok(())
     }
 
+    fn unknown_value(&self) -> Option<(String, Value)> {
+        Some(("roles".to_owned(), json!([{ "value": "emperor" }])))
+    }
+
     fn own_account(&self) -> Option<&'static str> {
         Some("scim-bridge")
     }

@@ -27,6 +27,7 @@ mod cli;
 mod common;
 mod corpus;
 mod crash_points;
+mod deployment;
 mod diff;
 mod directory;
 mod disk_states;

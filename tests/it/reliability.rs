@@ -1,4 +1,4 @@
-//! docs/reliability.md is what its command wrote, and nothing else.
+//! docs/reliability.md and docs/proof.md are what their commands wrote, and nothing else.
 
 use super::support::text::repository;
 
@@ -8,19 +8,26 @@ fn sum(text: &str) -> String {
 }
 
 /// Whether the page is whole and as it was written.
-fn is_as_written(page: &str) -> bool {
+fn is_as_written(page: &str, command: &str) -> bool {
     let Some((text, end)) = page.rsplit_once("<!-- sum ") else { return false };
-    page.starts_with("<!-- Written by .ci/reliability.") && end == format!("{} -->\n", sum(text))
+    page.starts_with(&format!("<!-- Written by {command}."))
+        && end == format!("{} -->\n", sum(text))
 }
 
 #[test]
 fn the_figures_are_not_made_by_hand() {
-    let page = std::fs::read_to_string(repository().join("docs/reliability.md")).unwrap();
-    assert!(is_as_written(&page), "run .ci/reliability; do not edit docs/reliability.md");
-    // The test of the test: a better figure is seen, and so is a line more.
-    assert!(!is_as_written(&page.replacen("Commit ", "commit ", 1)));
-    assert!(!is_as_written(&format!("{page}0 in 1,000,000 lost\n")));
-    for words in ["## Kills of the process", "## What was not tested", "Real power cuts"] {
-        assert!(page.contains(words), "{words}");
+    let pages = [
+        ("docs/reliability.md", ".ci/reliability", "## Kills of the process", "Real power cuts"),
+        ("docs/proof.md", ".ci/proof", "## Random histories", "Okta itself"),
+    ];
+    for (file, command, heading, not_tried) in pages {
+        let page = std::fs::read_to_string(repository().join(file)).unwrap();
+        assert!(is_as_written(&page, command), "run {command}; do not edit {file}");
+        // The test of the test: a better figure is seen, and so is a line more.
+        assert!(!is_as_written(&page.replacen("Commit ", "commit ", 1), command));
+        assert!(!is_as_written(&format!("{page}0 in 1,000,000 lost\n"), command));
+        for words in [heading, "## What was not", not_tried] {
+            assert!(page.contains(words), "{file}: {words}");
+        }
     }
 }

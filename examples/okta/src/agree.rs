@@ -195,7 +195,8 @@ impl Judge<'_> {
         let before = self.before.get(login).map(|account| &account.whole);
         self.agreement.compared += 1;
         if now != before {
-            let words = format!("{login} in the app, whom nobody assigned: {now:?}, not {before:?}");
+            let words =
+                format!("{login} in the app, whom nobody assigned: {now:?}, not {before:?}");
             self.differ(words);
         }
     }
@@ -264,7 +265,11 @@ impl Judge<'_> {
             shown_members.clone()
         } else {
             let wanted = Value::from(name.as_str());
-            self.same(&format!("{name} on the server, displayName"), &wanted, &shown["displayName"]);
+            self.same(
+                &format!("{name} on the server, displayName"),
+                &wanted,
+                &shown["displayName"],
+            );
             told.members.iter().filter_map(|number| active.get(number).cloned()).collect()
         };
         self.same(&format!("{name} on the server, members"), &wanted, &shown_members);

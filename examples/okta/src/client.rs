@@ -216,7 +216,9 @@ impl Client {
         let headers = &headers[..headers.len() - usize::from(body.is_none())];
         let work = http::call(&method, &url, headers, body);
         let got = match tokio::time::timeout(self.settings.timeout, work).await {
-            Ok(got) => got.map(|got| (Answer { status: got.status, body: got.body }, got.retry_after)),
+            Ok(got) => {
+                got.map(|got| (Answer { status: got.status, body: got.body }, got.retry_after))
+            }
             Err(_) => Err(format!("no answer within {} s", self.settings.timeout.as_secs_f32())),
         };
         if let Some(watch) = &self.watch {
@@ -233,9 +235,10 @@ impl Client {
                 self.counters.lost.fetch_add(1, Ordering::Relaxed);
             }
         }
-        got.map_err(|words| {
-            TaskError { words: format!("{doing}: {words}"), status: None, unknown: true }
+        got.map_err(|words| TaskError {
+            words: format!("{doing}: {words}"),
+            status: None,
+            unknown: true,
         })
     }
 }
-

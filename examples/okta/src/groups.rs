@@ -295,11 +295,7 @@ impl Okta {
         Ok(Some(Vec::new()))
     }
 
-    pub(crate) async fn delete_group(
-        &self,
-        number: TeamNumber,
-        id: &str,
-    ) -> Result<(), TaskError> {
+    pub(crate) async fn delete_group(&self, number: TeamNumber, id: &str) -> Result<(), TaskError> {
         let doing = "Delete group";
         let path = format!("/Groups/{id}");
         let answer = self.client.send(doing, Method::DELETE, &path, None).await?;

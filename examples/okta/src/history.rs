@@ -202,7 +202,11 @@ pub async fn run(
     queue.0.lock().unwrap_or_else(PoisonError::into_inner).tally
 }
 
-async fn work(okta: &Okta, (queue, news): &(Mutex<Queue>, Notify), progress: &watch::Sender<usize>) {
+async fn work(
+    okta: &Okta,
+    (queue, news): &(Mutex<Queue>, Notify),
+    progress: &watch::Sender<usize>,
+) {
     let held = || queue.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         let waits = news.notified();

@@ -112,7 +112,7 @@ impl Okta {
 
 /// A counter that is a whole number; Okta stops at one that is a text.
 fn counter(doing: &str, body: &Value, name: &str) -> Result<u64, TaskError> {
-    body[name]
-        .as_u64()
-        .ok_or_else(|| TaskError::wrong(doing, format!("{name} is no whole number: {}", body[name])))
+    body[name].as_u64().ok_or_else(|| {
+        TaskError::wrong(doing, format!("{name} is no whole number: {}", body[name]))
+    })
 }

@@ -112,7 +112,8 @@ async fn walk(settings: Settings, user: String, group: Option<String>) -> bool {
         ..Profile::default()
     };
     let steps = walk_of(group.is_some());
-    let okta = Okta::new(settings, vec![person], group.into_iter().collect(), Vec::new()).watched(show);
+    let okta =
+        Okta::new(settings, vec![person], group.into_iter().collect(), Vec::new()).watched(show);
     let mut is_fine = true;
     for (words, action) in steps {
         println!("\n# {words}");

@@ -118,19 +118,20 @@ pub struct Okta {
 impl Okta {
     /// An application with people and groups, none of them assigned or pushed. `paths` are the
     /// attributes that are compared, beside names.
-    pub fn new(settings: Settings, people: Vec<Profile>, teams: Vec<String>, paths: Vec<String>) -> Self {
+    pub fn new(
+        settings: Settings,
+        people: Vec<Profile>,
+        teams: Vec<String>,
+        paths: Vec<String>,
+    ) -> Self {
         let people = people.into_iter().enumerate().map(|(number, current)| Person {
             okta_id: format!("00u{number:05}example0001"),
             current,
             ..Person::default()
         });
         let teams = teams.into_iter().map(|name| Team { name, ..Team::default() });
-        let state = State {
-            people: people.collect(),
-            teams: teams.collect(),
-            paths,
-            ..State::default()
-        };
+        let state =
+            State { people: people.collect(), teams: teams.collect(), paths, ..State::default() };
         Self { client: Client::new(settings), state: Mutex::new(state) }
     }
 
@@ -186,7 +187,11 @@ impl Okta {
         change(&mut self.state().people[number])
     }
 
-    pub(crate) fn with_team<T>(&self, number: TeamNumber, change: impl FnOnce(&mut Team) -> T) -> T {
+    pub(crate) fn with_team<T>(
+        &self,
+        number: TeamNumber,
+        change: impl FnOnce(&mut Team) -> T,
+    ) -> T {
         change(&mut self.state().teams[number])
     }
 

@@ -49,7 +49,8 @@ impl Okta {
                                 .await?;
                         }
                         Dialect::Oin => {
-                            self.patch_person(doing, number, &id, json!({ "active": true })).await?;
+                            self.patch_person(doing, number, &id, json!({ "active": true }))
+                                .await?;
                         }
                     }
                 }
@@ -186,7 +187,8 @@ impl Okta {
         id: &str,
         value: Value,
     ) -> Result<(), TaskError> {
-        let body = json!({ "schemas": [PATCH], "Operations": [{ "op": "replace", "value": value }] });
+        let body =
+            json!({ "schemas": [PATCH], "Operations": [{ "op": "replace", "value": value }] });
         let path = format!("/Users/{id}");
         let answer = self.client.send(doing, Method::PATCH, &path, Some(&body)).await;
         let answer = answer.inspect_err(|error| self.unsure_after(error, number))?;
@@ -277,7 +279,8 @@ impl Okta {
         let doing = "Push user's password";
         match self.client.settings.dialect {
             Dialect::Aiw => {
-                self.echo_put(doing, number, &id, |body| body["password"] = json!(password)).await?;
+                self.echo_put(doing, number, &id, |body| body["password"] = json!(password))
+                    .await?;
             }
             Dialect::Oin => {
                 self.patch_person(doing, number, &id, json!({ "password": password })).await?;

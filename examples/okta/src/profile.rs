@@ -47,8 +47,7 @@ impl Profile {
         let changed = |of: fn(&Self) -> &String| before.is_none_or(|old| of(old) != of(self));
         if changed(|p| &p.user_name) {
             body["userName"] = json!(self.user_name);
-            body["emails"] =
-                json!([{ "primary": true, "value": self.user_name, "type": "work" }]);
+            body["emails"] = json!([{ "primary": true, "value": self.user_name, "type": "work" }]);
         }
         if !body["name"].is_object() {
             body["name"] = json!({});

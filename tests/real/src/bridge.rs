@@ -36,6 +36,8 @@ pub struct Bridge {
     pub token: String,
     /// How often it was killed.
     pub kills: usize,
+    /// Calls to the application before it was killed the last time.
+    calls: usize,
 }
 
 impl Bridge {
@@ -55,6 +57,7 @@ impl Bridge {
             ready: Value::Null,
             token: String::new(),
             kills: 0,
+            calls: 0,
         };
         bridge.go().await?;
         let made = bridge.run(&["token", "create", "--app", name, "--quiet"]).await?;
@@ -115,6 +118,8 @@ impl Bridge {
 
     /// SIGKILL; it is started again by [`Bridge::go`].
     pub async fn kill(&mut self) -> Done<()> {
+        // Those between this look and the end are not counted.
+        self.calls = self.calls().await?;
         if let Some(mut child) = self.running.take() {
             child.kill().await.map_err(|error| format!("kill: {error}"))?;
             self.kills += 1;
@@ -205,6 +210,13 @@ impl Bridge {
             lost += rows.iter().filter(|row| state != "rejected" || row["late"] == true).count();
         }
         Ok(lost)
+    }
+
+    /// Calls to the application, by its own count; it is asked before each kill.
+    pub async fn calls(&self) -> Done<usize> {
+        let metrics = self.metrics().await?;
+        let lines = metrics.lines().filter(|line| line.starts_with("scim_bridge_app_calls_total{"));
+        Ok(self.calls + lines.map(value_of).sum::<Done<usize>>()?)
     }
 
     async fn metrics(&self) -> Done<String> {

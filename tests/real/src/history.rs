@@ -108,13 +108,26 @@ pub async fn lived<A: App>(
     } else {
         (0, 0)
     };
+    let calls = match app.calls() {
+        Some(calls) => calls,
+        None => bridge.calls().await?,
+    };
     if planted != caught {
         differences.words.push(format!("{planted} planted differences, {caught} found"));
     }
-    tell(plan, &app, &bridge, &okta, &lived, &differences, &json!({
-        "repeated_tasks": settled.repeated, "tasks_left": settled.left,
-        "planted": planted, "caught": caught,
-    }));
+    tell(
+        plan,
+        &app,
+        &bridge,
+        &okta,
+        &lived,
+        &differences,
+        &json!({
+            "calls": calls,
+            "repeated_tasks": settled.repeated, "tasks_left": settled.left,
+            "planted": planted, "caught": caught,
+        }),
+    );
     if !differences.words.is_empty() || settled.left > 0 {
         for words in &differences.words {
             println!("difference: {words}");
@@ -195,11 +208,19 @@ async fn plant(
         told.values.get("userName")?.as_str().map(str::to_owned)
     });
     let mut active = active;
-    let (Some(first), Some(second)) = (active.next(), active.next()) else {
-        return Err("nobody is active at the end; take more actions".to_owned());
-    };
+    let first = active.next().ok_or("nobody is active at the end; take more actions")?;
     app.cut_access(&first).await?;
-    app.give_more(&second).await?;
+    let mut second = None;
+    for name in active {
+        let before_it = app.truth().await?;
+        app.give_more(&name).await?;
+        // Somebody may have had all of it already.
+        if app.truth().await? != before_it {
+            second = Some(name);
+            break;
+        }
+    }
+    let second = second.ok_or("nobody can be given more; take more actions")?;
     app.make_account("nobody.asked@corp.example", "Of-nobody-1").await?;
     let found = compare(okta, app, bridge, before).await?.words;
     let names = [first.as_str(), second.as_str(), "nobody.asked@corp.example"];
@@ -231,7 +252,6 @@ fn tell(
         "answers_5xx": count(&counters.failed),
         "answers_lost": count(&counters.lost),
         "tasks_failed": lived.tally.failed,
-        "calls": app.calls(),
         "faults": lived.happened.faults,
         "restarts": lived.happened.restarts,
         "kills": bridge.kills,

@@ -79,11 +79,7 @@ impl Place {
     }
 }
 
-async fn tried<A: App>(
-    arguments: &Arguments,
-    place: &Place,
-    app: A,
-) -> Result<bool, String> {
+async fn tried<A: App>(arguments: &Arguments, place: &Place, app: A) -> Result<bool, String> {
     match arguments.part {
         Part::Scenarios => scenarios::all(app, &arguments.bridge, &place.folder).await,
         Part::History => {

@@ -228,8 +228,7 @@ impl<A: App> Stage<A> {
     async fn unknown_value(&mut self) -> Done<()> {
         let Some((path, value)) = self.app.unknown_value() else { return Ok(()) };
         let old = self.okta.people()[TOMAS].current.extra.get(&path).cloned();
-        let words =
-            self.refused(Action::Change(TOMAS, Change::Extra(path.clone(), value))).await?;
+        let words = self.refused(Action::Change(TOMAS, Change::Extra(path.clone(), value))).await?;
         ensure(words.contains("emperor"), || format!("the words are: {words}"))?;
         let back = Change::Extra(path, old.unwrap_or(Value::Null));
         self.okta.act(&Action::Change(TOMAS, back)).await;

@@ -135,7 +135,8 @@ impl App for Directory {
 
     fn fail(&self, rng: &mut fastrand::Rng) -> bool {
         let Some(running) = &self.running else { return false };
-        let answer = |status, retry_after| Fault::Answer { status, body: json!("busy"), retry_after };
+        let answer =
+            |status, retry_after| Fault::Answer { status, body: json!("busy"), retry_after };
         let (when, fault) = match rng.u8(..8) {
             0 => (When::Any, answer(503, None)),
             1 => (When::Any, answer(429, Some(1))),

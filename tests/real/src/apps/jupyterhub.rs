@@ -44,7 +44,8 @@ impl JupyterHub {
 
     fn account(user: &Value) -> Account {
         let role = if user["admin"] == true { "admin" } else { "user" };
-        let whole = json!({ "name": user["name"], "admin": user["admin"], "groups": user["groups"] });
+        let whole =
+            json!({ "name": user["name"], "admin": user["admin"], "groups": user["groups"] });
         Account {
             login: user["name"].as_str().unwrap_or_default().to_owned(),
             active: true,

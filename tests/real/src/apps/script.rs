@@ -36,7 +36,8 @@ impl Script {
         let log = log.map_err(|error| error.to_string())?;
         let second = log.try_clone().map_err(|error| error.to_string())?;
         command.stdout(log).stderr(second);
-        let status = command.status().await.map_err(|e| format!("{}: {e}", self.script.display()))?;
+        let status =
+            command.status().await.map_err(|e| format!("{}: {e}", self.script.display()))?;
         if status.success() {
             return Ok(());
         }
@@ -47,7 +48,8 @@ impl Script {
     /// A file that the script wrote, in one line.
     pub fn says(&self, file: &str) -> Done<String> {
         let file = self.folder.join(file);
-        let text = std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let text =
+            std::fs::read_to_string(&file).map_err(|e| format!("{}: {e}", file.display()))?;
         Ok(text.trim().to_owned())
     }
 

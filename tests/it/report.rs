@@ -356,6 +356,23 @@ async fn who_was_only_imported_is_there_since_the_first_look_and_later_looks_are
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_tells_that_an_account_is_gone_as_a_read_does() {
+    let world = directory().await;
+    for (id, login) in [(901, ADA), (902, BOB)] {
+        world.seed("users", json!({ "id": id, "login": login, "active": true }));
+    }
+    let list = "/Users?startIndex=1&count=100";
+    world.get(list).await.expect(200);
+    assert_eq!(one(&world, ADA, "0s").await["what"], "account");
+    pass_a_moment();
+    world.app().remove("users", &json!(901)).unwrap();
+    assert_eq!(world.get(list).await.expect(200)["totalResults"], 1);
+    let ada = one(&world, ADA, "0s").await;
+    assert_eq!((&ada["what"], &ada["actor"]), (&json!("none"), &json!("seen in the app")), "{ada}");
+    assert_eq!(one(&world, BOB, "0s").await["what"], "account", "the control");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_a_create_took_over_was_there_before() {
     let adopts = |text: &str| with_key(&quick(text), "users", "if_exists", "adopt");
     let world = World::with("directory", adopts).await;

@@ -30,13 +30,12 @@ impl Engine {
         kind: Kind,
     ) -> Result<(), Failed> {
         let app = run.app.clone();
-        let Some(side) = app.mapping.side(kind).filter(|side| side.records.is_none()) else {
+        if app.mapping.side(kind).is_none_or(|side| side.records.is_some()) {
             return Ok(());
-        };
+        }
         let linked = self.journal.linked_count(app.name(), kind).await?;
         let share = app.mapping.sync().reconcile.max_gone;
         let most = NEVER_TOO_MANY.max(linked.saturating_mul(share) / 100);
-        let away = side.removes_inactive();
         let repairable = kind == Kind::User && app.mapping.sync().missing == Missing::Recreate;
         let (mut after, mut unmet) = (None::<ResourceId>, 0);
         loop {
@@ -57,12 +56,7 @@ impl Engine {
                     // Hidden, protected, or made meanwhile.
                     continue;
                 }
-                if away && kind == Kind::User {
-                    self.has_vanished(&app, kind, &mut resource).await?;
-                } else if kind == Kind::User {
-                    let now = self.clock.now();
-                    self.journal.seen_gone(&resource.id, &link.app_key, now).await?;
-                }
+                let away = self.has_vanished(&app, kind, &mut resource).await?;
                 run.counts.of(kind).gone += 1;
                 let repairable = repairable && !away && resource.written;
                 let what = What::Gone { repairable };

@@ -26,9 +26,7 @@ impl Engine {
             lag_begin: self.lag_begin(app),
         })
     }
-}
 
-impl Engine {
     /// Whether the journal has it that the account of a user is as it was seen.
     pub(super) async fn account_is_known(
         &self,
@@ -57,9 +55,7 @@ impl Engine {
             noted => noted.map_err(journal_failed),
         }
     }
-}
 
-impl Engine {
     /// What the account of a user is after a round. A round without changes of the user's own may
     /// have made memberships that stand on the user: they are roles, and a group's change asked.
     pub(super) fn account_after(round: &Round<'_>, applied: &Applied) -> Option<HistoryRow> {

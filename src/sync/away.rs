@@ -61,16 +61,19 @@ impl Engine {
         Some(shown)
     }
 
-    /// The app does not know a linked user any more: if inactive users have no account there, the
-    /// user is inactive from now on. `true`: so it is.
+    /// The app does not know a linked record any more: the account history is told, and if inactive
+    /// users have no account there, the user is inactive from now on. `true`: so it is.
     pub(super) async fn has_vanished(
         &self,
         app: &App,
         kind: Kind,
         resource: &mut Resource,
     ) -> Result<bool, ScimError> {
-        let gone = app.mapping.side(kind).is_some_and(Side::removes_inactive);
-        let Some(link) = resource.link.clone().filter(|_| gone) else { return Ok(false) };
+        let Some(link) = resource.link.clone() else { return Ok(false) };
+        if !app.mapping.side(kind).is_some_and(Side::removes_inactive) {
+            self.see_gone(kind, resource, &link.app_key).await?;
+            return Ok(false);
+        }
         if !resource.pending.is_empty() {
             // It was written a moment ago, and the app may not show that yet.
             return Ok(true);

@@ -174,7 +174,7 @@ pub struct Engine {
     /// How old the tables of the apps are.
     pub tables: super::tables::Ages,
     /// Groups of users that were looked for in vain.
-    pub unmet: super::unmet::Unmet,
+    pub unknown_groups: super::unknown_groups::UnknownGroups,
     /// Lists that are being read.
     pub walks: super::snapshot::Walks,
     /// The apps that are surveyed.
@@ -222,7 +222,7 @@ impl Engine {
             feed,
             readings: super::readings::Readings::default(),
             tables: super::tables::Ages::default(),
-            unmet: super::unmet::Unmet::default(),
+            unknown_groups: super::unknown_groups::UnknownGroups::default(),
             walks: super::snapshot::Walks::default(),
             surveyed: super::survey::Surveyed::default(),
             absent: super::missing::Absent::default(),

@@ -42,7 +42,8 @@ impl Absent {
 enum Said {
     /// Nobody is there, or nobody who may be shown.
     Absent,
-    /// Inactive from now on, without an account.
+    /// Nobody for now, so it is asked for again: inactive from now on, without an account, or written
+    /// a moment ago.
     Away,
     /// There all the same, or the app does not say that it is not.
     There,
@@ -112,8 +113,11 @@ impl Engine {
         let plan = GetPlan::new(resource.kind, link.app_id.clone());
         let read = self.carry_read(app, plan, Instant::now() + LONGEST_SILENCE).await;
         Ok(match read {
-            Ok(None) if self.has_vanished(app, resource.kind, resource).await? => Said::Away,
-            Ok(None) => Said::Absent,
+            Ok(None) => {
+                let away = self.has_vanished(app, resource.kind, resource).await?;
+                // What is not believed yet must not be remembered.
+                if away || !resource.pending.is_empty() { Said::Away } else { Said::Absent }
+            }
             Ok(Some(record)) if !side.is_shown(&record, &link.app_id) => Said::Absent,
             Ok(Some(_)) => Said::There,
             // An app that does not answer says nothing about anybody.

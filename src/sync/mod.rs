@@ -64,7 +64,7 @@ mod tables;
 mod tokens;
 mod told_ids;
 mod trial;
-mod unmet;
+mod unknown_groups;
 mod unsent;
 mod verify;
 mod view;

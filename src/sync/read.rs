@@ -144,7 +144,6 @@ impl Engine {
                 if self.has_vanished(app, kind, resource).await? {
                     return Ok(Heard::All);
                 }
-                self.see_gone(kind, resource, &link.app_key).await?;
                 let name = app.name();
                 let what = kind.resource_type();
                 let id = &resource.id;

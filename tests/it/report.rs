@@ -10,7 +10,7 @@ use super::life::gone;
 use super::support::World;
 use super::support::people::{george, group, patch, patch_active, user, with_level};
 use super::support::program::{Ran, run};
-use super::support::text::{impatient, with_key};
+use super::support::text::{impatient, replaced, with_key};
 use super::support::world::id_of;
 
 const ADA: &str = "ada@corp.example";
@@ -356,6 +356,23 @@ async fn who_was_only_imported_is_there_since_the_first_look_and_later_looks_are
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_tells_that_an_account_is_gone_as_a_read_does() {
+    let world = directory().await;
+    for (id, login) in [(901, ADA), (902, BOB)] {
+        world.seed("users", json!({ "id": id, "login": login, "active": true }));
+    }
+    let list = "/Users?startIndex=1&count=100";
+    world.get(list).await.expect(200);
+    assert_eq!(one(&world, ADA, "0s").await["what"], "account");
+    pass_a_moment();
+    world.app().remove("users", &json!(901)).unwrap();
+    assert_eq!(world.get(list).await.expect(200)["totalResults"], 1);
+    let ada = one(&world, ADA, "0s").await;
+    assert_eq!((&ada["what"], &ada["actor"]), (&json!("none"), &json!("seen in the app")), "{ada}");
+    assert_eq!(one(&world, BOB, "0s").await["what"], "account", "the control");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_a_create_took_over_was_there_before() {
     let adopts = |text: &str| with_key(&quick(text), "users", "if_exists", "adopt");
     let world = World::with("directory", adopts).await;
@@ -409,6 +426,34 @@ async fn what_cannot_be_answered_is_refused_with_the_reason() {
     assert!(gone.err.contains("--keep-access"), "{}", gone.err);
     pass_a_moment();
     report(&world, &[]).await.exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_looked_up_as_the_mapping_compares_names() {
+    let upper = ADA.replace("ada", "Ada");
+    let exact = |text: &str| {
+        let login = "scim: userName, required: true";
+        replaced(&quick(text), login, &format!("{login}, case: exact"))
+    };
+    for (differ, world) in [
+        (false, directory().await),
+        // Two users, each with a name of its own.
+        (true, World::with("directory", exact).await),
+    ] {
+        for (id, login) in [(901, upper.as_str()), (902, ADA)] {
+            world.seed("users", json!({ "id": id, "login": login, "active": true }));
+        }
+        world.get("/Users?startIndex=1&count=100").await.expect(200);
+        for (asked, id) in [(upper.as_str(), "901"), (ADA, "902")] {
+            let rows = rows(&world, &["--user", asked]).await;
+            let mut ids: Vec<&str> = rows.iter().map(|row| text(&row["app_id"])).collect();
+            ids.sort_unstable();
+            let wanted = if differ { vec![id] } else { vec!["901", "902"] };
+            assert_eq!(ids, wanted, "{asked}, differ by case: {differ}");
+        }
+        let shouted = report(&world, &["--user", &ADA.to_uppercase()]).await;
+        shouted.exits(i32::from(differ));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

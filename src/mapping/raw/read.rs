@@ -140,8 +140,6 @@ pub(crate) trait Block {
     const KEYS: &'static [(&'static str, &'static str)];
     /// The keys that must be there.
     const REQUIRED: &'static [&'static str];
-    /// Keys of the language that this version does not run yet.
-    const LATER: &'static [&'static str];
 }
 
 /// The entries of a block, after what is wrong with its keys was reported.
@@ -156,18 +154,8 @@ pub(crate) fn open<'n, B: Block>(node: &'n Node, report: &mut Report<'_>) -> Opt
         if B::KEYS.iter().any(|(known, _)| *known == key) {
             continue;
         }
-        if B::LATER.contains(&key) {
-            report.error_help(
-                "M0901",
-                at,
-                format!("`{key}` in {} is not supported by this version yet", B::WHAT),
-                "leave it out, or wait for the version that has it",
-            );
-        } else {
-            let known = B::KEYS.iter().map(|(known, _)| *known);
-            let help = names::help(key, known.chain(B::LATER.iter().copied()));
-            report.error_help("M0201", at, format!("unknown key `{key}` in {}", B::WHAT), help);
-        }
+        let help = names::help(key, B::KEYS.iter().map(|(known, _)| *known));
+        report.error_help("M0201", at, format!("unknown key `{key}` in {}", B::WHAT), help);
     }
     for key in B::REQUIRED {
         if !entries.iter().any(|entry| entry.key == *key) {
@@ -192,7 +180,6 @@ macro_rules! block {
             $( $(#[doc = $doc:literal])* $key:literal => $field:ident : $ty:ty, )*
         }
         $(required [$($required:literal),* $(,)?])?
-        $(later [$($later:literal),* $(,)?])?
     ) => {
         $(#[doc = $about])*
         #[derive(Debug, Clone, Default)]
@@ -208,7 +195,6 @@ macro_rules! block {
             const KEYS: &'static [(&'static str, &'static str)] =
                 &[$( ($key, concat!($($doc),*)) ),*];
             const REQUIRED: &'static [&'static str] = &[$($($required),*)?];
-            const LATER: &'static [&'static str] = &[$($($later),*)?];
         }
 
         impl $crate::mapping::raw::Read for $name {

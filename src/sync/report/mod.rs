@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::command::{CommandError, card, moment_since};
+use super::command::{AppCard, CommandError, card, moment_since};
 use super::keys::fold;
 use crate::change::{Kind, ResourceId};
 use crate::journal::{AccessHead, By, Journal, Whom};
@@ -42,7 +42,7 @@ pub(super) async fn page(
 ) -> Result<Value, CommandError> {
     let AccessWanted { app, at, user } = wanted;
     let at = moment(at.as_deref(), now)?;
-    card(journal, &app).await?;
+    let card = card(journal, &app).await?;
     let head = match after {
         None => Some(journal.access_head(&app, at).await.map_err(CommandError::journal)?),
         Some(_) => None,
@@ -52,7 +52,7 @@ pub(super) async fn page(
     }
     let one = user.is_some();
     let whom = match user {
-        Some(user) => Whom::These(people_of(journal, &app, &user).await?),
+        Some(user) => Whom::These(people_of(journal, &app, &card, &user).await?),
         None => Whom::Everybody { after: after.map(ResourceId) },
     };
     let page = journal.access_at(&app, whom, at).await.map_err(CommandError::journal)?;
@@ -138,18 +138,22 @@ fn warnings(head: &AccessHead, app: &str) -> Vec<String> {
     lost.chain(nobody).collect()
 }
 
-/// Everybody whom a name (or SCIM id) means: also those who were deleted under it.
+/// Everybody whom a name (or SCIM id) means: also those who were deleted under it, and those whose
+/// key another one has.
 async fn people_of(
     journal: &Journal,
     app: &str,
+    card: &AppCard,
     user: &str,
 ) -> Result<Vec<ResourceId>, CommandError> {
     let id = ResourceId(user.to_owned());
     let by_id = journal.resource(app, Kind::User, &id, Timestamp::MAX).await;
     let mut found: Vec<ResourceId> =
         by_id.map_err(CommandError::journal)?.into_iter().map(|resource| resource.id).collect();
-    for by in [By::Natural, By::Tombstone] {
-        let named = journal.find(app, Kind::User, by, &fold(user), Timestamp::MAX).await;
+    // As `keys::unique_key` makes it.
+    let name = if card.names_differ_by_case { user.to_owned() } else { fold(user) };
+    for by in [By::Natural, By::Sharing, By::Tombstone] {
+        let named = journal.find(app, Kind::User, by, &name, Timestamp::MAX).await;
         found.extend(named.map_err(CommandError::journal)?.into_iter().map(|r| r.id));
     }
     found.sort();

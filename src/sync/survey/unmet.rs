@@ -54,9 +54,6 @@ impl Engine {
                     continue;
                 }
                 let away = self.has_vanished(&app, kind, &mut resource).await?;
-                if !away {
-                    self.see_gone(kind, &resource, &link.app_key).await?;
-                }
                 run.counts.of(kind).gone += 1;
                 let repairable = repairable && !away && resource.written;
                 let what = What::Gone { repairable };

@@ -19,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(900);
 
 /// Groups that were looked for in vain, by app and by what records say of them.
 #[derive(Debug, Default)]
-pub struct Unmet(Mutex<HashMap<(String, String), Instant>>);
+pub struct UnknownGroups(Mutex<HashMap<(String, String), Instant>>);
 
-impl Unmet {
+impl UnknownGroups {
     /// Whether one of them is worth a look.
     fn is_news(&self, app: &App, names: &HashSet<String>) -> bool {
         let asked = lock(&self.0);
@@ -49,7 +49,8 @@ impl Engine {
         unknown: HashSet<String>,
     ) -> Result<bool, ScimError> {
         let lists = |side: &Side| !side.list.is_empty();
-        if !app.mapping.side(Kind::Group).is_some_and(lists) || !self.unmet.is_news(app, &unknown) {
+        let can_list = app.mapping.side(Kind::Group).is_some_and(lists);
+        if !can_list || !self.unknown_groups.is_news(app, &unknown) {
             return Ok(false);
         }
         let until = Instant::now() + app.mapping.sync().read_wait;
@@ -66,7 +67,7 @@ impl Engine {
         }
         // Boxed: groups are taken over by the same code that takes over users, and asks here.
         Box::pin(self.import(app, Kind::Group, plan.drain())).await?;
-        self.unmet.looked_for(app, &unknown);
+        self.unknown_groups.looked_for(app, &unknown);
         Ok(true)
     }
 }

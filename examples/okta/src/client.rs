@@ -131,6 +131,12 @@ pub struct Counters {
     pub failed: AtomicU64,
 }
 
+/// Seconds that Okta waits after a 429; the first attempt is 0.
+pub(crate) fn pause(retry_after: Option<u64>, attempt: u32) -> u32 {
+    let first = u32::try_from(retry_after.unwrap_or(WITHOUT_RETRY_AFTER)).unwrap_or(u32::MAX);
+    first.saturating_mul(2_u32.saturating_pow(attempt))
+}
+
 type Watch = Box<dyn Fn(&Exchange) + Send + Sync>;
 
 /// The sending side of Okta.
@@ -176,16 +182,13 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, TaskError> {
-        let mut factor = 1;
-        for last in (0..TRIES).map(|n| n + 1 == TRIES) {
+        for attempt in 0..TRIES {
             let (answer, retry_after) = self.once(doing, method.clone(), path, body).await?;
-            if answer.status != 429 || last {
+            if answer.status != 429 || attempt + 1 == TRIES {
                 return Ok(answer);
             }
             self.counters.slowed.fetch_add(1, Ordering::Relaxed);
-            let seconds = retry_after.unwrap_or(WITHOUT_RETRY_AFTER).saturating_mul(factor);
-            factor = factor.saturating_mul(2);
-            let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+            let seconds = pause(retry_after, attempt);
             tokio::time::sleep(self.settings.second.saturating_mul(seconds)).await;
         }
         Err(TaskError::wrong(doing, "no try was made"))

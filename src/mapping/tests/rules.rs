@@ -303,6 +303,25 @@ fn adoption_needs_equal_values_on_both_sides() {
 }
 
 #[test]
+fn a_guard_may_speak_of_the_record_by_either_name() {
+    for name in ["record", "current"] {
+        let guards = format!(
+            "  id: id\n  never_touch: {name}.kind eq \"root\"\n  hide: {name}.kind eq \"robot\"\n"
+        );
+        let mapping = mapping(&text(&small_with("  id: id\n", &guards)));
+        let side = mapping.side(Kind::User).unwrap();
+        let of = |current: Value| {
+            (side.is_protected(&current, &json!(7)), side.is_shown(&current, &json!(7)))
+        };
+        assert_eq!(of(json!({ "kind": "person" })), (false, true), "{name}");
+        assert_eq!(of(json!({ "kind": "robot" })), (false, false), "{name}");
+        assert_eq!(of(json!({ "kind": "root" })), (true, false), "{name}");
+        assert_eq!(of(json!({})), (true, false), "{name}");
+        assert!(!side.is_protected_by_id(&json!(7)), "{name}");
+    }
+}
+
+#[test]
 fn absent_in_a_put_is_what_the_row_says() {
     let yaml =
         small_with("given: name.givenName", "given: { scim: name.givenName, absent: clear }");

@@ -210,6 +210,43 @@ fn built_in_classes() {
 }
 
 #[test]
+fn a_web_page_with_404_does_not_say_that_nobody_is_there() {
+    use AnswerClass::*;
+    let reply = |kind: &str, body: Body| Answer {
+        status: 404,
+        headers: vec![("content-type".to_owned(), kind.to_owned())],
+        body,
+        session: 0,
+    };
+    let page = || Body::Unreadable("it is HTML".to_owned());
+    let html = "text/html; charset=utf-8";
+    let of = |keys: &str, reply: &Answer, used: Use| {
+        with_call(keys, |mapping, call| {
+            let said = mapping.classify(call, reply, used, &Roots::new());
+            (said.class, said.say)
+        })
+    };
+    for (used, expected) in [(Use::Write, Unsure), (Use::Read, Retry), (Use::List, Retry)] {
+        for reads in ["json", "xml"] {
+            let keys = format!("body: {{ a: 1 }}, sends: json, reads: {reads}");
+            let (class, say) = of(&keys, &reply(html, page()), used);
+            assert_eq!(class, expected, "{reads}");
+            assert!(say.contains("web page"), "{say}");
+        }
+    }
+    // What the app itself says counts: its data, no body at all, and what the mapping says of it.
+    let sent = "body: { a: 1 }";
+    let data = Body::Tree(json!({ "error": "nobody" }));
+    assert_eq!(of(sent, &reply(html, data), Use::Read), (NotFound, "nobody".to_owned()));
+    assert_eq!(of(sent, &reply(html, Body::Empty), Use::Read).0, NotFound);
+    assert_eq!(of(sent, &reply("text/plain", page()), Use::Read).0, NotFound);
+    let text = "body: { a: 1 }, reads: text";
+    assert_eq!(of(text, &reply(html, Body::Text("<p>".into())), Use::Read).0, NotFound);
+    let said = "body: { a: 1 }, errors: [ { status: 404, is: not_found } ]";
+    assert_eq!(of(said, &reply(html, page()), Use::Read).0, NotFound);
+}
+
+#[test]
 fn rows_of_the_call_come_before_those_of_the_table() {
     let yaml = small_with("update: [ change ]", "update: [ change, x ]")
         + "  x: { call: PUT /x, errors: [ { status: [400, 422], when: body.id ne $.id, is: conflict } ] }\n\

@@ -86,6 +86,30 @@ fn values_are_saved_from_body_and_headers() {
     });
 }
 
+#[test]
+fn a_filter_saves_a_list_which_may_be_empty() {
+    let saved = |keys: &str, on: Value| {
+        let body = json!({ "servers": [{ "name": "a", "on": on }, { "name": "b", "on": false }] });
+        with_call(keys, |_, call| call.saved(&answer(200, body), &Roots::new()))
+    };
+    for path in ["$.body.servers[?@.on == true].name", "$.body.nothing[*].name"] {
+        let keys = format!("save: {{ names: \"{path}\" }}");
+        assert_eq!(saved(&keys, json!(false)).unwrap()["names"], json!([]), "{path}");
+    }
+    let keys = "save: { names: \"$.body.servers[?@.on == true].name\" }";
+    let names = saved(keys, json!(true)).unwrap();
+    assert_eq!(names["names"], json!(["a"]));
+    // In a text a list of one is the one.
+    let roots = Roots::new().with("saved", Value::Object(names));
+    let text = |template: &str| Template::compile(template).unwrap().render(&roots);
+    assert_eq!(text("/{{saved.names}}").as_deref(), Some("/a"));
+    assert_eq!(text("/{{saved.names[0]}}").as_deref(), Some("/a"));
+    // The key of a record is one value.
+    let id = "save: { id: \"$.body.servers[?@.on == true].name\" }";
+    assert_eq!(saved(id, json!(true)).unwrap()["id"], "a");
+    assert!(saved(id, json!("no")).is_err());
+}
+
 /// Walks pages; the answers come in order.
 fn walk(keys: &str, bodies: &[Value]) -> Result<usize, PagingError> {
     walk_from(|page| page, keys, bodies)

@@ -279,6 +279,24 @@ fn shows_gives_what_nothing_else_does() {
 }
 
 #[test]
+fn what_is_kept_as_a_whole_counts_before_a_part_that_is_shown() {
+    let mutability = |keep: &str| {
+        let yaml = small_with("    given: name.givenName\n", "")
+            .replace("keep: [title]", &format!("keep: [{keep}]"))
+            .replace("given, ", "")
+            .replace("  find:", "  shows: { name.givenName: $.current.nick }\n  find:");
+        let mapping = mapping(&text(&yaml));
+        let rt = mapping.resource_type(Kind::User).unwrap();
+        let name = rt.attribute_at(&crate::scim::Slot::new(["name", "givenName"])).unwrap();
+        name.mutability
+    };
+    use crate::scim::Mutability::{ReadOnly, ReadWrite};
+    assert_eq!(mutability("name"), ReadWrite);
+    assert_eq!(mutability("name.givenName"), ReadWrite);
+    assert_eq!(mutability("title"), ReadOnly);
+}
+
+#[test]
 fn adoption_needs_equal_values_on_both_sides() {
     let yaml = small_with(
         "  id: id\n",

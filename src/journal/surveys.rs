@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Journal;
 use super::sql::{AsJson, Time, Word, json_at, maybe_time_at, resource_at, time_at, word_at};
 use super::types::{
-    Finding, JournalError, MemberDrift, Met, Survey, SurveyId, SurveyKind, SurveyState,
+    Finding, JournalError, MemberDrift, Met, OpenMember, Survey, SurveyId, SurveyKind, SurveyState,
 };
 use super::writer::Tx;
 use crate::change::{ChangeId, Kind, ResourceId};
@@ -305,6 +305,30 @@ impl Journal {
                 })
             })?;
             Ok(drift.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// The memberships of a group that the app has not as they are wished: refused ones, and those
+    /// that wait, such as for a member's account.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn open_members(&self, group: &ResourceId) -> Result<Vec<OpenMember>, JournalError> {
+        let group = group.clone();
+        self.read("reading open memberships", move |conn| {
+            // Each index holds few rows, however large the group is.
+            let mut rows = conn.prepare_cached(
+                "SELECT user_id, NULL AS refused FROM members INDEXED BY members_pending
+                 WHERE group_id = ?1 AND pending = 1
+                 UNION ALL
+                 SELECT user_id, coalesce(note, 'the app refused it') FROM members INDEXED BY members_refused
+                 WHERE group_id = ?1 AND refused = 1 AND current = 1",
+            )?;
+            let open = rows.query_map([group.0], |row| {
+                Ok(OpenMember { user: resource_at(row, "user_id")?, refused: row.get("refused")? })
+            })?;
+            Ok(open.collect::<Result<_, _>>()?)
         })
         .await
     }

@@ -125,13 +125,16 @@ impl AnswerRules {
                 let asked = row.asked.as_ref().and_then(|asked| asked.rest(&roots));
                 (row.is, asked.or(row.wait))
             }
-            None => (built_in(answer, used), None),
+            None => (built_in(call.reads, answer, used), None),
         };
         let refused_members = row.and_then(|row| row.members.as_ref()).map(|path| path.all(&roots));
         let refused_members: Vec<Value> =
             refused_members.into_iter().flatten().flat_map(flat).collect();
         let say = match row.and_then(|row| row.say.as_ref()) {
             Some(say) => say.render_leniently(&roots.with("error_text", Value::String(error_text))),
+            None if row.is_none() && is_stray_page(call.reads, answer) => {
+                "There is a web page with status 404 where the app's data should be.".to_owned()
+            }
             None if error_text.is_empty() => {
                 format!("The app answered with status {}.", answer.status)
             }
@@ -166,7 +169,21 @@ fn holder_is_empty(list: &JsonPath, roots: &Roots) -> bool {
     })
 }
 
-fn built_in(answer: &Answer, used: Use) -> AnswerClass {
+/// A 404 in HTML where data is read comes from what stands in front of the app, such as a proxy
+/// while the app starts: it says nothing about the record.
+fn is_stray_page(reads: Format, answer: &Answer) -> bool {
+    let kind = answer.header("content-type").unwrap_or_default().trim().to_ascii_lowercase();
+    answer.status == 404
+        && matches!(reads, Format::Json | Format::Xml)
+        && matches!(answer.body, Body::Unreadable(_))
+        && kind.starts_with("text/html")
+}
+
+fn built_in(reads: Format, answer: &Answer, used: Use) -> AnswerClass {
+    let failed = match used {
+        Use::Write => AnswerClass::Unsure,
+        Use::Probe | Use::List | Use::Login | Use::Read => AnswerClass::Retry,
+    };
     match answer.status {
         200..=299 => AnswerClass::Ok,
         401 => AnswerClass::LoginAgain,
@@ -174,6 +191,7 @@ fn built_in(answer: &Answer, used: Use) -> AnswerClass {
             Use::Read | Use::Write => AnswerClass::Forbidden,
             Use::Probe | Use::List | Use::Login => AnswerClass::Stop,
         },
+        404 if is_stray_page(reads, answer) => failed,
         404 => AnswerClass::NotFound,
         409 => AnswerClass::Conflict,
         412 => AnswerClass::Changed,
@@ -182,10 +200,7 @@ fn built_in(answer: &Answer, used: Use) -> AnswerClass {
         503 if answer.header("retry-after").is_some() || asked_rest(answer).is_some() => {
             AnswerClass::Retry
         }
-        408 | 425 | 500..=599 => match used {
-            Use::Write => AnswerClass::Unsure,
-            Use::Probe | Use::List | Use::Login | Use::Read => AnswerClass::Retry,
-        },
+        408 | 425 | 500..=599 => failed,
         _ => AnswerClass::Rejected,
     }
 }

@@ -1,5 +1,7 @@
 //! Questions about one record: may it be touched, is it shown, what are its roles.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::attribute::Pick;
@@ -48,9 +50,12 @@ impl Side {
         if conditions.peek().is_none() {
             return false;
         }
+        let record = Arc::new(current.clone());
         let roots = Roots::new()
             .with(self.resource_root(), self.read_back(current, id))
-            .with("current", current.clone())
+            // Where a record is known, it is the row that was read.
+            .with("record", Arc::clone(&record))
+            .with("current", record)
             .with("id", id.clone())
             .with("vars", self.vars.clone());
         conditions.any(|condition| !condition.is_known(&roots) || condition.holds(&roots))

@@ -66,7 +66,26 @@ impl Side {
             row.field.put(&mut tree, Value::Null, &Value::Null);
         }
         place(&self.id, "record", &mut tree, id);
+        self.leave_free(&mut tree);
         Ok(tree)
+    }
+
+    /// Gives a record what `never_touch` and `hide` ask of it and the table does not map, so that
+    /// neither fits: one that lacks it would count as protected.
+    fn leave_free(&self, record: &mut Value) {
+        let mut wishes = Vec::new();
+        for condition in self.never_touch.iter().chain(&self.hide) {
+            denied(&condition.test, &mut wishes);
+        }
+        for (path, value) in wishes {
+            let is_there = {
+                let roots = Roots::new().with(path.root(), record.clone());
+                !path.all(&roots).is_empty()
+            };
+            if !is_there && matches!(path.root(), "current" | "record") {
+                path.place(record, &[value]);
+            }
+        }
     }
 
     /// A row of the members call for a user of that key.
@@ -176,6 +195,24 @@ fn wished(test: &Test, into: &mut Vec<(JsonPath, Value)>) {
         }
         _ => {}
     }
+}
+
+/// What must stand where, so that a condition does not hold and everything it names is there; as
+/// far as plain comparisons say.
+fn denied(test: &Test, into: &mut Vec<(JsonPath, Value)>) {
+    let (place, value) = match test {
+        Test::And(all) | Test::Or(all) => return all.iter().for_each(|one| denied(one, into)),
+        Test::Not(one) => return wished(one, into),
+        Test::Compare { place, op: CompareOp::Ne, right: Right::Literal(value), .. } => {
+            (place, value.clone())
+        }
+        Test::Compare { place, op: CompareOp::Eq, right: Right::Literal(Value::Null), .. } => {
+            (place, json!("there"))
+        }
+        Test::Present(place) | Test::Compare { place, .. } => (place, Value::Null),
+        Test::Any { place, .. } => (place, json!([])),
+    };
+    into.extend(path_of(place).map(|path| (path, value)));
 }
 
 fn path_of(place: &Place) -> Option<JsonPath> {

@@ -269,6 +269,26 @@ fn explain_takes_a_request_and_a_record_from_files() {
 }
 
 #[test]
+fn what_never_touch_asks_beside_the_table_protects_no_example() {
+    let guards = |part: &str, guard: &str| {
+        move |text: &str| swapped(text, part, &format!("{part}  never_touch: {guard}\n"))
+    };
+    let groups = "groups:\n  id: id\n";
+    for (part, guard) in [
+        (groups, "current.kind eq \"system\""),
+        (groups, "current.owner.kind ne \"team\" or record.locked pr"),
+        ("users:\n  id: id\n", "current.kind eq \"root\" or not (record.person eq true)"),
+    ] {
+        let folder = changed("directory", guards(part, guard), same);
+        let file = folder.path().join("directory.yaml");
+        for words in ["rename group", "add member", "remove member", "delete group", "update user"] {
+            let out = run(&["explain", text(&file), words]).exits(0).out;
+            assert!(!out.contains("Okta is told 404"), "{words}: {guard}\n{out}");
+        }
+    }
+}
+
+#[test]
 fn explain_follows_a_membership_to_the_members_record() {
     let told = |app: &str, words: &str| {
         let file = repository().join(format!("tests/mappings/{app}.yaml"));

@@ -579,6 +579,28 @@ async fn a_group_is_renamed_then_filled_then_emptied_and_deleted_after_its_membe
 }
 
 #[tokio::test]
+async fn a_rename_that_no_call_makes_is_refused() {
+    let mapping = partial().replace("  rename: [ room_rename ]\n", "");
+    let world = World::teams(&mapping).await;
+    let ids = people(&world, &["ada", "bob"]).await;
+    let made = world.post("/Groups", &group("Lab", &[&ids[0]])).await.expect(201);
+    let path = format!("/Groups/{}", id_of(&made));
+    let before = world.writes().len();
+    world.put(&path, &group("Hall", &[&ids[0], &ids[1]])).await.expect_scim(400, "mutability");
+    let rename = |name: &str| {
+        let value = json!({ "displayName": name });
+        world.patch(&path, &patch(json!([{ "op": "replace", "value": value }])))
+    };
+    rename("Hall").await.expect_scim(400, "mutability");
+    assert_eq!(world.writes().len(), before);
+    assert_eq!(world.get(&path).await.expect(200)["displayName"], "Lab");
+    // The name that it has is no rename.
+    rename("Lab").await.expect(204);
+    world.put(&path, &group("LAB", &[&ids[0], &ids[1]])).await.expect(200);
+    assert_eq!(in_room(&world, "Lab"), json!([1, 2]));
+}
+
+#[tokio::test]
 async fn strangers_in_a_group_are_left_alone_and_imported_people_are_none() {
     let world = World::teams(&partial()).await;
     let ids = people(&world, &["ada"]).await;

@@ -1,6 +1,8 @@
 //! Reconciling apps that keep groups on the user, or have none: what was changed by hand there is
 //! found and put right as where groups are the app's own.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::groups::{add, areas, field, group_named, levels, people, roles};
@@ -75,6 +77,37 @@ async fn a_right_of_a_fixed_group_that_was_taken_by_hand_is_given_again() {
     assert_eq!(of(&found, "member")[0]["missing"], true, "{found}");
     applied(&world, &found, |_| {}).await;
     assert_eq!(world.app().state()["rights"], before);
+}
+
+#[tokio::test]
+async fn a_member_without_an_account_is_not_told_as_put_back() {
+    let world = World::with("directory", super::life::gone).await;
+    let mut ids = Vec::new();
+    for name in ["ada@corp.example", "bob@corp.example"] {
+        ids.push(world.create(&user(name, "Given", "Family")).await);
+    }
+    world.post("/Groups", &group("Approvers", &[&ids[0], &ids[1]])).await.expect(201);
+    let in_it = || world.record("groups", "name", "Approvers")["members"].clone();
+    // Somebody removes the accounts' memberships, and ada's account with them.
+    let account = world.record("users", "login", "ada@corp.example")["id"].clone();
+    world.app().remove("users", &account).unwrap();
+    by_hand(&world, "groups", "name", "Approvers", json!({ "members": [] }));
+
+    let found = reconcile(&world).await;
+    let repaired = applied(&world, &found, |_| {}).await;
+    let told: BTreeMap<String, Value> = of(&repaired, "member")
+        .iter()
+        .map(|one| (one["member"].as_str().unwrap().to_owned(), one["outcome"]["outcome"].clone()))
+        .collect();
+    assert_eq!(told["ada@corp.example"], "pending", "{repaired}");
+    assert_eq!(told["bob@corp.example"], "applied", "{repaired}");
+    assert_eq!(repaired["counts"]["repair"]["applied"], 0, "{repaired}");
+    let bob = world.record("users", "login", "bob@corp.example")["id"].clone();
+    assert_eq!(in_it(), json!([bob]));
+    // Whoever comes back joins.
+    let path = format!("/Users/{}", ids[0]);
+    world.patch(&path, &patch_active(true)).await.expect(200);
+    world.app_becomes(|_| in_it().as_array().is_some_and(|all| all.len() == 2)).await;
 }
 
 #[tokio::test]

@@ -87,3 +87,12 @@ pub struct MemberDrift {
     /// Asked for and not there (true), or there and never asked for.
     pub missing: bool,
 }
+
+/// A membership that the app has not as it is wished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenMember {
+    /// The user.
+    pub user: ResourceId,
+    /// The app's words, if it refused it; else a call must still be made.
+    pub refused: Option<String>,
+}

@@ -43,7 +43,7 @@ impl Mapping {
         built_in("412", AnswerClass::Changed);
         built_in("429, 503 with Retry-After", AnswerClass::Retry);
         let broken = if reads { AnswerClass::Retry } else { AnswerClass::Unsure };
-        built_in("no answer, 408, 425, other 5xx", broken);
+        built_in("no answer, 404 in HTML, 408, 425, other 5xx", broken);
         built_in("any other", AnswerClass::Rejected);
         meanings
     }

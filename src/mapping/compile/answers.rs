@@ -172,7 +172,7 @@ fn saved_value(cx: &mut Cx<'_, '_>, name: &str, node: &Node, scope: &Scope) -> O
     }
     let value = cx.value(node, &scope)?;
     Some(match &value {
-        Val::Path(path) if !path.is_singular() && !path.is_filtered() => Save::List(value),
+        Val::Path(path) if !path.is_singular() => Save::List(value),
         _ => Save::Value(value),
     })
 }

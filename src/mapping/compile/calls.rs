@@ -10,6 +10,7 @@ use super::line::{Line, headers_of, line_of, query_of};
 use super::scope::Scope;
 use super::uses::CallUse;
 use super::{Cx, attributes, connect, xml};
+use crate::mapping::answer::Save;
 use crate::mapping::attribute::{FieldId, Row, SendRule};
 use crate::mapping::call::{Call, Fan, SentField};
 use crate::mapping::raw::{
@@ -235,6 +236,14 @@ pub(super) fn login(cx: &mut Cx<'_, '_>, name: &str, raw: RawLogin) -> Option<Ca
     let mut call = outside(cx, name, &raw, &line, &scope);
     let answer = Scope::new("the login", &["vars", "body", "headers", "status"]);
     call.save = saves(cx, &raw, &answer);
+    for (_, save) in &mut call.save {
+        // What a login saves goes into headers, one value each: a filter chooses it.
+        if let Save::List(Val::Path(path)) = save
+            && path.is_filtered()
+        {
+            *save = Save::Value(Val::Path(path.clone()));
+        }
+    }
     let errors = raw.errors.iter().flatten();
     call.errors = errors.filter_map(|row| error_row(cx, row, Some(&answer))).collect();
     Some(call)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Cx, attributes, group_models, sides};
+use crate::mapping::attribute::Immutable;
 use crate::mapping::raw::{
     RawGroups, RawPolicyCreate, RawPolicyDelete, RawPolicyExists, RawUnknownMembers,
 };
@@ -42,7 +43,12 @@ pub(super) fn groups(
         return group_models::fixed(cx, raw, given, members, rt);
     }
     needed(cx, raw);
-    let rows = attributes::rows(cx, kind, sides::entries(raw.attributes.as_ref()), rt);
+    let mut rows = attributes::rows(cx, kind, sides::entries(raw.attributes.as_ref()), rt);
+    if raw.rename.as_ref().is_none_or(Vec::is_empty) {
+        // No call changes a group: what cannot be done is refused, not taken for done.
+        let changeable = rows.iter_mut().filter(|row| row.immutable == Immutable::No);
+        changeable.for_each(|row| row.immutable = Immutable::Refuse);
+    }
     let on_user = raw
         .on_user
         .as_ref()

@@ -245,7 +245,9 @@ fn describe(side: &Side, rt: &mut ResourceType) {
     for (source, _) in &side.shows {
         let mapped =
             side.attributes.iter().any(|row| row.sources.iter().any(|s| s.slot == source.slot));
-        if !mapped && !side.keep.contains(&source.slot) {
+        // Also a part of what is kept as a whole: what the client writes there counts.
+        let kept = side.keep.iter().any(|kept| source.slot.0.starts_with(&kept.0));
+        if !mapped && !kept {
             with_attribute(rt, &source.slot, |attribute| {
                 attribute.mutability = Mutability::ReadOnly
             });

@@ -153,6 +153,10 @@ impl Expr {
     /// or a structure.
     pub fn eval(&self, roots: &Roots) -> Option<String> {
         self.render(|path| match path.all(roots).as_slice() {
+            // What a call saved by a path that gives a list: a list of one counts as the one.
+            [Value::Array(list)] if path.root() == "saved" && list.len() == 1 => {
+                list.first().and_then(scalar_text)
+            }
             [one] => scalar_text(one),
             _ => None,
         })

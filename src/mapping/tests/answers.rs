@@ -86,6 +86,30 @@ fn values_are_saved_from_body_and_headers() {
     });
 }
 
+#[test]
+fn a_filter_saves_a_list_which_may_be_empty() {
+    let saved = |keys: &str, on: Value| {
+        let body = json!({ "servers": [{ "name": "a", "on": on }, { "name": "b", "on": false }] });
+        with_call(keys, |_, call| call.saved(&answer(200, body), &Roots::new()))
+    };
+    for path in ["$.body.servers[?@.on == true].name", "$.body.nothing[*].name"] {
+        let keys = format!("save: {{ names: \"{path}\" }}");
+        assert_eq!(saved(&keys, json!(false)).unwrap()["names"], json!([]), "{path}");
+    }
+    let keys = "save: { names: \"$.body.servers[?@.on == true].name\" }";
+    let names = saved(keys, json!(true)).unwrap();
+    assert_eq!(names["names"], json!(["a"]));
+    // In a text a list of one is the one.
+    let roots = Roots::new().with("saved", Value::Object(names));
+    let text = |template: &str| Template::compile(template).unwrap().render(&roots);
+    assert_eq!(text("/{{saved.names}}").as_deref(), Some("/a"));
+    assert_eq!(text("/{{saved.names[0]}}").as_deref(), Some("/a"));
+    // The key of a record is one value.
+    let id = "save: { id: \"$.body.servers[?@.on == true].name\" }";
+    assert_eq!(saved(id, json!(true)).unwrap()["id"], "a");
+    assert!(saved(id, json!("no")).is_err());
+}
+
 /// Walks pages; the answers come in order.
 fn walk(keys: &str, bodies: &[Value]) -> Result<usize, PagingError> {
     walk_from(|page| page, keys, bodies)
@@ -207,6 +231,43 @@ fn built_in_classes() {
         let busy = mapping.classify(call, &busy, Use::Write, &Roots::new());
         assert_eq!((busy.class, busy.wait), (Retry, Some(std::time::Duration::from_secs(7))));
     });
+}
+
+#[test]
+fn a_web_page_with_404_does_not_say_that_nobody_is_there() {
+    use AnswerClass::*;
+    let reply = |kind: &str, body: Body| Answer {
+        status: 404,
+        headers: vec![("content-type".to_owned(), kind.to_owned())],
+        body,
+        session: 0,
+    };
+    let page = || Body::Unreadable("it is HTML".to_owned());
+    let html = "text/html; charset=utf-8";
+    let of = |keys: &str, reply: &Answer, used: Use| {
+        with_call(keys, |mapping, call| {
+            let said = mapping.classify(call, reply, used, &Roots::new());
+            (said.class, said.say)
+        })
+    };
+    for (used, expected) in [(Use::Write, Unsure), (Use::Read, Retry), (Use::List, Retry)] {
+        for reads in ["json", "xml"] {
+            let keys = format!("body: {{ a: 1 }}, sends: json, reads: {reads}");
+            let (class, say) = of(&keys, &reply(html, page()), used);
+            assert_eq!(class, expected, "{reads}");
+            assert!(say.contains("web page"), "{say}");
+        }
+    }
+    // What the app itself says counts: its data, no body at all, and what the mapping says of it.
+    let sent = "body: { a: 1 }";
+    let data = Body::Tree(json!({ "error": "nobody" }));
+    assert_eq!(of(sent, &reply(html, data), Use::Read), (NotFound, "nobody".to_owned()));
+    assert_eq!(of(sent, &reply(html, Body::Empty), Use::Read).0, NotFound);
+    assert_eq!(of(sent, &reply("text/plain", page()), Use::Read).0, NotFound);
+    let text = "body: { a: 1 }, reads: text";
+    assert_eq!(of(text, &reply(html, Body::Text("<p>".into())), Use::Read).0, NotFound);
+    let said = "body: { a: 1 }, errors: [ { status: 404, is: not_found } ]";
+    assert_eq!(of(said, &reply(html, page()), Use::Read).0, NotFound);
 }
 
 #[test]

@@ -108,6 +108,22 @@ fn a_login_names_its_secrets_and_holds_none() {
 }
 
 #[test]
+fn a_filter_chooses_the_one_value_that_a_login_saves() {
+    let login = LOGIN.replace("$.body.t }", "\"$.body.cookies[?@.name == 's'].value\" }");
+    let session = session(&with_auth(&format!("{{ session: {{ {login} }} }}")));
+    let cookies = json!({ "cookies": [{ "name": "r", "value": "x" }, { "name": "s", "value": "abc" }] });
+    match session.read(&answer(200, cookies)) {
+        LoginAnswer::In(found) => {
+            let header = HeaderText::Plain("Bearer abc".to_owned());
+            assert_eq!(found.headers, [("authorization".to_owned(), header)]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let none = session.read(&answer(200, json!({ "cookies": [] })));
+    assert!(matches!(none, LoginAnswer::Down(_)), "{none:?}");
+}
+
+#[test]
 fn the_answer_of_a_login_is_weighed_by_the_rows() {
     let yaml = with_auth(&format!("{{ session: {{ {LOGIN}, lasts: $.body.seconds }} }}"))
         + "errors:\n  - { status: 200, when: body.error pr, is: rejected }\n  - { status: 400, is: retry }\n";

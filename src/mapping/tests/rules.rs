@@ -279,6 +279,24 @@ fn shows_gives_what_nothing_else_does() {
 }
 
 #[test]
+fn what_is_kept_as_a_whole_counts_before_a_part_that_is_shown() {
+    let mutability = |keep: &str| {
+        let yaml = small_with("    given: name.givenName\n", "")
+            .replace("keep: [title]", &format!("keep: [{keep}]"))
+            .replace("given, ", "")
+            .replace("  find:", "  shows: { name.givenName: $.current.nick }\n  find:");
+        let mapping = mapping(&text(&yaml));
+        let rt = mapping.resource_type(Kind::User).unwrap();
+        let name = rt.attribute_at(&crate::scim::Slot::new(["name", "givenName"])).unwrap();
+        name.mutability
+    };
+    use crate::scim::Mutability::{ReadOnly, ReadWrite};
+    assert_eq!(mutability("name"), ReadWrite);
+    assert_eq!(mutability("name.givenName"), ReadWrite);
+    assert_eq!(mutability("title"), ReadOnly);
+}
+
+#[test]
 fn adoption_needs_equal_values_on_both_sides() {
     let yaml = small_with(
         "  id: id\n",
@@ -300,6 +318,25 @@ fn adoption_needs_equal_values_on_both_sides() {
     let protected = side.never_touch.as_ref().unwrap();
     assert!(protected.holds(&Roots::new().with("user", json!({ "userName": "ROOT" }))));
     assert!(!protected.is_known(&Roots::new().with("user", json!({}))));
+}
+
+#[test]
+fn a_guard_may_speak_of_the_record_by_either_name() {
+    for name in ["record", "current"] {
+        let guards = format!(
+            "  id: id\n  never_touch: {name}.kind eq \"root\"\n  hide: {name}.kind eq \"robot\"\n"
+        );
+        let mapping = mapping(&text(&small_with("  id: id\n", &guards)));
+        let side = mapping.side(Kind::User).unwrap();
+        let of = |current: Value| {
+            (side.is_protected(&current, &json!(7)), side.is_shown(&current, &json!(7)))
+        };
+        assert_eq!(of(json!({ "kind": "person" })), (false, true), "{name}");
+        assert_eq!(of(json!({ "kind": "robot" })), (false, false), "{name}");
+        assert_eq!(of(json!({ "kind": "root" })), (true, false), "{name}");
+        assert_eq!(of(json!({})), (true, false), "{name}");
+        assert!(!side.is_protected_by_id(&json!(7)), "{name}");
+    }
 }
 
 #[test]

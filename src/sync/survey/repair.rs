@@ -24,7 +24,7 @@ use super::super::wait::Ended;
 use super::found::{Found, Outcome, What};
 use super::run::{Failed, Run};
 use crate::change::{ChangeId, Kind, ResourceId, Verb};
-use crate::journal::{Finding, Resource, SurveyId};
+use crate::journal::{Finding, OpenMember, Resource, SurveyId};
 use crate::mapping::Repair;
 use crate::scim::{self, Slot};
 
@@ -65,11 +65,33 @@ pub(super) struct Need {
     findings: Vec<(i64, Found)>,
 }
 
-/// What became of one record.
+/// What became of one record; what became of each finding stands in it.
 struct Repaired {
     change: Option<ChangeId>,
     outcome: Outcome,
     findings: Vec<(i64, Found)>,
+}
+
+impl Repaired {
+    /// `open`: memberships that the app has not, though the change went well.
+    fn of(
+        change: Option<ChangeId>,
+        outcome: Outcome,
+        open: &BTreeMap<String, Outcome>,
+        findings: Vec<(i64, Found)>,
+    ) -> Self {
+        let became = |what: &What| match what {
+            What::Member { user, .. } => open.get(&user.0).unwrap_or(&outcome).clone(),
+            _ => outcome.clone(),
+        };
+        let findings: Vec<_> = findings
+            .into_iter()
+            .map(|(pos, found)| (pos, Found { outcome: Some(became(&found.what)), ..found }))
+            .collect();
+        let ends = findings.iter().filter_map(|(_, found)| found.outcome.clone());
+        let worst = ends.into_iter().find(|end| *end != Outcome::Applied);
+        Self { change, outcome: worst.unwrap_or(outcome), findings }
+    }
 }
 
 impl RepairOrder {
@@ -211,7 +233,6 @@ impl Engine {
             Outcome::Refused(_) => repair.refused += 1,
         }
         let noted = findings.into_iter().map(|(pos, found)| {
-            let found = Found { outcome: Some(outcome.clone()), ..found };
             (pos, change, serde_json::to_value(found).unwrap_or_default())
         });
         self.journal.findings_repaired(run.survey.id, noted.collect()).await?;
@@ -236,10 +257,34 @@ impl Engine {
                     (Some(change), self.end_of_repair(change, end).await)
                 }
             };
-            return Repaired { change, outcome, findings: need.findings };
+            let open = match outcome {
+                Outcome::Applied => self.still_open(&id, &need).await,
+                _ => BTreeMap::new(),
+            };
+            return Repaired::of(change, outcome, &open, need.findings);
         }
         let outcome = Outcome::Refused("it changes faster than it can be repaired".to_owned());
-        Repaired { change: None, outcome, findings: need.findings }
+        Repaired::of(None, outcome, &BTreeMap::new(), need.findings)
+    }
+
+    /// The memberships of a group that the app has not, though the change that asked for them went
+    /// well: of people without an account, and of those whom it refused.
+    async fn still_open(&self, group: &ResourceId, need: &Need) -> BTreeMap<String, Outcome> {
+        if need.members.is_empty() {
+            return BTreeMap::new();
+        }
+        let became = |open: OpenMember| {
+            let outcome = open.refused.map_or(Outcome::Pending, Outcome::Refused);
+            (open.user.0, outcome)
+        };
+        match self.journal.open_members(group).await {
+            Ok(open) => open.into_iter().map(became).collect(),
+            // Nobody can tell: nothing is claimed.
+            Err(error) => {
+                tracing::warn!("what became of members of {group} cannot be read: {error}");
+                need.members.keys().map(|user| (user.clone(), Outcome::Pending)).collect()
+            }
+        }
     }
 
     async fn end_of_repair(

@@ -150,6 +150,14 @@ pub(super) fn refused(
             }
             with_help(what, help).weighing(Weight::Refused)
         }
+        AnswerClass::Retry if status == 404 && matches!(answer.body, Body::Unreadable(_)) => with_help(
+            words,
+            vec![
+                format!("`connect.base_url` is now {}: often a part such as /api is missing", connect.base_url),
+                "or the app is not up yet, and what stands in front of it answers: try again later".to_owned(),
+                "if the app itself says so of somebody who is not there, add `- { status: 404, is: not_found }` to `errors`".to_owned(),
+            ],
+        ),
         AnswerClass::Retry => with_help(
             words,
             vec!["the app is busy or down for now: try again later".to_owned()],

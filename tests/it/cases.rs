@@ -281,7 +281,8 @@ fn what_never_touch_asks_beside_the_table_protects_no_example() {
     ] {
         let folder = changed("directory", guards(part, guard), same);
         let file = folder.path().join("directory.yaml");
-        for words in ["rename group", "add member", "remove member", "delete group", "update user"] {
+        for words in ["rename group", "add member", "remove member", "delete group", "update user"]
+        {
             let out = run(&["explain", text(&file), words]).exits(0).out;
             assert!(!out.contains("Okta is told 404"), "{words}: {guard}\n{out}");
         }

@@ -30,7 +30,9 @@ pub use resource::{
     Seen, Touched,
 };
 pub use restore::{Release, Released, Restoration, RestoredApp};
-pub use survey::{Finding, MemberDrift, Met, OpenMember, Survey, SurveyId, SurveyKind, SurveyState};
+pub use survey::{
+    Finding, MemberDrift, Met, OpenMember, Survey, SurveyId, SurveyKind, SurveyState,
+};
 pub use work::{
     DesiredNow, Doubts, EdgeEnd, EdgeOutcome, End, HistoryPeriod, HistoryRow, LaneNext, LaneWork,
     Look, OpenChange, OpenStep, ReadStep, Resolution, SentCall, Settled, Settlement, StepEnd,

@@ -111,7 +111,8 @@ fn a_login_names_its_secrets_and_holds_none() {
 fn a_filter_chooses_the_one_value_that_a_login_saves() {
     let login = LOGIN.replace("$.body.t }", "\"$.body.cookies[?@.name == 's'].value\" }");
     let session = session(&with_auth(&format!("{{ session: {{ {login} }} }}")));
-    let cookies = json!({ "cookies": [{ "name": "r", "value": "x" }, { "name": "s", "value": "abc" }] });
+    let cookies =
+        json!({ "cookies": [{ "name": "r", "value": "x" }, { "name": "s", "value": "abc" }] });
     match session.read(&answer(200, cookies)) {
         LoginAnswer::In(found) => {
             let header = HeaderText::Plain("Bearer abc".to_owned());

@@ -232,9 +232,9 @@ impl Engine {
             Outcome::Pending => repair.pending += 1,
             Outcome::Refused(_) => repair.refused += 1,
         }
-        let noted = findings.into_iter().map(|(pos, found)| {
-            (pos, change, serde_json::to_value(found).unwrap_or_default())
-        });
+        let noted = findings
+            .into_iter()
+            .map(|(pos, found)| (pos, change, serde_json::to_value(found).unwrap_or_default()));
         self.journal.findings_repaired(run.survey.id, noted.collect()).await?;
         self.write_down(run, Vec::new()).await.map(drop)
     }

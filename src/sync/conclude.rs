@@ -393,6 +393,13 @@ impl Engine {
         internal: Option<String>,
         edges: Vec<EdgeEnd>,
     ) -> Result<(), JournalError> {
+        if let Some(until) = self.refusal_rests(round) {
+            let words = format!(
+                "refused ({}), and an earlier call that had no answer may still be carried out: it is                  asked again then",
+                error.detail
+            );
+            return self.wait(round, WaitReason::Settle, until, words).await;
+        }
         if !round.changes.is_empty() && self.has_former(round).await? {
             let words = format!("another account was made, the former one is there too: {error}");
             return self.park(round, words).await;
@@ -546,6 +553,9 @@ impl Engine {
 
     /// A call of these changes worked, or may have: *nothing was changed* would not be true.
     async fn may_have_worked(&self, round: &Round<'_>) -> Result<bool, JournalError> {
+        if self.refusal_rests(round).is_some() {
+            return Ok(true);
+        }
         let Some(last) = round.changes.last() else { return Ok(false) };
         let detail = self.journal.change(last.change).await?;
         let worked = |step: &StepRow| {

@@ -16,7 +16,7 @@ use super::engine::{App, Engine};
 use super::rest::rest_of;
 use super::round::Round;
 use super::view::Asserted;
-use crate::change::{StepId, may_land};
+use crate::change::{StepId, may_land, refusal_rests};
 use crate::journal::{
     Doubts, JournalError, LaneNext, LaneWork, Look, OpenStep, Settled, Settlement,
 };
@@ -51,6 +51,16 @@ impl Engine {
             });
         }
         self.journal.settle(settlement).await
+    }
+
+    /// Until when the changes of a round must not be refused; `None`: they may be. A call of theirs
+    /// that had no answer may still land.
+    pub(super) fn refusal_rests(&self, round: &Round<'_>) -> Option<Timestamp> {
+        let own = |step: &&OpenStep| round.changes.iter().any(|open| open.change == step.change);
+        let doubts = round.work.open_steps.iter().filter(own);
+        let mapping = &round.app.mapping;
+        let rests = doubts.map(|step| (step.doubtful_since, mapping.settle_of(&step.call)));
+        refusal_rests(rests, self.clock.now())
     }
 
     /// What a round is about that has no change of its own and only verifies what a late call may

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The longest pause that an app's `Retry-After` can impose.
-const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
 /// A mapping's `connect.retries`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

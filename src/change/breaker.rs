@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::backoff::{Schedule, pause};
+use super::backoff::{LONGEST_ASKED, Schedule, pause};
 use super::doubt::after;
 
 /// So many failures in a row open it.
@@ -205,7 +205,8 @@ impl Breaker {
         if self.asked.len() < ASKED && !probing {
             return Turn::None;
         }
-        let then = after(now, rest);
+        // An app that asks for days is looked at all the same: leavers wait.
+        let then = after(now, rest.min(LONGEST_ASKED));
         let (until, turn) = match self.circuit {
             Circuit::Open { until, .. } => (until.max(then), Turn::None),
             Circuit::Closed => (then, Turn::Opened),
@@ -375,6 +376,8 @@ mod tests {
         assert_eq!(with(&[1, 1, 1], rest).width(NOW), Width::Full);
         assert_eq!(with(&[1, 2], rest).width(NOW), Width::Not(at(30)));
         assert_eq!(with(&[1, 2], rest).width(at(30)), Width::Probe);
+        let days = Health::Asks(Duration::from_secs(900_000));
+        assert_eq!(with(&[1, 2], days).width(NOW), Width::Not(after(NOW, LONGEST_ASKED)));
     }
 
     #[test]

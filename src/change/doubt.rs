@@ -70,6 +70,19 @@ pub fn may_land(
     (class != StepClass::Create && until > now).then_some(until)
 }
 
+/// Until when a change must not be refused; `None`: it may be. `doubts`: since when its own calls are in
+/// doubt, and how long each may still land.
+///
+/// A call that may be sent again, and is refused then, says nothing of the first one: once that lands
+/// the app holds what the client was told is refused. Creates are among them.
+pub fn refusal_rests(
+    doubts: impl IntoIterator<Item = (Timestamp, Duration)>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let until = doubts.into_iter().map(|(since, settle)| after(since, settle));
+    until.filter(|until| *until > now).max()
+}
+
 /// A time stamp that much later; the end of time at the latest.
 pub fn after(from: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by)
@@ -95,6 +108,15 @@ mod tests {
         assert_eq!(pause(at(86_400)), None);
         assert!(!rest.is_over(at(1_000_000)));
         assert!(Rest::Until(at(5)).is_over(at(5)) && !Rest::Until(at(5)).is_over(at(4)));
+    }
+
+    #[test]
+    fn a_refusal_waits_for_the_last_call_that_may_still_land() {
+        let at = |seconds| after(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds));
+        let doubts = [(at(0), Duration::from_secs(60)), (at(20), Duration::from_secs(10))];
+        assert_eq!(refusal_rests(doubts, at(59)), Some(at(60)));
+        assert_eq!(refusal_rests(doubts, at(60)), None);
+        assert_eq!(refusal_rests([], at(0)), None);
     }
 
     #[test]

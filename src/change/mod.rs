@@ -20,7 +20,7 @@ mod state;
 pub use backoff::{Schedule, pause};
 pub use breaker::{Breaker, Circuit, Health, Trouble, Turn, Width};
 pub use decide::{Decision, RefusedAs, Seen, StepFacts, after_read, after_write};
-pub use doubt::{Rest, after, may_land, settle_of_create};
+pub use doubt::{Rest, after, may_land, refusal_rests, settle_of_create};
 pub use goal::{Waiting, by_one_mapping, next_goal};
 pub use ids::{ChangeId, ResourceId, StepId};
 pub use lane::{Failure, Lane, LaneState, OpenChanges, Release, Woken};

@@ -57,6 +57,9 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
             .prepare_cached("UPDATE resources SET written = 0 WHERE id = ?1")?
             .execute([&s.resource.0])?;
     }
+    // Until the account is read, what was asked for is all that is known of it; without a name nobody
+    // would find it, and the next create would take it for somebody else's.
+    let is_unseen = s.remove_resource && s.actual.is_none() && !has_actual(tx, &s.resource)?;
     for (change, end) in &s.ends {
         if matches!(end, End::Rejected { late: false, .. }) {
             edges::take_back(tx.conn, &s.resource, *change)?;
@@ -83,11 +86,13 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
             )?
             .execute(params![s.resource.0, AsJson(unread)])?;
     }
-    put_desired(tx.conn, &s.resource, &s.desired, s.now)?;
-    let key_held_by = match &s.keys {
-        Some(keys) => resources::put_keys(tx.conn, &s.resource, keys)?,
-        None => None,
-    };
+    let mut key_held_by = None;
+    if !is_unseen {
+        put_desired(tx.conn, &s.resource, &s.desired, s.now)?;
+        if let Some(keys) = &s.keys {
+            key_held_by = resources::put_keys(tx.conn, &s.resource, keys)?;
+        }
+    }
     if s.unlink && !s.deleted && s.history.is_none() {
         history::gone(tx.conn, &of, s.now)?;
     }
@@ -127,6 +132,13 @@ fn run(tx: &Tx<'_>, s: &Settlement) -> Result<Settled, JournalError> {
     }
     lanes::release(tx, &of, s.next, s.look, s.now)?;
     Ok(Settled { key_held_by })
+}
+
+/// Whether the app's record of it was ever read.
+fn has_actual(tx: &Tx<'_>, id: &ResourceId) -> Result<bool, JournalError> {
+    let mut one =
+        tx.conn.prepare_cached("SELECT 1 FROM resources WHERE id = ?1 AND actual IS NOT NULL")?;
+    Ok(one.exists([&id.0])?)
 }
 
 fn end_change(

@@ -9,6 +9,7 @@ use super::keys::{keys_of, natural_key};
 use super::members::{EDGES_AT_ONCE, edge_ends, refused_edge, remembers};
 use super::rest::rest_of;
 use super::round::{Round, RoundEnd};
+use super::verify::ends_access;
 use super::view;
 use super::wait::Ended;
 use super::withdraw::TakenBack;
@@ -393,6 +394,16 @@ impl Engine {
         internal: Option<String>,
         edges: Vec<EdgeEnd>,
     ) -> Result<(), JournalError> {
+        if round.changes.is_empty() && !round.work.open_steps.is_empty() && edges.is_empty() {
+            return self.undone_and_refused(round, &error).await;
+        }
+        if let Some(until) = self.refusal_rests(round) {
+            let words = format!(
+                "refused ({}), and an earlier call that had no answer may still be carried out: it is                  asked again then",
+                error.detail
+            );
+            return self.wait(round, WaitReason::Settle, until, words).await;
+        }
         if !round.changes.is_empty() && self.has_former(round).await? {
             let words = format!("another account was made, the former one is there too: {error}");
             return self.park(round, words).await;
@@ -439,7 +450,7 @@ impl Engine {
     }
 
     /// What failed is tried again, unless it fails while others work for too long.
-    async fn wait_or_park(
+    pub(super) async fn wait_or_park(
         &self,
         round: &Round<'_>,
         reason: WaitReason,
@@ -450,7 +461,7 @@ impl Engine {
         let mut lane = round.work.lane.clone();
         let now = self.clock.now();
         lane.failed(Self::failure_of(round.app, &resource.id.0, reason), now);
-        let ends_access = round.changes.iter().any(|change| change.ends_access);
+        let ends_access = ends_access(round);
         let (name, what) = (round.app.name(), resource.kind.resource_type());
         match patience(&lane, ends_access, !round.changes.is_empty(), now) {
             Patience::Left => {}
@@ -546,6 +557,9 @@ impl Engine {
 
     /// A call of these changes worked, or may have: *nothing was changed* would not be true.
     async fn may_have_worked(&self, round: &Round<'_>) -> Result<bool, JournalError> {
+        if self.refusal_rests(round).is_some() {
+            return Ok(true);
+        }
         let Some(last) = round.changes.last() else { return Ok(false) };
         let detail = self.journal.change(last.change).await?;
         let worked = |step: &StepRow| {

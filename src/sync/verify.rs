@@ -9,19 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::Instant;
 
+use super::calls::schedule_of;
 use super::clock::later;
 use super::engine::{App, Engine};
 use super::rest::rest_of;
 use super::round::Round;
 use super::view::Asserted;
-use crate::change::{StepId, may_land};
+use crate::change::{Kind, StepId, WaitReason, may_land, pause, refusal_rests};
 use crate::journal::{
     Doubts, JournalError, LaneNext, LaneWork, Look, OpenStep, Settled, Settlement,
 };
 use crate::mapping::{Applied, FindPlan, Found, id_text};
 use crate::observe::alarm;
+use crate::scim::ScimError;
 
 /// How long a second look may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -51,6 +54,37 @@ impl Engine {
             });
         }
         self.journal.settle(settlement).await
+    }
+
+    /// Until when the changes of a round must not be refused; `None`: they may be. A call of theirs
+    /// that had no answer may still land.
+    pub(super) fn refusal_rests(&self, round: &Round<'_>) -> Option<Timestamp> {
+        let own = |step: &&OpenStep| round.changes.iter().any(|open| open.change == step.change);
+        let doubts = round.work.open_steps.iter().filter(own);
+        let mapping = &round.app.mapping;
+        let rests = doubts.map(|step| (step.doubtful_since, mapping.settle_of(&step.call)));
+        refusal_rests(rests, self.clock.now())
+    }
+
+    /// A late call undid what had been applied, and doing it again is refused: there is no change any
+    /// more that could be. That somebody shall have no access is tried on, the rest is told.
+    pub(super) async fn undone_and_refused(
+        &self,
+        round: &Round<'_>,
+        error: &ScimError,
+    ) -> Result<(), JournalError> {
+        let (id, now) = (&round.work.resource.id, self.clock.now());
+        let words = format!(
+            "a call that was thought lost undid what had been applied, and doing it again is \
+             refused: {}",
+            error.detail
+        );
+        if ends_access(round) {
+            let rest = pause(schedule_of(round.app), round.work.lane.attempts, 0, None);
+            return self.wait_or_park(round, WaitReason::Outage, later(now, rest), words).await;
+        }
+        alarm("late-refusal", &self.metrics, &format!("{}: {id}: {words}", round.app.name()));
+        self.settle(round, Settlement::of(id.clone(), now)).await.map(drop)
     }
 
     /// What a round is about that has no change of its own and only verifies what a late call may
@@ -126,6 +160,17 @@ impl Engine {
             alarm("duplicate-found", &self.metrics, &line);
         }
         Look::Done
+    }
+}
+
+/// Whether the round is to end somebody's access, or to keep it ended.
+pub(super) fn ends_access(round: &Round<'_>) -> bool {
+    let resource = &round.work.resource;
+    let desired = resource.desired.as_ref().and_then(|desired| desired.get("active"));
+    let has_left = !resource.is_live() || desired == Some(&Value::Bool(false));
+    match round.changes {
+        [] => resource.kind == Kind::User && has_left,
+        changes => changes.iter().any(|change| change.ends_access),
     }
 }
 

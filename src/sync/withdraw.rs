@@ -64,7 +64,7 @@ impl TakenBack<'_> {
         let later: Vec<_> = self.later.iter().map(|c| Asserted::read(&c.asserted)).collect();
         let before = asserted.first().and_then(|first| first.before.clone());
         let created = self.changes.first().is_some_and(|first| first.verb == Verb::Create);
-        let goes = self.is_all && self.leaves_nothing;
+        let goes = self.is_all && self.leaves_nothing && !self.changes.is_empty();
         let desired = match (&before, &resource.desired) {
             (Some(before), Some(now)) => {
                 DesiredNow::Put(taken_back(now, before, &united(&asserted), &united(&later)))

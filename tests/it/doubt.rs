@@ -162,6 +162,36 @@ async fn a_lost_delete_is_made_good() {
     }
 }
 
+/// The first call had no answer, the second one is refused: until the first can no longer land nobody
+/// knows whether it is.
+#[tokio::test]
+async fn a_refusal_waits_until_a_lost_call_can_no_longer_land() {
+    let long = |text: &str| with_key(&impatient(text), "sync", "settle", "1h");
+    for (refusals, ends) in [(1, None), (1, Some("applied")), (2, Some("rejected"))] {
+        let edit = |text: &str| if ends.is_some() { impatient(text) } else { long(text) };
+        let world = World::with("directory", edit).await;
+        let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+        world.app().order(When::Write, Fault::Drop { applied: false });
+        for _ in 0..refusals {
+            let body = json!({ "error": "not now" });
+            world.app().order(When::Write, Fault::Answer { status: 400, body, retry_after: None });
+        }
+        let deleted = world.delete(&path).await;
+        let Some(ends) = ends else {
+            deleted.expect(204);
+            assert!(deleted.bridge_state().starts_with("pending"), "{deleted:?}");
+            let waits = |change: &Value| {
+                change["internal"].to_string().contains("may still be carried out")
+            };
+            world.newest_change(waits).await;
+            continue;
+        };
+        world.settled().await;
+        assert_eq!(world.changes().await[0]["state"], ends);
+        assert_eq!(world.records("users").is_empty(), ends == "applied");
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_waits_is_answered_when_the_bridge_ends() {
     let mut world = World::of("altr").await;

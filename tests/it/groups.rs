@@ -197,6 +197,10 @@ async fn a_level_that_the_app_refuses_is_no_membership_and_holds_back_nobody() {
         (json!(10), json!(50))
     );
     assert_eq!(members(&world, &admins).await, [ids[1].clone()]);
+    let journal = rusqlite::Connection::open(world.journal()).unwrap();
+    let asked = "SELECT desired IS NOT NULL FROM resources WHERE id = ?1";
+    let asked: bool = journal.query_row(asked, [&ids[0]], |row| row.get(0)).unwrap();
+    assert!(asked, "what was asked for before is not forgotten");
     let calls = world.writes().len();
     // Not tried again by itself; a change of the user is a reason to.
     world.get(&format!("/Users/{}", ids[0])).await.expect(200);

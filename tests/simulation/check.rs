@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use scim_bridge::change::ChangeState;
-use scim_bridge::journal::{By, ChangeQuery, ChangeRow, Resource};
+use scim_bridge::change::{AnswerClass, ChangeState, Verb};
+use scim_bridge::journal::{By, ChangeDetail, ChangeQuery, ChangeRow, Resource};
 use scim_bridge::sync::Kind;
 use serde_json::Value;
 
@@ -30,13 +30,25 @@ fn one_of(values: &BTreeSet<Option<String>>, value: &str) -> bool {
     values.contains(&None) || values.contains(&Some(value.to_owned()))
 }
 
+/// A call that was to do again what a late one undid was refused. There is an alarm.
+fn refused_after_its_end(detail: &ChangeDetail) -> bool {
+    let refused = [AnswerClass::Rejected, AnswerClass::Forbidden].map(Some);
+    let ended = detail.row.ended_at;
+    detail.steps.iter().any(|step| {
+        step.in_doubt_rule.is_some()
+            && refused.contains(&step.outcome)
+            && ended.is_some_and(|ended| step.started_at > ended)
+    })
+}
+
 impl Scene<'_> {
     /// All of it.
     pub async fn at_rest(&self) {
         let rows = self.changes().await;
-        self.ends(&rows).await;
+        let undone = self.ends(&rows).await;
         for person in 0..self.people {
-            self.person(&login(person), &rows).await;
+            let name = login(person);
+            self.person(&name, &rows, undone.contains(&name)).await;
         }
         for group in 0..self.teams {
             self.group(&team(group), &rows).await;
@@ -48,8 +60,10 @@ impl Scene<'_> {
         self.world.journal().changes(query).await.unwrap_or_default()
     }
 
-    /// I1, I2, I8 and I13: each change has one end, and its client was told nothing else.
-    async fn ends(&self, rows: &[ChangeRow]) {
+    /// I1, I2, I8 and I13: each change has one end, and its client was told nothing else. Gives those
+    /// of whom a late call undid something that the app then refused to do again.
+    async fn ends(&self, rows: &[ChangeRow]) -> BTreeSet<String> {
+        let mut undone = BTreeSet::new();
         let history = &self.world.history;
         for change in self.ledger.pending() {
             let row = rows.iter().find(|row| row.change == change);
@@ -79,9 +93,51 @@ impl Scene<'_> {
                 format!("change {} is {:?} and {:?} was told", row.change, row.state, row.answered)
             });
             let detail = self.world.journal().change(row.change).await.ok().flatten();
-            let leaks = detail.is_some_and(|detail| format!("{detail:?}").contains(CANARY));
+            let leaks =
+                detail.as_ref().is_some_and(|detail| format!("{detail:?}").contains(CANARY));
             history.check("I13", !leaks, || format!("change {} shows a password", row.change));
+            let Some(detail) = detail else { continue };
+            if let (Some(name), true) = (&row.subject, refused_after_its_end(&detail)) {
+                history.count("known: undone by a late call, and refused", 1);
+                undone.insert(name.clone());
+            }
+            if let Some(desired) = detail.desired {
+                self.warnings(rows, row, &desired);
+            }
         }
+        undone
+    }
+
+    /// Who left is switched off though the app refuses other attributes of the same request. That is
+    /// told as a warning; only where there is one, those attributes may be as they were.
+    fn warnings(&self, rows: &[ChangeRow], row: &ChangeRow, desired: &Value) {
+        let ends = match row.state {
+            ChangeState::Superseded { by } => rows.iter().find(|row| row.change == by),
+            _ => Some(row),
+        };
+        let is_warned = ends.is_some_and(|row| row.warning.is_some());
+        let (Some(name), true) = (&row.subject, is_warned && row.ends_access) else { return };
+        self.world.history.count("known: refused after somebody was switched off", 1);
+        let value = |at: &str| desired.pointer(at).and_then(Value::as_str).map(str::to_owned);
+        let values = [("title", value("/title")), ("family", value("/name/familyName"))];
+        let values: Vec<_> =
+            values.into_iter().filter_map(|(slot, value)| Some((slot, value?))).collect();
+        self.ledger.warned(name, &values);
+    }
+
+    /// Who is known and whose last change was refused: the next write repairs them.
+    pub async fn refused(&self) -> Vec<String> {
+        let rows = self.changes().await;
+        let people = (0..self.people).map(|person| (Kind::User, login(person)));
+        let groups = (0..self.teams).map(|group| (Kind::Group, team(group)));
+        let mut refused = Vec::new();
+        for (kind, name) in people.chain(groups) {
+            let found = self.resource(kind, &name).await;
+            if found.is_some_and(|found| Self::ends_refused(&rows, &found)) {
+                refused.push(name);
+            }
+        }
+        refused
     }
 
     async fn resource(&self, kind: Kind, name: &str) -> Option<Resource> {
@@ -98,7 +154,23 @@ impl Scene<'_> {
         newest.is_some_and(|row| matches!(row.state, ChangeState::Rejected { .. }))
     }
 
-    async fn person(&self, name: &str, rows: &[ChangeRow]) {
+    /// The create was refused after a call of it had made the account, which stays: the bridge knows
+    /// it, and a look-up finds it.
+    async fn is_partly_made(&self, name: &str, account: u64, rows: &[ChangeRow]) -> bool {
+        let Some(known) = self.resource(Kind::User, name).await else { return false };
+        let its_own = known.link.as_ref().is_some_and(|link| link.app_key == account.to_string());
+        let changes = rows.iter().filter(|row| row.resource == known.id);
+        let newest = changes.max_by_key(|row| row.change);
+        let refused = newest.is_some_and(|row| {
+            row.verb == Verb::Create && matches!(row.state, ChangeState::Rejected { .. })
+        });
+        if its_own && refused {
+            self.world.history.count("known: refused after its account was made", 1);
+        }
+        its_own && refused
+    }
+
+    async fn person(&self, name: &str, rows: &[ChangeRow], undone: bool) {
         let history = &self.world.history;
         let accounts = self.world.line.with(|records| {
             let of = |id: &u64| (*id, records.accounts[id].fields.clone());
@@ -114,10 +186,11 @@ impl Scene<'_> {
         };
         let active = fields.get("active").and_then(Value::as_bool).unwrap_or(true);
         let left = told("false") && self.shape.keeps_accounts() && !active;
-        history.check("I4", told("true") || left, || {
+        let partly_made = self.is_partly_made(name, *id, rows).await;
+        history.check("I4", told("true") || left || partly_made, || {
             format!("{name} has account {id}, and nobody was told so: {exists:?}")
         });
-        if left {
+        if left || partly_made {
             // What waited for somebody who left was not worth a call any more.
             return;
         }
@@ -125,6 +198,9 @@ impl Scene<'_> {
         history.check("I7", one_of(&allowed, &active.to_string()), || {
             format!("{name} is active: {active}, and may be {allowed:?}")
         });
+        if undone {
+            return;
+        }
         for (attribute, field) in [("title", "title"), ("family", "family")] {
             let value = fields.get(field).and_then(Value::as_str).unwrap_or_default();
             let allowed = self.ledger.possible(&slot(name, attribute), partly);

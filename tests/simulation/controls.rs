@@ -31,6 +31,15 @@ pub fn all() -> Vec<Control> {
         broken("a deactivation is folded away", &["I7"], |plant| {
             plant.lies = Lies { loses_deactivations: true, ..Lies::default() };
         }),
+        broken("an attribute of a leaver is lost without a warning", &["I4"], |plant| {
+            plant.lies = Lies { loses_titles: true, ..Lies::default() };
+        }),
+        broken("an account of a refused create is forgotten", &["I4"], |plant| {
+            plant.lie = Lie::MadeAndRefused;
+        }),
+        broken("an echo is written", &["echo"], |plant| {
+            plant.lies = Lies { echoes_differ: true, ..Lies::default() };
+        }),
     ]
 }
 

@@ -97,6 +97,29 @@ impl Ledger {
         }
     }
 
+    /// A write that switched somebody off, and of whose other attributes, with these values, the app
+    /// refused some: its client heard *ok*, as decided, and the change says so.
+    pub fn warned(&self, who: &str, values: &[(&str, String)]) {
+        let mut registers = self.registers();
+        let of = |slot: &str| (who.to_owned(), slot.to_owned());
+        let all = |slot: &str, value: &str| -> BTreeSet<usize> {
+            let entries = registers.entries.get(&of(slot)).into_iter().flatten();
+            entries.filter(|entry| entry.value == value).map(|entry| entry.write).collect()
+        };
+        let mut writes = all("active", "false");
+        for (slot, value) in values {
+            writes = &writes & &all(slot, value);
+        }
+        for (slot, _) in values {
+            for entry in registers.entries.get_mut(&of(slot)).into_iter().flatten() {
+                let told = matches!(entry.verdict, Verdict::Ok | Verdict::Pending(_));
+                if told && writes.contains(&entry.write) {
+                    entry.verdict = Verdict::Info;
+                }
+            }
+        }
+    }
+
     /// The values that the register may hold when all is done. `None` among them: none was
     /// written for certain. `partly`: a refused write may have been carried out in part.
     pub fn possible(&self, slot: &Slot, partly: bool) -> BTreeSet<Option<String>> {

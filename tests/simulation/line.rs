@@ -345,6 +345,8 @@ pub enum Lie {
     NoIntent,
     /// Makes memberships of somebody who does not exist yet.
     TooEarly,
+    /// Makes accounts whose creates are refused, as if the bridge forgot what a call of it had made.
+    MadeAndRefused,
 }
 
 struct OneLife {
@@ -365,6 +367,11 @@ impl Carrier for OneLife {
                 message.target.push_str("999");
             }
             let trip = self.line.leave(&message);
+            if self.lie == Lie::MadeAndRefused
+                && let (Op::AddUser(_), Some(Fault::Refused(_))) = (&trip.op, trip.fault)
+            {
+                self.line.carry_out(&trip.op, false);
+            }
             if trip.op.is_write() {
                 self.line.check_intent(&self.journal, &message, &trip.op, trip.exchange).await;
             }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use scim_bridge::change::Verb;
-use scim_bridge::journal::ChangeQuery;
+use scim_bridge::change::{ChangeState, Verb};
+use scim_bridge::journal::{ChangeQuery, ChangeRow};
 use scim_bridge::scim::{Patch, ScimError};
 use scim_bridge::sync::{Certainty, Kind, ListQuery, Members, Shown, Write, Written};
 use serde_json::{Value, json};
@@ -60,6 +60,11 @@ pub struct Lies {
     pub repeats_differ: bool,
     /// Half of its deactivations are never sent, as if the bridge had folded them away.
     pub loses_deactivations: bool,
+    /// Of a PUT that says `active: false` the title is never sent, as if the bridge had lost it
+    /// without a word.
+    pub loses_titles: bool,
+    /// Its echoes are none, as if the bridge wrote what is there already.
+    pub echoes_differ: bool,
 }
 
 /// Okta with its people and groups.
@@ -344,21 +349,26 @@ impl Okta {
     async fn check_repeat(&self, kind: Kind, name: &str, told: &Told, cut_off: bool) {
         let conflict = matches!(told, Told::Refused(error) if error.status == 409);
         let query = ChangeQuery { limit: 10_000, ..ChangeQuery::default() };
-        let noted = match conflict && cut_off {
-            true => {
-                self.world.journal().changes(query).await.unwrap_or_default().iter().any(|row| {
-                    let same = row.subject.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(name));
-                    same && row.kind == kind
-                        && row.verb == Verb::Create
-                        && row.answered == Some(201)
-                })
-            }
-            false => false,
-        };
-        if noted {
-            self.world.history.count("known: answer noted and never sent", 1);
+        let mut known = None;
+        if conflict && cut_off {
+            let rows = self.world.journal().changes(query).await.unwrap_or_default();
+            let is_same = |row: &&ChangeRow| {
+                let same = row.subject.as_deref().is_some_and(|s| s.eq_ignore_ascii_case(name));
+                same && row.kind == kind && row.verb == Verb::Create
+            };
+            let is_there = !self.world.line.with(|records| records.named(name).is_empty());
+            known = rows.iter().filter(is_same).find_map(|row| match row.state {
+                _ if row.answered == Some(201) => Some("known: answer noted and never sent"),
+                ChangeState::Rejected { .. } if is_there => {
+                    Some("known: refused after its account was made")
+                }
+                _ => None,
+            });
         }
-        self.world.history.check("I8", !(conflict && cut_off) || noted, || {
+        if let Some(known) = known {
+            self.world.history.count(known, 1);
+        }
+        self.world.history.check("I8", !(conflict && cut_off) || known.is_some(), || {
             format!("409 for the repeat of the unanswered create of {name}")
         });
     }
@@ -377,6 +387,10 @@ impl Okta {
     async fn put(&self, name: &str, body: Value, rng: &mut Random) -> Told {
         let Some(id) = self.id(name) else { return Told::Unknown };
         let sets = sets_of(name, &body);
+        let mut body = body;
+        if self.lies.loses_titles && body["active"] == json!(false) {
+            body.as_object_mut().map(|body| body.remove("title"));
+        }
         let words = format!("PUT /Users {name} {sets:?}");
         let write = Write::Replace { kind: Kind::User, id, body };
         self.write(&words, &sets, write, rng).await.0
@@ -551,11 +565,19 @@ impl Okta {
 
     /// At rest: what everybody has, echoed.
     pub async fn echo_all(&self) {
+        self.echo(self.known().into_keys().collect()).await;
+    }
+
+    /// What these have, echoed.
+    pub async fn echo(&self, names: Vec<String>) {
         let mut rng = Random::new(7);
-        for name in self.known().into_keys() {
+        for name in names {
             let kind = if name.starts_with("group") { Kind::Group } else { Kind::User };
-            let Some(body) = self.get(kind, &name).await else { continue };
+            let Some(mut body) = self.get(kind, &name).await else { continue };
             let Some(id) = self.id(&name) else { continue };
+            if self.lies.echoes_differ && kind == Kind::User {
+                body["title"] = json!("no echo");
+            }
             let words = format!("PUT {name}, an echo");
             let _ = self.write(&words, &[], Write::Replace { kind, id, body }, &mut rng).await;
         }

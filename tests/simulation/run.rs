@@ -230,6 +230,9 @@ async fn within(mut setup: Setup) -> Report {
     };
     if world.rest().await {
         scene.at_rest().await;
+        // Told 201, refused later: the app has nothing of it, and the next write makes it good.
+        okta.echo(scene.refused().await).await;
+        world.rest().await;
         let before = line.writes();
         okta.echo_all().await;
         world.rest().await;

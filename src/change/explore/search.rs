@@ -141,6 +141,9 @@ fn enabled(world: &World) -> Vec<Action> {
                 if writes {
                     actions.push(Action::Work(lane, Fate::LostAnswer));
                     actions.push(Action::Work(lane, Fate::Late));
+                    if world.refuses && run.may_be_refused(world) {
+                        actions.push(Action::Work(lane, Fate::Refused));
+                    }
                 }
             }
         } else if world.disk.lanes[lane].as_ref().is_some_and(|row| row.is_due(world.now)) {
@@ -245,10 +248,11 @@ fn wrong(world: &World, at_rest: bool) -> Option<String> {
     if open.count() > 0 {
         return Some("a change has no end".to_owned());
     }
-    let (wish, joins) = promised(&world.told);
+    let (wish, joins) = promised(world);
     let has = world.app.accounts.first().copied();
     let member = !world.app.members.is_empty();
     match (wish, has) {
+        (None, Some(_)) => Some("what was refused was made".to_owned()),
         (Some(wish), None) if wish.active => Some("the account was never made".to_owned()),
         (Some(wish), Some(has)) if has.active && !wish.active => {
             Some("a leaver is active".to_owned())
@@ -261,11 +265,16 @@ fn wrong(world: &World, at_rest: bool) -> Option<String> {
     }
 }
 
-/// What the client was promised in the end.
-fn promised(told: &[Request]) -> (Option<Account>, bool) {
+/// What the client was promised in the end. Each request is made once.
+fn promised(world: &World) -> (Option<Account>, bool) {
     let mut wish: Option<Account> = None;
     let mut joins = false;
-    for request in told {
+    let changes = &world.disk.changes;
+    let refused = |request: &&Request| {
+        let is_refused = |state: &ChangeState| matches!(state, ChangeState::Rejected { .. });
+        changes.iter().any(|change| change.request == **request && is_refused(&change.state))
+    };
+    for request in world.told.iter().filter(|request| !refused(request)) {
         match (request, wish.as_mut()) {
             (Request::Create, _) => wish = Some(Account { active: true, value: 0 }),
             (Request::Update, Some(wish)) => wish.value += 1,

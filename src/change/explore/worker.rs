@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::super::{
     AnswerClass, ChangeEvent, ChangeState, Command, Done, Event, Failure, InDoubtRule, Kept, Lane,
-    OpenChanges, Release, Rest, Round, RoundEnd, Schedule, Seen, StepClass, StepFacts, WaitReason,
-    Woken, after, may_land, settle_of_create,
+    OpenChanges, RefusedAs, Release, Rest, Round, RoundEnd, Schedule, Seen, StepClass, StepFacts,
+    WaitReason, Woken, after, may_land, refusal_rests, settle_of_create,
 };
 use super::plan::{Plan, Reached, Want};
-use super::world::{Effect, Fault, GROUP, Step, StepState, World};
+use super::world::{Effect, Fault, GROUP, Request, Step, StepState, World};
 
 /// What the network does to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +24,8 @@ pub enum Fate {
     LostAnswer,
     /// It is carried out later; no answer.
     Late,
+    /// The app refuses it for good.
+    Refused,
 }
 
 /// A round under way: lost in a kill.
@@ -41,6 +43,19 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether the app may refuse what it is about to send: a change by itself, since those that are
+    /// carried together share their end. Nobody changes whom the app refused to make, and an account
+    /// that was made stays.
+    pub fn may_be_refused(&self, world: &World) -> bool {
+        let [change] = *self.changes else { return false };
+        let creates = world.disk.changes[change].request == Request::Create;
+        match self.effect {
+            Some(Effect::Make(_)) => world.script.is_empty() && world.open(self.lane).len() == 1,
+            Some(Effect::Put(..)) => !creates,
+            Some(Effect::Add(_)) | None => false,
+        }
+    }
+
     /// Whether it is about to make a call, and whether that writes.
     pub fn sends(&self) -> Option<bool> {
         (self.command == Command::Send).then_some(self.effect.is_some())
@@ -60,7 +75,10 @@ pub fn claim(world: &mut World, lane: usize) {
         GROUP => Plan::of_member(world.disk.links[0], world.planted == Some(Fault::NoDependency)),
         user => match goal {
             Some(goal) => Plan::of_user(goal, world.disk.links[user], may_create),
-            None => return,
+            None => {
+                world.disk.lanes[user] = None;
+                return;
+            }
         },
     };
     let run = Run {
@@ -192,6 +210,7 @@ fn send(world: &mut World, run: Run, fate: Fate) -> Event {
             world.app.apply(effect);
             Seen::InDoubt
         }
+        (Some(_), Fate::Refused) => Seen::Answered(AnswerClass::Rejected, None),
         (Some(effect), Fate::Late) => {
             let until = world.after(super::world::SETTLE);
             world.late.push((effect, until));
@@ -263,14 +282,32 @@ fn conclude(world: &mut World, run: &Run, end: RoundEnd) {
             let until = world.after(after);
             wait(world, run, WaitReason::Settle, until, Failure::None);
         }
+        RoundEnd::Refused(RefusedAs::Rejected) => refused(world, run),
         RoundEnd::Refused(_) | RoundEnd::Missing | RoundEnd::BridgeRefused | RoundEnd::Parked => {
             parked(world, run);
         }
     }
 }
 
+fn refused(world: &mut World, run: &Run) {
+    let at_once = world.planted == Some(Fault::RefusedAtOnce);
+    let own = |step: &&Step| step.of.iter().any(|change| run.changes.contains(change));
+    let doubts = world.disk.steps.iter().filter(own).filter_map(|step| match step.state {
+        StepState::Doubt { since } => Some((since, world.settle())),
+        _ => None,
+    });
+    if let Some(until) = refusal_rests(doubts, world.now).filter(|_| !at_once) {
+        return wait(world, run, WaitReason::Settle, until, Failure::None);
+    }
+    for at in &run.changes {
+        world.change(*at, ChangeEvent::Refused { late: false });
+    }
+    world.take_back(run.lane);
+    release(world, run.lane);
+}
+
 fn applied(world: &mut World, run: &Run) {
-    let (lane, now) = (run.lane, world.now);
+    let lane = run.lane;
     if lane == GROUP && run.plan.next() == Want::Done(Reached::Applied) {
         world.disk.joined = Some(true);
     }
@@ -281,6 +318,12 @@ fn applied(world: &mut World, run: &Run) {
         }
         world.change(*last, ChangeEvent::Reached);
     }
+    release(world, lane);
+}
+
+/// Lets a lane go. Doubts about calls that may still land stay, and it comes back then.
+fn release(world: &mut World, lane: usize) {
+    let now = world.now;
     let settle = world.settle();
     let blind = world.planted == Some(Fault::NoSecondLook);
     let mut look_at = None;

@@ -30,6 +30,20 @@ pub enum Request {
     Join,
 }
 
+impl Request {
+    /// What is wished after it.
+    fn wish(self, before: Option<Account>) -> Account {
+        let before = before.unwrap_or(Account { active: true, value: 0 });
+        match self {
+            Self::Create | Self::Repeat => Account { active: true, value: 0 },
+            Self::Update => Account { value: before.value + 1, ..before },
+            Self::Leave => Account { active: false, ..before },
+            Self::Return => Account { active: true, ..before },
+            Self::Join => before,
+        }
+    }
+}
+
 /// A rule that is taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -45,6 +59,8 @@ pub enum Fault {
     NoDependency,
     /// A repeated create is taken as another one.
     NoDedupe,
+    /// A change is refused while an earlier call of it may still land.
+    RefusedAtOnce,
 }
 
 /// The wish for, or the state of, an account.
@@ -78,6 +94,7 @@ impl Effect {
 /// A change on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Change {
+    pub request: Request,
     pub lane: usize,
     pub waiting: Waiting,
     pub state: ChangeState,
@@ -159,6 +176,8 @@ pub struct World {
     pub kills_left: u8,
     pub planted: Option<Fault>,
     pub rule: InDoubtRule,
+    /// The app may refuse a write for good.
+    pub refuses: bool,
 }
 
 impl World {
@@ -183,6 +202,7 @@ impl World {
             kills_left: 1,
             planted: None,
             rule: InDoubtRule::Find,
+            refuses: false,
         }
     }
 
@@ -193,6 +213,11 @@ impl World {
 
     pub fn resending(mut self) -> Self {
         self.rule = InDoubtRule::Resend;
+        self
+    }
+
+    pub fn refusing(mut self) -> Self {
+        self.refuses = true;
         self
     }
 
@@ -215,23 +240,29 @@ impl World {
             Request::Join => GROUP,
             _ => 0,
         };
-        let before = old.unwrap_or(Account { active: true, value: 0 });
-        let wish = match request {
-            Request::Create | Request::Repeat => Account { active: true, value: 0 },
-            Request::Update => Account { value: before.value + 1, ..before },
-            Request::Leave => Account { active: false, ..before },
-            Request::Return => Account { active: true, ..before },
-            Request::Join => before,
-        };
+        let wish = request.wish(old);
         let ends_access = request == Request::Leave;
         let makes = matches!(request, Request::Create | Request::Repeat);
         let waiting = Waiting { ends_access, milestone: ends_access || makes };
-        self.disk.changes.push(Change { lane, waiting, state: ChangeState::Queued, wish });
+        let state = ChangeState::Queued;
+        self.disk.changes.push(Change { request, lane, waiting, state, wish });
         match lane {
             GROUP => self.disk.joined = Some(false),
             user => self.disk.desired[user] = Some(wish),
         }
         self.wake(lane, if ends_access { Woken::ENDS_ACCESS } else { Woken::CHANGE });
+    }
+
+    /// What refused changes of a user asked for is wished no more.
+    pub fn take_back(&mut self, user: usize) {
+        let mut wish = None;
+        let refused = |change: &Change| matches!(change.state, ChangeState::Rejected { .. });
+        let changes = self.disk.changes.iter_mut().filter(|change| change.lane == user);
+        for change in changes.filter(|change| !refused(change)) {
+            change.wish = change.request.wish(wish);
+            wish = Some(change.wish);
+        }
+        self.disk.desired[user] = wish;
     }
 
     pub fn wake(&mut self, lane: usize, why: Woken) {

@@ -188,6 +188,31 @@ async fn a_refused_create_leaves_no_resource_but_its_change() {
     .await;
 }
 
+/// A look-up found what a lost call made, and the next call was refused.
+#[tokio::test]
+async fn a_create_that_is_refused_after_its_account_was_made_is_known_by_its_name() {
+    on_both(async |journal| {
+        let committed = accept(&journal, create("ann", 10)).await;
+        claim_one(&journal, 11).await;
+        journal.relink(&id("id-ann"), link(7), at(12)).await.unwrap();
+        let mut settlement = Settlement::of(id("id-ann"), at(13));
+        settlement.ends = vec![(
+            committed.change,
+            End::Rejected { error: json!({"status": 400}), internal: None, late: false },
+        )];
+        settlement.desired = DesiredNow::Forget;
+        settlement.keys = Some(ResourceKeys::default());
+        settlement.remove_resource = true;
+        journal.settle(settlement).await.unwrap();
+        let ann = user(&journal, "ann").await.unwrap();
+        assert_eq!((ann.link, ann.written), (Some(link(7)), false));
+        assert!(ann.desired.is_some(), "until it is read, all that is known of it");
+        let named = journal.find("demo", Kind::User, By::Natural, "ann", at(0)).await.unwrap();
+        assert_eq!(named.len(), 1, "the next create finds it");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_resource_with_open_changes_is_not_removed() {
     on_both(async |journal| {

@@ -270,16 +270,14 @@ fn explain_takes_a_request_and_a_record_from_files() {
 
 #[test]
 fn what_never_touch_asks_beside_the_table_protects_no_example() {
-    let guards = |part: &str, guard: &str| {
-        move |text: &str| swapped(text, part, &format!("{part}  never_touch: {guard}\n"))
-    };
     let groups = "groups:\n  id: id\n";
     for (part, guard) in [
         (groups, "current.kind eq \"system\""),
         (groups, "current.owner.kind ne \"team\" or record.locked pr"),
         ("users:\n  id: id\n", "current.kind eq \"root\" or not (record.person eq true)"),
     ] {
-        let folder = changed("directory", guards(part, guard), same);
+        let guarded = format!("{part}  never_touch: {guard}\n");
+        let folder = changed("directory", |text| swapped(text, part, &guarded), same);
         let file = folder.path().join("directory.yaml");
         for words in ["rename group", "add member", "remove member", "delete group", "update user"]
         {

@@ -275,7 +275,11 @@ impl Okta {
     pub(crate) async fn password(&self, number: PersonNumber, password: &str) -> Done {
         let person = self.person(number);
         let Some(id) = person.link.filter(|_| person.assigned) else { return Ok(None) };
-        self.with_person(number, |person| person.owed_password = Some(password.to_owned()));
+        self.with_person(number, |person| {
+            person.owed_password = Some(password.to_owned());
+            // Until it is answered, it is this one or the other.
+            person.told.iter_mut().for_each(|told| told.password = None);
+        });
         let doing = "Push user's password";
         match self.client.settings.dialect {
             Dialect::Aiw => {

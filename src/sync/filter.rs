@@ -1,4 +1,5 @@
-//! Filters that ask for one resource by a key: from the journal, else from the app.
+//! Filters that ask for one resource by a key: who is known is read by id, as a GET does; for
+//! nobody known the app is asked by `find`.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::mapping::{FindPlan, Found, Late, ListedRow};
 use crate::scim::{Filter, ScimError, Slot};
 
 impl Engine {
-    /// A filter that names one resource by a key: from the journal, else from the app.
+    /// A filter that names one resource by a key: who is known and still there, else from the app.
     /// `None`: the filter is of another kind.
     pub(super) async fn by_key(
         self: &Arc<Self>,
@@ -80,10 +81,12 @@ impl Engine {
             }
             Lookup::Id => {
                 let known = self.by_id(app, kind, wanted).await?;
+                let known = self.still_there(app, kind, known, deadline).await?;
                 return Ok(Some(self.matching(app, kind, filter, known).await?.into_resources()));
             }
             Lookup::Key(by, value) => {
                 let known = self.living(app, kind, *by, value).await?;
+                let known = self.still_there(app, kind, known, deadline).await?;
                 let found = self.matching(app, kind, filter, known).await?;
                 match by {
                     By::DisplayName => found.into_resources(),
@@ -105,6 +108,7 @@ impl Engine {
     ) -> Result<Option<Vec<Resource>>, ScimError> {
         let mut known = self.namesakes(app, kind, natural).await?;
         known.retain(|one| view::is_shown(app, one));
+        let known = self.still_there(app, kind, known, deadline).await?;
         let found = self.matching(app, kind, filter, known).await?.who_is_meant(app, filter);
         if found.len() > 1 {
             return Err(ambiguous(app, kind, wanted, &ids_of(&found)));
@@ -191,6 +195,9 @@ impl Engine {
             }
             Ok(Found::One { id, current, .. }) => {
                 let row = ListedRow { id, current };
+                if named {
+                    self.found_again(app, kind, wanted, &row, deadline).await?;
+                }
                 let ids = self.adopt(app, kind, vec![row]).await?;
                 let found = self.resources(app, &ids).await?;
                 Ok(found)

@@ -31,6 +31,7 @@ impl Engine {
         app: &Arc<App>,
         kind: Kind,
         known: Vec<Resource>,
+        members: Members,
         deadline: Deadline,
     ) -> Result<Vec<Resource>, ScimError> {
         let can_be_read = app.mapping.side(kind).is_some_and(|side| !side.get.is_empty());
@@ -40,7 +41,7 @@ impl Engine {
         let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().read_wait);
         let mut there = Vec::with_capacity(known.len());
         for mut resource in known {
-            match self.refresh(app, kind, &mut resource, Members::Spared, until).await {
+            match self.refresh(app, kind, &mut resource, members, until).await {
                 Ok(_) => {
                     // A write that follows reads for itself.
                     drop(self.readings.take(&resource.id, Duration::ZERO));

@@ -180,7 +180,7 @@ impl Engine {
         let mut found = self.namesakes(app, kind, natural).await?;
         if found.len() > 1 {
             // Of several those count that the app still has.
-            found = self.still_there(app, kind, found, deadline).await?;
+            found = self.still_there(app, kind, found, Members::Spared, deadline).await?;
         }
         if let Some(mut resource) = meant(app, kind, name, found)? {
             if !resource.written && !has_name(app, &resource, name) {

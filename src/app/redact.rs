@@ -99,13 +99,15 @@ impl Redactor {
             Value::Array(items) => items.iter().map(|item| self.tree(item)).collect(),
             Value::Object(fields) => {
                 let clean = fields.iter().map(|(key, value)| {
-                    let value = match value {
-                        Value::String(text) if !text.is_empty() && names_secret(key) => {
-                            Value::from(REDACTED)
-                        }
-                        value => self.tree(value),
+                    let shown = self.tree(value);
+                    let is_open = value.as_str().is_some_and(|text| !text.is_empty());
+                    // One whose value is known is told by its name.
+                    let shown = if is_open && shown == *value && names_secret(key) {
+                        Value::from(REDACTED)
+                    } else {
+                        shown
                     };
-                    (self.without_secrets(key), value)
+                    (self.without_secrets(key), shown)
                 });
                 Value::Object(clean.collect::<Map<_, _>>())
             }

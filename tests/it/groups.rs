@@ -591,9 +591,7 @@ async fn a_rename_that_no_call_makes_is_refused() {
     let path = format!("/Groups/{}", id_of(&made));
     let before = world.writes().len();
     world.put(&path, &group("Hall", &[&ids[0], &ids[1]])).await.expect_scim(400, "mutability");
-    let rename = |name: &str| {
-        patch(json!([{ "op": "replace", "value": { "displayName": name } }]))
-    };
+    let rename = |name: &str| patch(json!([{ "op": "replace", "value": { "displayName": name } }]));
     world.patch(&path, &rename("Hall")).await.expect_scim(400, "mutability");
     assert_eq!(world.writes().len(), before);
     assert_eq!(world.get(&path).await.expect(200)["displayName"], "Lab");

@@ -83,7 +83,7 @@ static MAPPINGS: LazyLock<Vec<(String, Mapping)>> = LazyLock::new(|| {
         ("a small form".to_owned(), mapping(&text(&small_with(FORM.0, FORM.1)))),
         ("a small XML".to_owned(), mapping(&text(&xml()))),
     ];
-    for folder in ["mappings", "examples", "tests/mappings"] {
+    for folder in ["mappings", "examples/first-mapping", "tests/mappings"] {
         for file in yaml_files(&root.join(folder)) {
             let source =
                 Source { file: file.clone(), text: std::fs::read_to_string(&file).unwrap() };

@@ -29,7 +29,6 @@ mod filter;
 mod follow;
 mod former;
 mod goal;
-mod gone;
 mod health;
 mod ids;
 mod keys;

@@ -168,7 +168,9 @@ async fn a_lost_delete_is_made_good() {
 async fn a_refusal_waits_until_a_lost_call_can_no_longer_land() {
     let long = |text: &str| with_key(&impatient(text), "sync", "settle", "1h");
     for (refusals, ends) in [(1, None), (1, Some("applied")), (2, Some("rejected"))] {
-        let edit = |text: &str| if ends.is_some() { impatient(text) } else { long(text) };
+        // Long enough for the second call to come before its end.
+        let short = |text: &str| with_key(&impatient(text), "sync", "settle", "3s");
+        let edit = |text: &str| if ends.is_some() { short(text) } else { long(text) };
         let world = World::with("directory", edit).await;
         let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
         world.app().order(When::Write, Fault::Drop { applied: false });

@@ -61,4 +61,3 @@ mod tokens;
 mod transcripts;
 mod trial;
 mod tutorial;
-mod vanished;

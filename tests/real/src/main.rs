@@ -12,6 +12,7 @@ use real::app::App;
 use real::apps::{Directory, JupyterHub, RabbitMq};
 use real::history::{self, HistoryPlan, Size};
 use real::scenarios;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -98,6 +99,18 @@ async fn run(arguments: &Arguments, place: &Place) -> Result<bool, String> {
     }
 }
 
+/// Waits until somebody ends this program.
+async fn interrupted() -> String {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(error) => return format!("no signal can be waited for: {error}"),
+    }
+    "interrupted".to_owned()
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -108,7 +121,12 @@ async fn main() -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    match run(&arguments, &place).await {
+    // Whoever ends this ends what it started too: both are dropped.
+    let ended = tokio::select! {
+        ended = run(&arguments, &place) => ended,
+        why = interrupted() => Err(why),
+    };
+    match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprintln!("real: journal and logs are in {}", place.folder.display());

@@ -100,13 +100,13 @@ impl Redactor {
             Value::Object(fields) => {
                 let clean = fields.iter().map(|(key, value)| {
                     let shown = self.tree(value);
-                    let is_open = value.as_str().is_some_and(|text| !text.is_empty());
-                    // One whose value is known is told by its name.
-                    let shown = if is_open && shown == *value && names_secret(key) {
-                        Value::from(REDACTED)
-                    } else {
-                        shown
-                    };
+                    // One whose value is known is told by its name; a rehearsal has names for values.
+                    let is_unknown = value.as_str().is_some_and(|text| {
+                        let known = |hidden: &Hidden| text.contains(hidden.value.as_str());
+                        !text.is_empty() && !self.values.iter().any(known)
+                    });
+                    let shown =
+                        if is_unknown && names_secret(key) { Value::from(REDACTED) } else { shown };
                     (self.without_secrets(key), shown)
                 });
                 Value::Object(clean.collect::<Map<_, _>>())

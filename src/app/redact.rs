@@ -103,7 +103,8 @@ impl Redactor {
                     // One whose value is known is told by its name; a rehearsal has names for values.
                     let is_unknown = value.as_str().is_some_and(|text| {
                         let known = |hidden: &Hidden| text.contains(hidden.value.as_str());
-                        !text.is_empty() && !self.values.iter().any(known)
+                        let is_name = text.starts_with('<') && text.ends_with('>');
+                        !text.is_empty() && !is_name && !self.values.iter().any(known)
                     });
                     let shown =
                         if is_unknown && names_secret(key) { Value::from(REDACTED) } else { shown };

@@ -5,7 +5,7 @@ use crate::client::TaskError;
 use crate::org::Okta;
 
 /// Nobody presses *retry* more often.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 20;
 
 /// What the administrator did about failed tasks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +30,8 @@ impl Okta {
                 settled.repeated += 1;
                 self.act_with_what_follows(action).await;
             }
+            // What is in doubt on the server is decided a little later.
+            tokio::time::sleep(self.client.settings.second).await;
         }
         settled.left = self.owed().len();
         settled

@@ -399,7 +399,8 @@ impl Engine {
         }
         if let Some(until) = self.refusal_rests(round) {
             let words = format!(
-                "refused ({}), and an earlier call that had no answer may still be carried out: it is                  asked again then",
+                "refused ({}), and an earlier call that had no answer may still be carried out: \
+                 it is asked again then",
                 error.detail
             );
             return self.wait(round, WaitReason::Settle, until, words).await;

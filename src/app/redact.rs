@@ -17,6 +17,17 @@ pub(super) const REDACTED: &str = "<redacted>";
 pub struct Redactor {
     /// Longest first, so that a secret inside a longer one does not leave the rest behind.
     values: Vec<Hidden>,
+    by_name: ByName,
+}
+
+/// What stands under a key that is called like a secret.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum ByName {
+    /// It is one: an app may show hashes of passwords, or keys of its own.
+    #[default]
+    Hidden,
+    /// A rehearsal's name for a value.
+    Shown,
 }
 
 /// A value that must not be shown, and what stands in its place.
@@ -45,6 +56,11 @@ impl Redactor {
             redactor.add(value.as_ref());
         }
         redactor
+    }
+
+    /// A redactor for a rehearsal, where nothing is secret: names stand in for values.
+    pub fn of_rehearsal() -> Self {
+        Self { by_name: ByName::Shown, ..Self::default() }
     }
 
     /// Adds a value; texts that were cleaned before are not affected.
@@ -84,8 +100,8 @@ impl Redactor {
         clean.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
     }
 
-    /// A tree whose texts, keys and numbers are without secrets; the shape stays. A text whose key
-    /// says that it is one goes whole: an app may show hashes of passwords, or keys of its own.
+    /// A tree whose texts, keys and numbers are without secrets; the shape stays. A text goes whole
+    /// where its key says that it is one.
     pub fn tree(&self, tree: &Value) -> Value {
         match tree {
             Value::String(text) => Value::String(self.without_secrets(text)),
@@ -98,22 +114,21 @@ impl Redactor {
             }
             Value::Array(items) => items.iter().map(|item| self.tree(item)).collect(),
             Value::Object(fields) => {
-                let clean = fields.iter().map(|(key, value)| {
-                    let shown = self.tree(value);
-                    // One whose value is known is told by its name; a rehearsal has names for values.
-                    let is_unknown = value.as_str().is_some_and(|text| {
-                        let known = |hidden: &Hidden| text.contains(hidden.value.as_str());
-                        let is_name = text.starts_with('<') && text.ends_with('>');
-                        !text.is_empty() && !is_name && !self.values.iter().any(known)
-                    });
-                    let shown =
-                        if is_unknown && names_secret(key) { Value::from(REDACTED) } else { shown };
-                    (self.without_secrets(key), shown)
-                });
+                let clean = fields
+                    .iter()
+                    .map(|(key, value)| (self.without_secrets(key), self.field(key, value)));
                 Value::Object(clean.collect::<Map<_, _>>())
             }
             Value::Null | Value::Bool(_) => tree.clone(),
         }
+    }
+
+    /// What stands under a key. A value that is known is told as what it is known for.
+    fn field(&self, key: &str, value: &Value) -> Value {
+        let shown = self.tree(value);
+        let is_text = value.as_str().is_some_and(|text| !text.is_empty());
+        let is_hidden = self.by_name == ByName::Hidden && is_text && names_secret(key);
+        if is_hidden && shown == *value { Value::from(REDACTED) } else { shown }
     }
 
     /// One pass from the left, the longest value first, so that nothing is replaced inside

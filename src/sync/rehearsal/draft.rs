@@ -121,7 +121,7 @@ fn case(mapping: &Mapping, source: &Source, words: &str) -> Result<Case, String>
         return Err(format!("'{words}' is answered {}: {why}", said.status));
     }
     let calls = std::mem::take(&mut *app.calls.lock().unwrap_or_else(PoisonError::into_inner));
-    let redactor = Redactor::default();
+    let redactor = Redactor::of_rehearsal();
     let steps: Vec<Step> =
         calls.iter().map(|(m, i)| step_of(m, i, &source.text, &redactor)).collect();
     let talk = Conversation {

@@ -132,7 +132,21 @@ fn next_header(cx: &mut Cx<'_, '_>, raw: &RawPaging, by: RawPagingBy) {
     }
 }
 
-pub(super) fn saves(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Vec<(String, Save)> {
+/// What a path with a filter saves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filtered {
+    /// The one that it chooses: what a login saves goes into headers.
+    One,
+    /// Those that it finds, perhaps none.
+    List,
+}
+
+pub(super) fn saves(
+    cx: &mut Cx<'_, '_>,
+    raw: &RawCall,
+    scope: &Scope,
+    filtered: Filtered,
+) -> Vec<(String, Save)> {
     let mut saves = Vec::new();
     for (name, source) in raw.save.iter().flat_map(|save| save.0.iter()) {
         match (name.value == "id_from", source) {
@@ -153,7 +167,7 @@ pub(super) fn saves(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Vec<(S
             (false, _) => {}
         }
         let compiled = match source {
-            RawSave::Value(node) => saved_value(cx, &name.value, node, scope),
+            RawSave::Value(node) => saved_value(cx, &name.value, node, scope, filtered),
             RawSave::Header(header) => {
                 header_save(cx, header.header.as_ref(), header.pattern.as_ref())
             }
@@ -165,13 +179,20 @@ pub(super) fn saves(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope) -> Vec<(S
 }
 
 /// A value to keep: one, or what a path gives that leads to several. The key of a record is one.
-fn saved_value(cx: &mut Cx<'_, '_>, name: &str, node: &Node, scope: &Scope) -> Option<Save> {
+fn saved_value(
+    cx: &mut Cx<'_, '_>,
+    name: &str,
+    node: &Node,
+    scope: &Scope,
+    filtered: Filtered,
+) -> Option<Save> {
     let scope = scope.named(format!("`save.{name}`"));
     if name == "id" {
         return cx.value(node, &scope.single()).map(Save::Value);
     }
     let value = cx.value(node, &scope)?;
     Some(match &value {
+        Val::Path(path) if path.is_filtered() && filtered == Filtered::One => Save::Value(value),
         Val::Path(path) if !path.is_singular() => Save::List(value),
         _ => Save::Value(value),
     })

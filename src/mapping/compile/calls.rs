@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::answers::{error_row, paging_of, record, records_of, saves};
+use super::answers::{Filtered, error_row, paging_of, record, records_of, saves};
 use super::class::{about_person, class, fan, fields_of};
 use super::follow::follow;
 use super::line::{Line, headers_of, line_of, query_of};
 use super::scope::Scope;
 use super::uses::CallUse;
 use super::{Cx, attributes, connect, xml};
-use crate::mapping::answer::Save;
 use crate::mapping::attribute::{FieldId, Row, SendRule};
 use crate::mapping::call::{Call, Fan, SentField};
 use crate::mapping::raw::{
@@ -170,7 +169,7 @@ fn what_it_reads(cx: &mut Cx<'_, '_>, raw: &RawCall, scope: &Scope, call: &mut C
         Some(_) => answer.clone().with(&["records"]),
         None => answer.clone(),
     };
-    call.save = saves(cx, raw, &saved_from);
+    call.save = saves(cx, raw, &saved_from, Filtered::List);
     let errors = raw.errors.iter().flatten();
     call.errors = errors.filter_map(|row| error_row(cx, row, Some(&answer))).collect();
     call.read_back = raw.read_back.as_ref().is_some_and(|read_back| read_back.value);
@@ -235,15 +234,7 @@ pub(super) fn login(cx: &mut Cx<'_, '_>, name: &str, raw: RawLogin) -> Option<Ca
     };
     let mut call = outside(cx, name, &raw, &line, &scope);
     let answer = Scope::new("the login", &["vars", "body", "headers", "status"]);
-    call.save = saves(cx, &raw, &answer);
-    for (_, save) in &mut call.save {
-        // What a login saves goes into headers, one value each: a filter chooses it.
-        if let Save::List(Val::Path(path)) = save
-            && path.is_filtered()
-        {
-            *save = Save::Value(Val::Path(path.clone()));
-        }
-    }
+    call.save = saves(cx, &raw, &answer, Filtered::One);
     let errors = raw.errors.iter().flatten();
     call.errors = errors.filter_map(|row| error_row(cx, row, Some(&answer))).collect();
     Some(call)

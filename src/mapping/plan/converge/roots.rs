@@ -67,18 +67,18 @@ impl Converge {
 /// The roots with the app's record, and what the app's record would be with it laid over.
 pub(super) fn with_app(roots: Roots, app: &Value, current: Option<&Value>) -> Roots {
     let mut merged = current.cloned().unwrap_or_default();
-    lay_over(&mut merged, app);
+    merge(&mut merged, app);
     roots.with("app", app.clone()).with("merged", merged)
 }
 
 /// Inside of objects too: a field `address.city` leaves the rest of the address as it is.
-fn lay_over(record: &mut Value, over: &Value) {
+fn merge(record: &mut Value, over: &Value) {
     let Value::Object(over) = over else { return *record = over.clone() };
     if !record.is_object() {
         *record = Value::Object(Map::new());
     }
     for (key, value) in over {
-        lay_over(&mut record[key], value);
+        merge(&mut record[key], value);
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
     fn what_the_app_has_beside_a_field_stays_in_merged() {
         let mut record = json!({ "address": { "city": "Ulm", "zip": "1" }, "tags": ["a"], "x": 1 });
         let over = json!({ "address": { "city": "Bonn" }, "tags": ["b"], "note": { "by": "us" } });
-        lay_over(&mut record, &over);
+        merge(&mut record, &over);
         let address = json!({ "city": "Bonn", "zip": "1" });
         let note = json!({ "by": "us" });
         assert_eq!(record, json!({ "address": address, "tags": ["b"], "x": 1, "note": note }));

@@ -55,8 +55,33 @@ struct Shown {
     groups: BTreeMap<String, Value>,
 }
 
+/// Who may come in, by the server's own word: the only people whose memberships are compared.
+struct Active {
+    /// By their number in Okta.
+    logins: BTreeMap<usize, String>,
+    /// By the server's id.
+    login_of: BTreeMap<String, String>,
+    names: BTreeSet<String>,
+}
+
+impl Active {
+    fn of(state: &State) -> Self {
+        let mut active =
+            Self { logins: BTreeMap::new(), login_of: BTreeMap::new(), names: BTreeSet::new() };
+        for (number, person) in state.people.iter().enumerate() {
+            let Some(told) = person.told.as_ref().filter(|told| told.active) else { continue };
+            let Some(login) = told.values.get("userName").and_then(Value::as_str) else { continue };
+            active.logins.insert(number, login.to_owned());
+            active.login_of.insert(told.id.clone(), login.to_owned());
+            active.names.insert(login.to_owned());
+        }
+        active
+    }
+}
+
 struct Judge<'a> {
     state: &'a State,
+    active: Active,
     shown: Shown,
     accounts: BTreeMap<&'a str, Vec<&'a Account>>,
     before: BTreeMap<&'a str, &'a Account>,
@@ -89,6 +114,7 @@ impl Okta {
         let state = self.state();
         let mut judge = Judge {
             state: &state,
+            active: Active::of(&state),
             shown: Shown { users, groups },
             accounts,
             before: before.collect(),
@@ -232,34 +258,17 @@ impl Judge<'_> {
         self.same(&format!("{login} in the app, whom Okta lost sight of, active"), &shown, &real);
     }
 
-    fn active(&self) -> BTreeMap<usize, String> {
-        let people = self.state.people.iter().enumerate();
-        people
-            .filter_map(|(number, person)| {
-                let told = person.told.as_ref().filter(|told| told.active)?;
-                Some((number, told.values.get("userName")?.as_str()?.to_owned()))
-            })
-            .collect()
-    }
-
     fn team(&mut self, team: &Team) {
         let Some(told) = &team.told else { return };
         self.agreement.groups += 1;
         let name = &told.name;
-        let active = self.active();
         let Some(shown) = self.shown.groups.get(&told.id).cloned() else {
             return self.differ(format!("{name} on the server: not in the list, id {}", told.id));
         };
-        let ids: BTreeMap<&str, &String> = active
-            .iter()
-            .filter_map(|(number, login)| {
-                Some((self.state.people[*number].told.as_ref()?.id.as_str(), login))
-            })
-            .collect();
         let members = shown["members"].as_array().cloned().unwrap_or_default();
         let shown_members: BTreeSet<String> = members
             .iter()
-            .filter_map(|member| ids.get(member["value"].as_str()?).map(|login| (*login).clone()))
+            .filter_map(|member| self.active.login_of.get(member["value"].as_str()?).cloned())
             .collect();
         let wanted: BTreeSet<String> = if told.unsure {
             shown_members.clone()
@@ -270,7 +279,10 @@ impl Judge<'_> {
                 &wanted,
                 &shown["displayName"],
             );
-            told.members.iter().filter_map(|number| active.get(number).cloned()).collect()
+            told.members
+                .iter()
+                .filter_map(|number| self.active.logins.get(number).cloned())
+                .collect()
         };
         self.same(&format!("{name} on the server, members"), &wanted, &shown_members);
         let name = shown["displayName"].as_str().unwrap_or_default().to_owned();
@@ -278,9 +290,8 @@ impl Judge<'_> {
         let Some(real) = truth.groups.get(&name) else {
             return self.differ(format!("{name} in the app: no such group"));
         };
-        let logins: BTreeSet<&String> = active.values().collect();
-        let real: BTreeSet<String> =
-            real.iter().filter(|login| logins.contains(login)).cloned().collect();
+        let is_active = |login: &&String| self.active.names.contains(*login);
+        let real: BTreeSet<String> = real.iter().filter(is_active).cloned().collect();
         self.same(&format!("{name} in the app, members"), &wanted, &real);
     }
 

@@ -10,10 +10,10 @@ use crate::action::{Action, PersonNumber, TeamNumber};
 use crate::client::{Dialect, TaskError};
 use crate::org::{Okta, Team, ToldTeam};
 use crate::people::{filter, id_of};
+use crate::profile::PATCH;
 
 /// The core schema of groups.
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 const DOING: &str = "Push group";
 
 type Done = Result<Option<Vec<Action>>, TaskError>;
@@ -185,6 +185,27 @@ impl Okta {
         if !self.team(number).members.contains(&person) {
             return Ok(None);
         }
+        let add = |member: &str, display: &str| {
+            let value = json!([{ "value": member, "display": display }]);
+            json!({ "op": "add", "path": "members", "value": value })
+        };
+        self.change_member(number, person, add).await
+    }
+
+    /// A person leaves the group.
+    pub(crate) async fn leave(&self, number: TeamNumber, person: PersonNumber) -> Done {
+        self.with_team(number, |team| team.members.remove(&person));
+        let remove = |member: &str, _: &str| json!({ "op": "remove", "path": format!("members[value eq \"{member}\"]") });
+        self.change_member(number, person, remove).await
+    }
+
+    /// Tells of one member. Of somebody whom Okta has not linked nothing can be said.
+    async fn change_member(
+        &self,
+        number: TeamNumber,
+        person: PersonNumber,
+        operation: impl FnOnce(&str, &str) -> Value,
+    ) -> Done {
         let Some(id) = self.pushed_link(number) else { return Ok(None) };
         let Some(member) = self.linked_member(person) else { return Ok(None) };
         if self.client.settings.dialect == Dialect::Aiw {
@@ -193,27 +214,10 @@ impl Okta {
         let display = self.person(person).current.user_name;
         let operations = json!([
             { "op": "replace", "value": { "id": id, "displayName": self.team(number).name } },
-            { "op": "add", "path": "members", "value": [{ "value": member, "display": display }] },
+            operation(&member, &display),
         ]);
         self.patch_group(number, &format!("/Groups/{id}"), operations).await?;
-        self.told_member(number, person, true);
-        Ok(Some(Vec::new()))
-    }
-
-    /// A person leaves the group. Of somebody whom Okta has not linked nothing can be said.
-    pub(crate) async fn leave(&self, number: TeamNumber, person: PersonNumber) -> Done {
-        self.with_team(number, |team| team.members.remove(&person));
-        let Some(id) = self.pushed_link(number) else { return Ok(None) };
-        let Some(member) = self.linked_member(person) else { return Ok(None) };
-        if self.client.settings.dialect == Dialect::Aiw {
-            return self.push_now(number).await;
-        }
-        let operations = json!([
-            { "op": "replace", "value": { "id": id, "displayName": self.team(number).name } },
-            { "op": "remove", "path": format!("members[value eq \"{member}\"]") },
-        ]);
-        self.patch_group(number, &format!("/Groups/{id}"), operations).await?;
-        self.told_member(number, person, false);
+        self.told_member(number, person);
         Ok(Some(Vec::new()))
     }
 
@@ -222,12 +226,12 @@ impl Okta {
         person.link.filter(|_| person.assigned)
     }
 
-    fn told_member(&self, number: TeamNumber, person: PersonNumber, is_member: bool) {
+    /// The server has taken that a person is in the group, or is not, as in Okta.
+    fn told_member(&self, number: TeamNumber, person: PersonNumber) {
         self.with_team(number, |team| {
-            let name = team.name.clone();
             let Some(told) = &mut team.told else { return };
-            told.name = name;
-            if is_member {
+            told.name.clone_from(&team.name);
+            if team.members.contains(&person) {
                 told.members.insert(person);
             } else {
                 told.members.remove(&person);

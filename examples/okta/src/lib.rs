@@ -19,7 +19,7 @@ mod import;
 pub mod org;
 mod people;
 pub mod profile;
-mod settle;
+pub mod settle;
 #[cfg(test)]
 mod tests;
 

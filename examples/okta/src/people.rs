@@ -10,12 +10,10 @@ use serde_json::{Value, json};
 use crate::action::{Action, Change, PersonNumber};
 use crate::client::{Dialect, TaskError};
 use crate::org::{Okta, Told};
-use crate::profile::Profile;
+use crate::profile::{PATCH, Profile};
 
 /// What Okta leaves as it is in a query.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
-/// Okta's own word for requests that change a part.
-const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 type Done = Result<Option<Vec<Action>>, TaskError>;
 
@@ -43,16 +41,7 @@ impl Okta {
                 let id = id_of(&found, "Verify user exists")?;
                 if found["active"] == false {
                     let doing = "Push user reactivation";
-                    match self.client.settings.dialect {
-                        Dialect::Aiw => {
-                            self.echo_put(doing, number, &id, |body| body["active"] = json!(true))
-                                .await?;
-                        }
-                        Dialect::Oin => {
-                            self.patch_person(doing, number, &id, json!({ "active": true }))
-                                .await?;
-                        }
-                    }
+                    self.set(doing, number, &id, "active", json!(true)).await?;
                 }
                 self.put_profile(number, &id, None).await?;
                 id
@@ -180,6 +169,21 @@ impl Okta {
         }
     }
 
+    /// One attribute that has a task of its own, in the dialect.
+    async fn set(
+        &self,
+        doing: &str,
+        number: PersonNumber,
+        id: &str,
+        attribute: &str,
+        value: Value,
+    ) -> Result<(), TaskError> {
+        match self.client.settings.dialect {
+            Dialect::Aiw => self.echo_put(doing, number, id, |body| body[attribute] = value).await,
+            Dialect::Oin => self.patch_person(doing, number, id, json!({ attribute: value })).await,
+        }
+    }
+
     async fn patch_person(
         &self,
         doing: &str,
@@ -253,15 +257,7 @@ impl Okta {
             person.clone()
         });
         let Some(id) = person.link else { return Ok(None) };
-        let doing = "Push user deactivation";
-        match self.client.settings.dialect {
-            Dialect::Aiw => {
-                self.echo_put(doing, number, &id, |body| body["active"] = json!(false)).await?;
-            }
-            Dialect::Oin => {
-                self.patch_person(doing, number, &id, json!({ "active": false })).await?;
-            }
-        }
+        self.set("Push user deactivation", number, &id, "active", json!(false)).await?;
         self.with_person(number, |person| {
             person.link = None;
             person.pushed = None;
@@ -280,16 +276,7 @@ impl Okta {
             // Until it is answered, it is this one or the other.
             person.told.iter_mut().for_each(|told| told.password = None);
         });
-        let doing = "Push user's password";
-        match self.client.settings.dialect {
-            Dialect::Aiw => {
-                self.echo_put(doing, number, &id, |body| body["password"] = json!(password))
-                    .await?;
-            }
-            Dialect::Oin => {
-                self.patch_person(doing, number, &id, json!({ "password": password })).await?;
-            }
-        }
+        self.set("Push user's password", number, &id, "password", json!(password)).await?;
         Ok(Some(Vec::new()))
     }
 }

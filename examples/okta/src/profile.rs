@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 /// The core schema of users.
 pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
+/// The schema of requests that change a part.
+pub(crate) const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
 /// An attribute beyond the name that the application has, and the values that an administrator
 /// may choose from.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,16 +82,6 @@ impl Profile {
                     }
                 }
             }
-        }
-    }
-
-    /// The value at a path, in the form in which values are compared.
-    pub fn value(&self, path: &str) -> Value {
-        match path {
-            "userName" => json!(self.user_name),
-            "name.givenName" => json!(self.given),
-            "name.familyName" => json!(self.family),
-            _ => plain(self.extra.get(path).unwrap_or(&Value::Null)),
         }
     }
 }

@@ -2,21 +2,21 @@
 //! meanwhile; then application, bridge and Okta are compared.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use okta::agree::Truth;
+use okta::Dialect;
 use okta::history::{Plan, Tally, draw, run};
-use okta::{Credential, Dialect, Okta, Settings};
-use serde_json::json;
+use okta::settle::Settled;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::app::{App, Done};
-use crate::bridge::Bridge;
-use crate::passwords;
 use crate::secrets;
+use crate::stage::{Compared, Stage};
 use crate::trouble::{Happened, Schedule};
+
+/// Nobody in Okta has this name.
+const NOBODY: &str = "nobody.asked@corp.example";
 
 /// How much happens in a history.
 #[derive(Debug, Clone, clap::Args)]
@@ -66,10 +66,26 @@ pub struct HistoryPlan {
     pub size: Size,
 }
 
+/// What came of the actions.
 struct Lived {
     tally: Tally,
     happened: Happened,
-    before: Truth,
+}
+
+/// What was found at the end.
+struct End {
+    settled: Settled,
+    compared: Compared,
+    planted: usize,
+    caught: usize,
+}
+
+impl End {
+    fn is_fine(&self) -> bool {
+        self.compared.differences().is_empty()
+            && self.settled.left == 0
+            && self.planted == self.caught
+    }
 }
 
 /// Lives through a history; whether everything agrees afterwards.
@@ -77,137 +93,77 @@ struct Lived {
 /// # Errors
 /// When it could not be tried.
 pub async fn lived<A: App>(
-    mut app: A,
+    app: A,
     program: &Path,
     folder: &Path,
     plan: &HistoryPlan,
 ) -> Done<bool> {
-    let mut bridge = Bridge::start(program, &app, folder).await?;
-    let abilities = app.abilities();
-    let paths = abilities.choices.iter().map(|choice| choice.path.clone()).collect();
-    let size = &plan.size;
-    let (people, teams) = (size.people, size.groups);
-    let drawn = draw(&Plan { seed: plan.seed, actions: size.actions, people, teams, abilities });
-    let credential = Credential::Bearer(bridge.token.clone());
-    let mut settings = Settings::new(bridge.base_url()?, credential, size.dialect);
-    // Okta waits whole seconds; a test need not.
-    settings.second = Duration::from_millis(100);
-    let okta = Arc::new(Okta::new(settings, drawn.people, drawn.teams, paths));
-    let lived = live(&mut app, &mut bridge, &okta, drawn.actions, plan).await?;
-    app.stop_failing();
-    let settled = okta.settle().await;
-    bridge.rest().await?;
-    let mut differences = compare(&okta, &app, &bridge, &lived.before).await?;
-    let is_fine = differences.words.is_empty() && settled.left == 0;
-    for words in okta.failures().iter().filter(|_| !is_fine) {
-        println!("task: {words}");
+    let HistoryPlan { seed, size } = plan;
+    let (people, teams, abilities) = (size.people, size.groups, app.abilities());
+    let drawn = draw(&Plan { seed: *seed, actions: size.actions, people, teams, abilities });
+    // A quarter of the people have an account of before the bridge.
+    for person in &drawn.people[..people / 4] {
+        app.make_account(&person.user_name, "Of-before-1-canary").await?;
     }
-    differences.words.extend(secrets::nowhere(&bridge).err());
-    let (planted, caught) = if size.planted && is_fine {
-        plant(&okta, &app, &bridge, &lived.before).await?
-    } else {
-        (0, 0)
-    };
-    let calls = match app.calls() {
-        Some(calls) => calls,
-        None => bridge.calls().await?,
-    };
-    if planted != caught {
-        differences.words.push(format!("{planted} planted differences, {caught} found"));
-    }
-    tell(
-        plan,
-        &app,
-        &bridge,
-        &okta,
-        &lived,
-        &differences,
-        &json!({
-            "calls": calls,
-            "repeated_tasks": settled.repeated, "tasks_left": settled.left,
-            "planted": planted, "caught": caught,
-        }),
-    );
-    if !differences.words.is_empty() || settled.left > 0 {
-        for words in &differences.words {
+    let mut stage =
+        Stage::start(app, program, folder, (drawn.people, drawn.teams), size.dialect).await?;
+    let lived = live(&mut stage, drawn.actions, plan).await?;
+    let end = ended(&stage, size.planted).await?;
+    println!("figures: {}", figures(plan, &stage, &lived, &end).await?);
+    if !end.is_fine() {
+        println!("{} planted differences, {} found", end.planted, end.caught);
+        for words in stage.okta.failures() {
+            println!("task: {words}");
+        }
+        for words in end.compared.differences() {
             println!("difference: {words}");
         }
-        println!("--- the application's log\n{}\n--- the bridge's log", app.log());
-        println!("{}", bridge.log());
-        println!("{}", bridge.run(&["changes", "list", "--limit", "30"]).await?.out);
+        stage.show().await?;
     }
-    bridge.stop().await?;
-    Ok(differences.words.is_empty() && settled.left == 0)
+    stage.bridge.stop().await?;
+    Ok(end.is_fine())
 }
 
 async fn live<A: App>(
-    app: &mut A,
-    bridge: &mut Bridge,
-    okta: &Arc<Okta>,
+    stage: &mut Stage<A>,
     actions: Vec<okta::Action>,
     plan: &HistoryPlan,
 ) -> Done<Lived> {
-    // A quarter of the people have an account of before the bridge.
-    for person in okta.people().iter().take(plan.size.people / 4) {
-        app.make_account(&person.current.user_name, "Of-before-1").await?;
-    }
-    let before = app.truth().await?;
     let mut rng = fastrand::Rng::with_seed(plan.seed);
     let schedule = Schedule::draw(&mut rng, &plan.size);
     let (progress, seen) = watch::channel(0);
+    let Stage { app, bridge, okta, .. } = stage;
     let living = run(okta, actions, plan.size.workers, &progress);
     let happening = schedule.happen(&mut rng, app, bridge, okta, seen);
     let (tally, happened) = tokio::join!(living, happening);
-    Ok(Lived { tally, happened: happened?, before })
+    Ok(Lived { tally, happened: happened? })
 }
 
-/// What was compared.
-struct Differences {
-    compared: usize,
-    people: usize,
-    groups: usize,
-    passwords: usize,
-    lost_sight: usize,
-    words: Vec<String>,
-}
-
-async fn compare(
-    okta: &Okta,
-    app: &impl App,
-    bridge: &Bridge,
-    before: &Truth,
-) -> Done<Differences> {
-    let truth = app.truth().await?;
-    let agreement = okta.agree(before, Some(&truth)).await.map_err(|error| error.words)?;
-    let (asked, wrong) = passwords::compare(okta, app).await?;
-    let mut words = agreement.differences;
-    words.extend(wrong);
-    let lost = bridge.lost().await?;
+/// The administrator repeats what failed; then everything is compared.
+async fn ended<A: App>(stage: &Stage<A>, planted: bool) -> Done<End> {
+    stage.app.stop_failing();
+    let settled = stage.okta.settle().await;
+    let mut compared = stage.compare().await?;
+    let lost = stage.bridge.lost().await?;
     if lost > 0 {
-        words.push(format!("{lost} accepted changes were refused in the end"));
+        let words = format!("{lost} accepted changes were refused in the end");
+        compared.agreement.differences.push(words);
     }
-    Ok(Differences {
-        compared: agreement.compared + asked,
-        people: agreement.people,
-        groups: agreement.groups,
-        passwords: asked,
-        lost_sight: agreement.lost_sight,
-        words,
-    })
+    compared.agreement.differences.extend(secrets::nowhere(&stage.bridge).err());
+    let mut end = End { settled, compared, planted: 0, caught: 0 };
+    if planted && end.is_fine() {
+        (end.planted, end.caught) = plant(stage).await?;
+    }
+    Ok(end)
 }
 
 /// Changes the application by hand: each change must be found.
-async fn plant(
-    okta: &Okta,
-    app: &impl App,
-    bridge: &Bridge,
-    before: &Truth,
-) -> Done<(usize, usize)> {
-    let active = okta.people().into_iter().filter_map(|person| {
+async fn plant<A: App>(stage: &Stage<A>) -> Done<(usize, usize)> {
+    let app = &stage.app;
+    let mut active = stage.okta.people().into_iter().filter_map(|person| {
         let told = person.told.filter(|told| told.active)?;
         told.values.get("userName")?.as_str().map(str::to_owned)
     });
-    let mut active = active;
     let first = active.next().ok_or("nobody is active at the end; take more actions")?;
     app.cut_access(&first).await?;
     let mut second = None;
@@ -221,47 +177,50 @@ async fn plant(
         }
     }
     let second = second.ok_or("nobody can be given more; take more actions")?;
-    app.make_account("nobody.asked@corp.example", "Of-nobody-1").await?;
-    let found = compare(okta, app, bridge, before).await?.words;
-    let names = [first.as_str(), second.as_str(), "nobody.asked@corp.example"];
-    let caught = names.iter().filter(|name| found.iter().any(|words| words.contains(*name)));
-    Ok((names.len(), caught.count()))
+    app.make_account(NOBODY, "Of-nobody-1-canary").await?;
+    let compared = stage.compare().await?;
+    let names = [first.as_str(), second.as_str(), NOBODY];
+    let is_found = |name: &&&str| compared.differences().iter().any(|words| words.contains(**name));
+    Ok((names.len(), names.iter().filter(is_found).count()))
 }
 
-fn tell(
+async fn figures<A: App>(
     plan: &HistoryPlan,
-    app: &impl App,
-    bridge: &Bridge,
-    okta: &Okta,
+    stage: &Stage<A>,
     lived: &Lived,
-    differences: &Differences,
-    more: &serde_json::Value,
-) {
+    end: &End,
+) -> Done<Value> {
     let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
-    let counters = okta.counters();
-    let mut figures = json!({
+    let counters = stage.okta.counters();
+    let agreement = &end.compared.agreement;
+    let calls = match stage.app.calls() {
+        Some(calls) => calls,
+        None => stage.bridge.calls().await?,
+    };
+    Ok(json!({
         "suite": "history",
-        "app": app.name(),
+        "app": stage.app.name(),
         "dialect": match plan.size.dialect { Dialect::Aiw => "aiw", Dialect::Oin => "oin" },
         "seed": plan.seed,
         "actions": plan.size.actions,
-        "people": differences.people,
-        "groups": differences.groups,
+        "people": agreement.people,
+        "groups": agreement.groups,
         "requests": count(&counters.requests),
         "answers_429": count(&counters.slowed),
         "answers_5xx": count(&counters.failed),
         "answers_lost": count(&counters.lost),
         "tasks_failed": lived.tally.failed,
+        "repeated_tasks": end.settled.repeated,
+        "tasks_left": end.settled.left,
+        "calls": calls,
         "faults": lived.happened.faults,
         "restarts": lived.happened.restarts,
-        "kills": bridge.kills,
-        "compared": differences.compared,
-        "passwords": differences.passwords,
-        "okta_lost_sight_of": differences.lost_sight,
-        "differences": differences.words.len(),
-    });
-    if let (Some(figures), Some(more)) = (figures.as_object_mut(), more.as_object()) {
-        figures.extend(more.clone());
-    }
-    println!("figures: {figures}");
+        "kills": stage.bridge.kills,
+        "compared": agreement.compared,
+        "passwords": end.compared.passwords,
+        "okta_lost_sight_of": agreement.lost_sight,
+        "differences": agreement.differences.len(),
+        "planted": end.planted,
+        "caught": end.caught,
+    }))
 }

@@ -10,4 +10,5 @@ pub mod history;
 mod passwords;
 pub mod scenarios;
 mod secrets;
+mod stage;
 mod trouble;

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use okta::action::Change;
-use okta::agree::{Account, Truth};
-use okta::{Action, Credential, Dialect, Okta, Outcome, Profile, Settings};
+use okta::agree::Account;
+use okta::{Action, Dialect, Outcome, Profile};
 use serde_json::{Value, json};
 
 use crate::app::{App, Done};
-use crate::bridge::Bridge;
-use crate::{passwords, secrets};
+use crate::secrets;
+use crate::stage::Stage;
 
 /// Somebody new.
 const MAYA: usize = 0;
@@ -35,19 +35,15 @@ const OUTAGE: Duration = Duration::from_secs(2);
 /// The password of accounts of before.
 const BEFORE: &str = "Of-before-1-canary";
 
-struct Stage<A> {
-    app: A,
-    bridge: Bridge,
-    okta: Okta,
-    before: Truth,
-}
-
 /// Plays all steps; whether all went well.
 ///
 /// # Errors
 /// When they could not be tried.
 pub async fn all<A: App>(app: A, program: &Path, folder: &Path) -> Done<bool> {
-    let mut stage = Stage::new(app, program, folder).await?;
+    let people = people(&app);
+    app.make_account(&people[IRIS].user_name, BEFORE).await?;
+    let teams = vec!["desk".to_owned(), "night shift".to_owned()];
+    let mut stage = Stage::start(app, program, folder, (people, teams), Dialect::Aiw).await?;
     let (mut passed, mut failed) = (0, 0);
     macro_rules! step {
         ($words:literal, $step:ident) => {
@@ -90,9 +86,7 @@ pub async fn all<A: App>(app: A, program: &Path, folder: &Path) -> Done<bool> {
     });
     println!("figures: {figures}");
     if failed > 0 {
-        println!("--- the application's log\n{}", stage.app.log());
-        println!("--- the bridge's log\n{}", stage.bridge.log());
-        println!("{}", stage.bridge.run(&["changes", "list", "--limit", "30"]).await?.out);
+        stage.show().await?;
     }
     stage.bridge.stop().await?;
     Ok(failed == 0)
@@ -103,46 +97,33 @@ fn ensure(is_so: bool, why: impl FnOnce() -> String) -> Done<()> {
     if is_so { Ok(()) } else { Err(why()) }
 }
 
-impl<A: App> Stage<A> {
-    async fn new(app: A, program: &Path, folder: &Path) -> Done<Self> {
-        let bridge = Bridge::start(program, &app, folder).await?;
-        let choices = app.abilities().choices;
-        let own = app.own_account().unwrap_or("nobody.special@corp.example");
-        let names = [
-            "maya.lindqvist@corp.example",
-            "iris.okafor@corp.example",
-            "tomas.o'neil@corp.example",
-            "wei.ng@corp.example",
-            own,
-        ];
-        let people = names.into_iter().map(|name| Profile {
-            user_name: name.to_owned(),
-            given: "Chloé".to_owned(),
-            family: "O'Brien".to_owned(),
-            extra: choices
-                .iter()
-                .filter_map(|choice| Some((choice.path.clone(), choice.values.first()?.clone())))
-                .collect(),
-        });
-        let credential = Credential::Bearer(bridge.token.clone());
-        let mut settings = Settings::new(bridge.base_url()?, credential, Dialect::Aiw);
-        settings.second = Duration::from_millis(100);
-        let teams = vec!["desk".to_owned(), "night shift".to_owned()];
-        let paths = choices.iter().map(|choice| choice.path.clone()).collect();
-        let okta = Okta::new(settings, people.collect(), teams, paths);
-        app.make_account(names[IRIS], BEFORE).await?;
-        let before = app.truth().await?;
-        Ok(Self { app, bridge, okta, before })
-    }
+/// Who is in Okta.
+fn people(app: &impl App) -> Vec<Profile> {
+    let choices = app.abilities().choices;
+    let names = [
+        "maya.lindqvist@corp.example",
+        "iris.okafor@corp.example",
+        "tomas.o'neil@corp.example",
+        "wei.ng@corp.example",
+        app.own_account().unwrap_or("nobody.special@corp.example"),
+    ];
+    let people = names.into_iter().map(|name| Profile {
+        user_name: name.to_owned(),
+        given: "Chloé".to_owned(),
+        family: "O'Brien".to_owned(),
+        extra: choices
+            .iter()
+            .filter_map(|choice| Some((choice.path.clone(), choice.values.first()?.clone())))
+            .collect(),
+    });
+    people.collect()
+}
 
+impl<A: App> Stage<A> {
     /// Nothing differs.
     async fn agree(&self) -> Done<()> {
-        self.bridge.rest().await?;
-        let truth = self.app.truth().await?;
-        let agreed = self.okta.agree(&self.before, Some(&truth)).await;
-        let mut differences = agreed.map_err(|error| error.words)?.differences;
-        differences.extend(passwords::compare(&self.okta, &self.app).await?.1);
-        ensure(differences.is_empty(), || differences.join("; "))
+        let compared = self.compare().await?;
+        ensure(compared.differences().is_empty(), || compared.differences().join("; "))
     }
 
     async fn act(&self, action: Action) -> Done<()> {

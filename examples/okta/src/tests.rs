@@ -1,4 +1,5 @@
 //! Laws of bodies, of waiting and of drawing; whole conversations are tried against the bridge.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

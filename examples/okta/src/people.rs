@@ -34,6 +34,9 @@ impl Okta {
         self.with_person(number, |person| {
             person.assigned = true;
             person.imported = None;
+            // Of an account that could not be switched off nothing is remembered any more.
+            person.link = None;
+            person.pushed = None;
         });
         let id = match self.find_person(&before.current.user_name).await? {
             None => self.create(number).await?,

@@ -26,6 +26,7 @@ pub(super) fn calls(cx: &mut Cx<'_, '_>, mapping: &Mapping) {
         }
         request(cx, name, call);
         hook(cx, name, written, &uses);
+        of_members(cx, name, written, &uses);
         pages(cx, name, written, call);
         gone_already(cx, name, call, &uses, mapping);
     }
@@ -117,6 +118,33 @@ fn hook(cx: &mut Cx<'_, '_>, name: &Spanned<String>, written: &RawCall, uses: &[
         let help = "write if_in_doubt: resend (the same again does no harm) or stop (the operator decides)";
         cx.report.error_help("M0530", rule.span.clone(), message, help);
     }
+}
+
+/// What a call says of one member is nothing for the next: it is not kept, and a `when` over it
+/// would never hold.
+fn of_members(cx: &mut Cx<'_, '_>, name: &Spanned<String>, written: &RawCall, uses: &[CallUse]) {
+    let of_members = |used: &CallUse| {
+        matches!(
+            used,
+            CallUse::AddMembers
+                | CallUse::RemoveMembers
+                | CallUse::SetMembers
+                | CallUse::AddOnUser
+                | CallUse::RemoveOnUser
+        )
+    };
+    let saves = written.save.iter().flat_map(|save| save.0.iter()).next();
+    let (Some((saved, _)), Some(used)) = (saves, uses.iter().find(|used| of_members(used))) else {
+        return;
+    };
+    let message = format!(
+        "call `{}` is made for members ({}), and what it saves is not kept",
+        name.value,
+        used.key()
+    );
+    let help = "leave `save` out: who is in is read by `members`, and a call that names \
+                `$.member.current` has the member's record read before it";
+    cx.report.error_help("M0532", saved.span.clone(), message, help);
 }
 
 fn mentions_page(call: &Call) -> bool {

@@ -88,6 +88,16 @@ impl Condition {
         self.places().iter().all(|place| !place.find(roots, None).is_empty())
     }
 
+    /// Whether it holds, whatever the places that are missing may turn out to hold.
+    pub fn holds_certainly(&self, roots: &Roots) -> bool {
+        self.test.holds_certainly(roots)
+    }
+
+    /// Comparisons of these attributes of the user are made with case.
+    pub(crate) fn compare_with_case(&mut self, is_exact: &dyn Fn(&Place) -> bool) {
+        self.test.compare_with_case(is_exact);
+    }
+
     /// The roots it names.
     pub fn roots(&self) -> Vec<&str> {
         self.places().iter().filter_map(|place| place.root.as_deref()).collect()
@@ -95,18 +105,7 @@ impl Condition {
 
     /// The paths it names, without those inside of brackets.
     pub(crate) fn places(&self) -> Vec<&Place> {
-        fn collect<'t>(test: &'t Test, into: &mut Vec<&'t Place>) {
-            match test {
-                Test::And(all) | Test::Or(all) => all.iter().for_each(|one| collect(one, into)),
-                Test::Not(one) => collect(one, into),
-                Test::Present(place) | Test::Compare { place, .. } | Test::Any { place, .. } => {
-                    into.push(place);
-                }
-            }
-        }
-        let mut places = Vec::new();
-        collect(&self.test, &mut places);
-        places
+        self.test.places()
     }
 }
 
@@ -173,6 +172,38 @@ impl Place {
 }
 
 impl Test {
+    fn places(&self) -> Vec<&Place> {
+        match self {
+            Self::And(all) | Self::Or(all) => all.iter().flat_map(Self::places).collect(),
+            Self::Not(one) => one.places(),
+            Self::Present(place) | Self::Compare { place, .. } | Self::Any { place, .. } => {
+                vec![place]
+            }
+        }
+    }
+
+    fn holds_certainly(&self, roots: &Roots) -> bool {
+        match self {
+            Self::And(all) => all.iter().all(|one| one.holds_certainly(roots)),
+            Self::Or(all) => all.iter().any(|one| one.holds_certainly(roots)),
+            one => {
+                let is_there = |place: &&Place| !place.find(roots, None).is_empty();
+                one.places().iter().all(is_there) && one.holds(roots, None)
+            }
+        }
+    }
+
+    fn compare_with_case(&mut self, is_exact: &dyn Fn(&Place) -> bool) {
+        match self {
+            Self::And(all) | Self::Or(all) => {
+                all.iter_mut().for_each(|one| one.compare_with_case(is_exact));
+            }
+            Self::Not(one) => one.compare_with_case(is_exact),
+            Self::Compare { place, case_exact, .. } => *case_exact |= is_exact(place),
+            Self::Present(_) | Self::Any { .. } => {}
+        }
+    }
+
     fn holds(&self, roots: &Roots, element: Option<&Value>) -> bool {
         match self {
             Self::And(all) => all.iter().all(|one| one.holds(roots, element)),

@@ -35,6 +35,22 @@ impl Side {
         condition.is_known(&roots) && condition.holds(&roots)
     }
 
+    /// `never_touch` fits a record that is about to be made. What only the app will say of it cannot
+    /// be told, and counts as not fitting.
+    pub fn would_be_protected(&self, wanted: &Value, record: &Value) -> bool {
+        let Some(condition) = &self.never_touch else { return false };
+        let mut roots = Roots::new()
+            .with(self.resource_root(), wanted.clone())
+            .with("current", record.clone())
+            .with("record", record.clone())
+            .with("vars", self.vars.clone());
+        if let Some(id) = self.id_of(record) {
+            // The key is one of the fields that are sent.
+            roots = roots.with("id", id);
+        }
+        condition.holds_certainly(&roots)
+    }
+
     /// Whether SCIM shows a record: neither `hide` nor `never_touch` fits.
     pub fn is_shown(&self, current: &Value, id: &Value) -> bool {
         !self.one_fits(self.hide.iter().chain(&self.never_touch), current, id)

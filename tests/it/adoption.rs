@@ -305,3 +305,32 @@ async fn a_group_that_is_taken_over_keeps_its_members_or_has_those_that_are_sent
         }
     }
 }
+
+/// A create that finds nobody must not make an account that nobody may see from then on.
+#[tokio::test]
+async fn nobody_is_made_whom_the_mapping_protects() {
+    let protecting = |text: &str| {
+        let condition = "never_touch: user.userName eq \"root\" or current.kind ne \"human\"";
+        replaced(text, "users:\n  id: id\n", &format!("users:\n  id: id\n  {condition}\n"))
+    };
+    let world = World::with("directory", protecting).await;
+    for name in ["root", "ROOT"] {
+        world.post("/Users", &user(name, "R", "Oot")).await.expect_scim(409, "uniqueness");
+    }
+    assert!(world.writes().is_empty(), "{:?}", world.writes());
+    assert!(world.changes().await.iter().all(|change| change["state"] == "rejected"));
+    // What only the app will say of an account is no reason to make none.
+    world.post("/Users", &user("ada", "Ada", "Byron")).await.expect(201);
+
+    // Where names differ by case, another spelling is somebody else.
+    let exact = |text: &str| {
+        let text = replaced(text, "or current.kind ne \"human\"", "");
+        let row = "login:        { scim: userName, required: true";
+        replaced(&text, row, &format!("{row}, case: exact"))
+    };
+    let world = World::with("directory", |text| exact(&protecting(text))).await;
+    world.post("/Users", &user("root", "R", "Oot")).await.expect_scim(409, "uniqueness");
+    let made = world.create(&user("Root", "R", "Oot")).await;
+    assert_eq!(id_of(&world.named("Root").await[0]), made);
+    world.get(&format!("/Users/{made}")).await.expect(200);
+}

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use super::scope::Scope;
 use super::{Cx, attributes, line};
-use crate::mapping::attribute::Row;
+use crate::mapping::attribute::{Row, ScimSource};
 use crate::mapping::call::{Call, CallId};
-use crate::mapping::condition::Condition;
+use crate::mapping::condition::{Condition, Place};
 use crate::mapping::path::JsonPath;
 use crate::mapping::raw::{
     RawAttributeEntry, RawDelete, RawFind, RawIfExists, RawInactive, RawListEntry, RawUsers,
@@ -19,6 +19,7 @@ use crate::mapping::side::{
     DeleteRule, FindEntry, IfExists, Inactive, ListEntry, MatchBy, Membership, Side,
 };
 use crate::mapping::source::{Node, NodeKind};
+use crate::mapping::textpath::TextStep;
 use crate::mapping::value::Val;
 use crate::mapping::wire::Kind;
 use crate::scim::ResourceType;
@@ -44,7 +45,11 @@ pub(super) fn users(cx: &mut Cx<'_, '_>, full: &BTreeMap<Kind, ResourceType>) ->
         ),
         Some(RawIfExists::Conflict) | None => IfExists::Conflict,
     };
-    let condition = |cx: &mut Cx<'_, '_>, text| record_condition(cx, text, kind, rt);
+    let condition = |cx: &mut Cx<'_, '_>, text| {
+        let mut condition = record_condition(cx, text, kind, rt)?;
+        condition.compare_with_case(&|place| is_compared_with_case(&rows, place));
+        Some(condition)
+    };
     Some(Side {
         kind,
         id: id(cx, raw.id.as_ref(), "users.id").unwrap_or(Val::Constant(Value::Null)),
@@ -101,6 +106,22 @@ pub(super) fn id(cx: &mut Cx<'_, '_>, node: Option<&Node>, what: &str) -> Option
             None
         }
     }
+}
+
+/// The table says of this attribute that the app's texts differ by case.
+fn is_compared_with_case(rows: &[Row], place: &Place) -> bool {
+    let is_meant = |source: &ScimSource| {
+        let names = place.steps.iter().zip(&source.slot.0);
+        let mut same = names.map(|(step, name)| match step {
+            TextStep::Name(step) => step.eq_ignore_ascii_case(name),
+            _ => false,
+        });
+        place.steps.len() == source.slot.0.len() && same.all(|one| one)
+    };
+    place.root.as_deref() == Some("user")
+        && rows
+            .iter()
+            .any(|row| row.case_exact && row.table.is_none() && row.sources.iter().any(is_meant))
 }
 
 /// `hide` and `never_touch`.

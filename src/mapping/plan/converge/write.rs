@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use serde_json::{Map, Value};
 
 use super::roots::with_app;
-use super::{Converge, Stage, Want};
+use super::{Converge, Reached, Stage, Want};
 use crate::mapping::answer::Use;
 use crate::mapping::attribute::{FieldId, Immutable, Row};
 use crate::mapping::call::{Call, CallId, Pick, VersionFrom};
@@ -153,6 +153,10 @@ impl Converge {
                     });
                 }
             };
+            if creating && would_be_protected(side, &roots, &record) {
+                self.stage = Stage::End(Box::new(Reached::Protected));
+                return Ok(None);
+            }
             let roots = with_app(roots, record.tree(), self.current.as_ref());
             let current = match (&self.current, creating) {
                 (Some(current), false) => current,
@@ -395,6 +399,12 @@ impl Converge {
         }
         Taken::Went
     }
+}
+
+/// The account would be one that nobody may be shown or write to.
+fn would_be_protected(side: &Side, roots: &Roots, record: &AppRecord) -> bool {
+    let wanted = roots.get(side.resource_root());
+    wanted.is_some_and(|wanted| side.would_be_protected(wanted, record.tree()))
 }
 
 /// A field that the app does not show; a password is always sent, and no hash of it is kept.

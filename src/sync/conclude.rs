@@ -310,8 +310,10 @@ impl Engine {
     async fn missing(&self, round: &Round<'_>, words: &str) -> Result<(), JournalError> {
         let resource = &round.work.resource;
         let side = round.app.mapping.side(resource.kind);
-        let missing = match side.is_some_and(Side::removes_inactive) {
-            // Said only when the request wants the user to be active: found or made again.
+        let creates = round.changes.iter().any(|change| change.verb == Verb::Create);
+        let missing = match creates || side.is_some_and(Side::removes_inactive) {
+            // A create asks for another one. Else said only when the request wants the user to be
+            // active: found or made again.
             true => Missing::Recreate,
             false => round.app.mapping.sync().missing,
         };

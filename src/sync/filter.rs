@@ -1,4 +1,5 @@
-//! Filters that ask for one resource by a key: from the journal, else from the app.
+//! Filters that ask for one resource by a key: who is known is read by id, as a GET does; for
+//! nobody known the app is asked by `find`.
 
 use std::sync::Arc;
 
@@ -12,29 +13,32 @@ use super::namesakes::{ToTheLetter, ambiguous, has_name, ids_of};
 use super::outcome::journal_failed;
 use super::read::{RESERVE, ReadFailure};
 use super::snapshot::Choice;
-use super::{Certainty, Deadline, view};
+use super::{Certainty, Deadline, Members, view};
 use crate::change::{Kind, ResourceId};
 use crate::journal::{By, Resource};
 use crate::mapping::{FindPlan, Found, Late, ListedRow};
 use crate::scim::{Filter, ScimError, Slot};
 
 impl Engine {
-    /// A filter that names one resource by a key: from the journal, else from the app.
+    /// A filter that names one resource by a key: who is known and still there, else from the app.
     /// `None`: the filter is of another kind.
     pub(super) async fn by_key(
         self: &Arc<Self>,
         app: &Arc<App>,
         kind: Kind,
         filter: &Filter,
+        shown: Members,
         deadline: Deadline,
     ) -> Result<Option<Vec<Resource>>, ScimError> {
+        let choice = Choice { shown, ..Choice::of(filter.clone()) };
+        let asked = &Asked { filter, members: choice.needed_members(), deadline };
         let Some(equalities) = filter.as_equalities() else { return Ok(None) };
         let keyed = equalities.iter().find_map(|(path, value)| {
             let wanted = value.as_str()?;
             Some((wanted.to_owned(), lookup_of(app, kind, &path.slot(), wanted)?))
         });
         if let Some((wanted, lookup)) = keyed {
-            let known = self.by_lookup(app, kind, filter, &wanted, &lookup, deadline).await?;
+            let known = self.by_lookup(app, kind, asked, &wanted, &lookup).await?;
             if known.is_some() {
                 return Ok(known);
             }
@@ -48,7 +52,7 @@ impl Engine {
                     lookup_of(app, kind, &slot, wanted),
                     Some(Lookup::Key(By::Natural, _))
                 );
-                let found = self.ask_app(app, kind, plan, (wanted, named), deadline).await?;
+                let found = self.ask_app(app, kind, plan, (wanted, named), asked).await?;
                 if kept {
                     // What the bridge remembers of somebody counts before what the app has.
                     let found = self.matching(app, kind, filter, found).await?;
@@ -69,21 +73,23 @@ impl Engine {
         self: &Arc<Self>,
         app: &Arc<App>,
         kind: Kind,
-        filter: &Filter,
+        asked: &Asked<'_>,
         wanted: &str,
         lookup: &Lookup,
-        deadline: Deadline,
     ) -> Result<Option<Vec<Resource>>, ScimError> {
+        let &Asked { filter, members, deadline } = asked;
         let found = match lookup {
             Lookup::Key(By::Natural, natural) => {
-                return self.by_name(app, kind, filter, (wanted, natural), deadline).await;
+                return self.by_name(app, kind, asked, (wanted, natural)).await;
             }
             Lookup::Id => {
                 let known = self.by_id(app, kind, wanted).await?;
+                let known = self.still_there(app, kind, known, members, deadline).await?;
                 return Ok(Some(self.matching(app, kind, filter, known).await?.into_resources()));
             }
             Lookup::Key(by, value) => {
                 let known = self.living(app, kind, *by, value).await?;
+                let known = self.still_there(app, kind, known, members, deadline).await?;
                 let found = self.matching(app, kind, filter, known).await?;
                 match by {
                     By::DisplayName => found.into_resources(),
@@ -99,12 +105,13 @@ impl Engine {
         self: &Arc<Self>,
         app: &Arc<App>,
         kind: Kind,
-        filter: &Filter,
+        asked: &Asked<'_>,
         (wanted, natural): (&str, &str),
-        deadline: Deadline,
     ) -> Result<Option<Vec<Resource>>, ScimError> {
+        let &Asked { filter, members, deadline } = asked;
         let mut known = self.namesakes(app, kind, natural).await?;
         known.retain(|one| view::is_shown(app, one));
+        let known = self.still_there(app, kind, known, members, deadline).await?;
         let found = self.matching(app, kind, filter, known).await?.who_is_meant(app, filter);
         if found.len() > 1 {
             return Err(ambiguous(app, kind, wanted, &ids_of(&found)));
@@ -171,8 +178,9 @@ impl Engine {
         kind: Kind,
         plan: FindPlan,
         (wanted, named): (&str, bool),
-        deadline: Deadline,
+        asked: &Asked<'_>,
     ) -> Result<Vec<Resource>, ScimError> {
+        let deadline = asked.deadline;
         let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().wait);
         let read = match self.fresh_tables(app, kind, until).await {
             Ok(()) => self.carry_read(app, plan, until).await,
@@ -191,7 +199,14 @@ impl Engine {
             }
             Ok(Found::One { id, current, .. }) => {
                 let row = ListedRow { id, current };
+                if named {
+                    self.found_again(app, kind, wanted, &row, deadline).await?;
+                }
                 let ids = self.adopt(app, kind, vec![row]).await?;
+                if kind == Kind::Group && asked.members == Members::Shown {
+                    let read = self.read_listed_members(app, &ids).await?;
+                    read.map_err(|why| list_failed(app, why))?;
+                }
                 let found = self.resources(app, &ids).await?;
                 Ok(found)
             }
@@ -223,6 +238,14 @@ impl Engine {
             (failure, _) => Err(list_failed(app, failure)),
         }
     }
+}
+
+/// What a client asks for by a filter.
+struct Asked<'f> {
+    filter: &'f Filter,
+    /// Whether the members of groups must be known.
+    members: Members,
+    deadline: Deadline,
 }
 
 /// What matches a filter, and whether it does so to the letter.

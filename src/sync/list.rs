@@ -48,7 +48,7 @@ impl Engine {
         let count = query.count.unwrap_or(DEFAULT_COUNT).min(LONGEST_PAGE);
         if !goes_on(&query.page)
             && let Some(filter) = &filter
-            && let Some(found) = self.by_key(&app, kind, filter, deadline).await?
+            && let Some(found) = self.by_key(&app, kind, filter, query.members, deadline).await?
             // More than fit on a page: only a kept list can be gone on with.
             && (matches!(query.page, Page::Index(_)) || found.len() as u64 <= count)
         {

@@ -29,6 +29,7 @@ mod filter;
 mod follow;
 mod former;
 mod goal;
+mod gone;
 mod health;
 mod ids;
 mod keys;

@@ -100,7 +100,10 @@ impl Engine {
     }
 
     /// Reads the app's record into the remembered one, if the app answers in time.
-    async fn refresh(
+    ///
+    /// # Errors
+    /// 404 if the app has no such record, or none that may be shown.
+    pub(super) async fn refresh(
         &self,
         app: &Arc<App>,
         kind: Kind,
@@ -108,7 +111,12 @@ impl Engine {
         members: Members,
         until: Instant,
     ) -> Result<Heard, ScimError> {
-        let Some(link) = resource.link.clone() else { return Ok(Heard::All) };
+        let Some(link) = resource.link.clone() else {
+            return match view::lacks_record(app, resource) {
+                true => Err(no_longer_exists(app, resource)),
+                false => Ok(Heard::All),
+            };
+        };
         let plan = GetPlan::new(kind, link.app_id.clone());
         let begun = self.readings.begin();
         let read = match self.fresh_tables(app, kind, until).await {
@@ -144,11 +152,7 @@ impl Engine {
                 if self.has_vanished(app, kind, resource).await? {
                     return Ok(Heard::All);
                 }
-                let name = app.name();
-                let what = kind.resource_type();
-                let id = &resource.id;
-                let detail = format!("{what} '{id}' no longer exists in {name}.");
-                Err(ScimError::new(404, detail))
+                Err(no_longer_exists(app, resource))
             }
             // Gone, while a change is open that may bring it back.
             Ok(None) => Ok(Heard::All),
@@ -370,9 +374,14 @@ impl Engine {
     }
 }
 
+fn no_longer_exists(app: &App, resource: &Resource) -> ScimError {
+    let (what, id) = (resource.kind.resource_type(), &resource.id);
+    ScimError::new(404, format!("{what} '{id}' no longer exists in {}.", app.name()))
+}
+
 /// What asking the app about one resource brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+pub(super) enum Heard {
     /// All there is to know, or there was nothing to ask.
     All,
     /// The app did not answer: what was last known is shown.

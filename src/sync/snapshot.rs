@@ -108,8 +108,8 @@ impl Choice {
     }
 
     /// Whether the members of groups must be known at all.
-    fn needs_members(&self) -> bool {
-        self.shown == Members::Shown || self.members() == Members::Shown
+    pub fn needed_members(&self) -> Members {
+        if self.shown == Members::Shown { Members::Shown } else { self.members() }
     }
 
     /// What makes two lists the same, as the journal keeps it.
@@ -245,7 +245,7 @@ impl Engine {
                 break;
             }
             let ids = self.import(app, key.kind, batch).await?;
-            if key.kind == Kind::Group && choice.needs_members() {
+            if key.kind == Kind::Group && choice.needed_members() == Members::Shown {
                 let read = self.read_listed_members(app, &ids).await?;
                 read.map_err(|why| list_failed(app, why))?;
             }

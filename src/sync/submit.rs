@@ -177,7 +177,11 @@ impl Engine {
         deadline: Deadline,
     ) -> Result<Holder, ScimError> {
         let natural = &as_unique(&app.mapping, kind, name);
-        let found = self.namesakes(app, kind, natural).await?;
+        let mut found = self.namesakes(app, kind, natural).await?;
+        if found.len() > 1 {
+            // Of several those count that the app still has.
+            found = self.still_there(app, kind, found, Members::Spared, deadline).await?;
+        }
         if let Some(mut resource) = meant(app, kind, name, found)? {
             if !resource.written && !has_name(app, &resource, name) {
                 match self.to_the_letter(app, &resource, name, deadline).await? {
@@ -186,13 +190,12 @@ impl Engine {
                     ToTheLetter::NoOther => {}
                 }
             }
-            // Only ever imported: the mapping's `if_exists` decides, in converge where the rule
-            // needs the record.
-            let imported = !resource.written && !matches!(side.if_exists, IfExists::Conflict);
-            let inactive = resource.keys.active == Some(false) && kind == Kind::User;
-            let known = resource.written || side.removes_inactive() && resource.link.is_none();
-            let comes_back = known && inactive && app.mapping.sync().restore;
-            return match imported || comes_back {
+            let mut is_free = may_be_taken_over(app, side, &resource);
+            if !is_free && self.is_gone(app, &mut resource, deadline).await? {
+                // Where inactive users have no account, it is an inactive one from now on.
+                is_free = !side.removes_inactive() || may_be_taken_over(app, side, &resource);
+            }
+            return match is_free {
                 true => Ok(Holder::TakeOver(Box::new(resource))),
                 // Another one has the key: the journal would name that.
                 false if resource.keys.natural.is_none() => {
@@ -295,6 +298,17 @@ impl Engine {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a create of its name may take over one that is there.
+fn may_be_taken_over(app: &App, side: &Side, resource: &Resource) -> bool {
+    // Only ever imported: the mapping's `if_exists` decides, in converge where the rule needs the
+    // record.
+    let imported = !resource.written && !matches!(side.if_exists, IfExists::Conflict);
+    let inactive = resource.keys.active == Some(false) && resource.kind == Kind::User;
+    let known = resource.written || side.removes_inactive() && resource.link.is_none();
+    let comes_back = known && inactive && app.mapping.sync().restore;
+    imported || comes_back
 }
 
 /// Who waits for the end of a write, and for how long.

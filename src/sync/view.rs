@@ -52,6 +52,14 @@ pub(super) fn is_shown(app: &App, resource: &Resource) -> bool {
     !is_gone(resource) && !is_protected(app, resource)
 }
 
+/// Had a record in the app and has none: it was made again and that was refused. Where inactive users
+/// have no account, that is how they are.
+pub(super) fn lacks_record(app: &App, resource: &Resource) -> bool {
+    let Some(side) = app.mapping.side(resource.kind) else { return false };
+    let is_read = !side.get.is_empty() && side.records.is_none() && !side.removes_inactive();
+    is_read && resource.link.is_none() && resource.actual.is_some() && resource.pending.is_empty()
+}
+
 /// Deleted, or about to be: a delete that was accepted is shown at once.
 fn is_gone(resource: &Resource) -> bool {
     let deletion = |touched: &Touched| touched.verb == Verb::Delete && !touched.state.is_end();

@@ -1,6 +1,7 @@
 //! Lists through the whole bridge: order, cursors, searches, and conditional requests.
 
 use serde_json::{Value, json};
+use standin::{Fault, When};
 
 use super::support::World;
 use super::support::http::encoded;
@@ -310,4 +311,35 @@ async fn a_list_is_given_again_while_it_is_fresh() {
         world.seed("users", json!({ "login": "two@corp.example" }));
         assert_eq!(count().await, seen, "{fresh_for}");
     }
+}
+
+/// Identity providers link a group by this filter and take from it who is in.
+#[tokio::test]
+async fn a_filter_that_meets_a_group_shows_who_is_in_it() {
+    let world = World::of("directory").await;
+    let ada = world.create(&user("ada@corp.example", "Ada", "Byron")).await;
+    let account = world.record("users", "login", "ada@corp.example")["id"].clone();
+    let members = async |rest: &str| {
+        let filter = encoded("displayName eq \"Readers\"");
+        let list = world.get(&format!("/Groups?filter={filter}{rest}")).await.expect(200);
+        assert_eq!(list["totalResults"], 1, "{list}");
+        list["Resources"][0]["members"].clone()
+    };
+    world.seed("groups", json!({ "name": "Readers", "members": [account] }));
+    let calls = || world.app().calls().len();
+    let before = calls();
+    assert_eq!(members("&excludedAttributes=members").await, Value::Null);
+    assert_eq!(calls() - before, 1, "nobody asks who is in");
+    let shown = members("").await;
+    assert_eq!((shown.as_array().map(Vec::len), &shown[0]["value"]), (Some(1), &json!(ada)));
+
+    // Never met before, and the app does not say who is in: no answer is better than an empty group.
+    world.seed("groups", json!({ "name": "Writers", "members": [account] }));
+    let silent = Fault::Answer { status: 500, body: Value::Null, retry_after: None };
+    let group = world.record("groups", "name", "Writers")["id"].clone();
+    let call = When::Call("GET".into(), format!("/groups/{group}/members").replace('"', ""));
+    world.app().order(call, silent);
+    world.filtered("/Groups", "displayName eq \"Writers\"").await.expect_error(429);
+    let list = world.filtered("/Groups", "displayName eq \"Writers\"").await.expect(200);
+    assert_eq!(list["Resources"][0]["members"][0]["value"], json!(ada));
 }

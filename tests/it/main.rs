@@ -61,3 +61,4 @@ mod tokens;
 mod transcripts;
 mod trial;
 mod tutorial;
+mod vanished;

@@ -356,6 +356,31 @@ async fn who_was_only_imported_is_there_since_the_first_look_and_later_looks_are
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_removed_by_hand_and_made_again_had_no_access_in_between() {
+    let world = directory().await;
+    let id = world.create(&user(ADA, "Ada", "Byron")).await;
+    let first = world.record("users", "login", ADA)["id"].clone();
+    let made = ended(&world).await.1;
+    pass_a_moment();
+    world.app().remove("users", &first).unwrap();
+    assert!(world.named(ADA).await.is_empty());
+    let gone = text(&one(&world, ADA, "0s").await["since"]).to_owned();
+    assert_eq!(one(&world, ADA, "0s").await["what"], "none");
+    pass_a_moment();
+    assert_eq!(world.create(&user(ADA, "Ada", "Byron")).await, id);
+    let back = ended(&world).await.0;
+    let (then, between, now) = (
+        one(&world, ADA, &made).await,
+        one(&world, ADA, &gone).await,
+        one(&world, ADA, "0s").await,
+    );
+    assert_eq!((&then["what"], &then["app_id"]), (&json!("account"), &json!(first.to_string())));
+    assert_eq!(between["what"], "none");
+    assert_eq!((&now["what"], &now["change"]), (&json!("account"), &json!(back)), "{now}");
+    assert_ne!(now["app_id"], then["app_id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_tells_that_an_account_is_gone_as_a_read_does() {
     let world = directory().await;
     for (id, login) in [(901, ADA), (902, BOB)] {

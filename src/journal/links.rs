@@ -8,7 +8,7 @@ use super::sql::{AsJson, Time, Word, resource_at, word_at};
 use super::types::{JournalError, Link};
 use super::writer::Tx;
 use super::{Journal, edges};
-use crate::change::{Kind, ResourceId, Woken};
+use crate::change::{Kind, ResourceId, StepClass, Verb, Woken};
 
 impl Journal {
     /// Gives a resource another id in the app (it was found again by its key). A tombstone that
@@ -64,7 +64,8 @@ pub(super) fn head(tx: &Tx<'_>, id: &ResourceId) -> Result<(String, Kind), Journ
         .ok_or_else(|| JournalError::Refused(format!("there is no resource {id}")))
 }
 
-/// Records a link, or gives the live resource that has it.
+/// Records a link, or gives the live resource that has it. One whose record is being deleted has it
+/// no longer: the app gave its id to somebody else, and the answer to the deletion comes later.
 pub(super) fn put(
     tx: &Tx<'_>,
     of: &Of<'_>,
@@ -83,8 +84,12 @@ pub(super) fn put(
         })
         .optional()?;
     match holder {
-        Some((id, true)) if id != *of.id => return Ok(Some(id)),
-        Some((id, false)) if id != *of.id => remove(tx, &id)?,
+        Some((id, live)) if id != *of.id => {
+            if live && !is_being_deleted(tx, &id)? {
+                return Ok(Some(id));
+            }
+            remove(tx, &id)?;
+        }
         _ => {}
     }
     tx.conn
@@ -98,6 +103,18 @@ pub(super) fn put(
         .execute(params![of.id.0, of.app, Word(of.kind), AsJson(&link.app_id), link.app_key,])?;
     wake_groups(tx, of.id, now)?;
     Ok(None)
+}
+
+/// A deletion is under way of which a call may have come to the app.
+fn is_being_deleted(tx: &Tx<'_>, id: &ResourceId) -> Result<bool, JournalError> {
+    Ok(tx
+        .conn
+        .prepare_cached(
+            "SELECT 1 FROM changes c JOIN steps s ON s.change = c.seq
+             WHERE c.resource_id = ?1 AND c.ended_at IS NULL AND c.verb = ?2
+               AND s.class <> ?3 AND s.state <> 'not_sent'",
+        )?
+        .exists(params![id.0, Word(Verb::Delete), Word(StepClass::Read)])?)
 }
 
 /// Whether the app's record of a resource is known.

@@ -492,6 +492,32 @@ async fn a_link_belongs_to_one_live_resource() {
     .await;
 }
 
+/// An app that gives ids again gives one before the bridge has the answer to the deletion.
+#[tokio::test]
+async fn who_is_being_deleted_has_no_link_to_keep() {
+    on_both(async |journal| {
+        settled_user(&journal, "ann", 1, 10).await;
+        let gone = accept(&journal, later("ann", Verb::Delete, 1, 11)).await;
+        let bob = accept(&journal, create("bob", 11)).await;
+        let made = async |now| {
+            let step =
+                journal.begin_step(intent(bob.change, StepClass::Create, now)).await.unwrap();
+            let mut end = answered(201, now);
+            end.link = Some(link(1));
+            journal.end_step(step, end).await.unwrap().link_taken_by
+        };
+        assert_eq!(made(12).await, Some(id("id-ann")), "no call of the deletion was made yet");
+        journal.claim("demo", 8, at(13)).await.unwrap();
+        let delete = intent(gone.change, StepClass::Idempotent, 13);
+        let delete = journal.begin_step(delete).await.unwrap();
+        assert_eq!(made(14).await, None);
+        assert_eq!(user(&journal, "bob").await.unwrap().link, Some(link(1)));
+        journal.end_step(delete, answered(204, 15)).await.unwrap();
+        assert_eq!(user(&journal, "bob").await.unwrap().link, Some(link(1)));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_parked_change_gives_way_to_a_person_or_a_newer_one() {
     on_both(async |journal| {

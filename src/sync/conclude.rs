@@ -12,7 +12,7 @@ use super::round::{Round, RoundEnd};
 use super::verify::ends_access;
 use super::view;
 use super::wait::Ended;
-use super::withdraw::TakenBack;
+use super::withdraw::{Standing, TakenBack};
 use crate::change::{
     AnswerClass, ChangeId, ChangeState, Kind, Patience, RefusedAs, ResourceId, Verb, WaitReason,
     patience,
@@ -165,7 +165,12 @@ impl Engine {
             tell.push((last.change, Ended::Applied));
         }
         settlement.history = Self::account_after(round, &applied);
-        let mut after = resource.clone();
+        // Until it is on disk what becomes of *desired*, nobody merges a write into it.
+        let stands = match &refused {
+            Some(_) => Some(self.as_it_stands(round).await?),
+            None => None,
+        };
+        let mut after = stands.as_ref().map_or(resource, |stands| &stands.resource).clone();
         after.actual = Some(applied.shown.clone());
         after.pending.clear();
         let shown = view::attributes(round.app, &after);
@@ -173,13 +178,9 @@ impl Engine {
             // A change that waits may have given it another name.
             settlement.keys = Some(keys_of(&round.app.mapping, resource.kind, &shown));
         }
-        if refused.is_some() {
-            let mut desired = shown;
-            let before = resource.desired.clone().unwrap_or_default();
-            for slot in round.app.mapping.users.slots_fed_by_groups() {
-                slot.copy(&before, &mut desired);
-            }
-            settlement.desired = DesiredNow::Put(desired);
+        if let Some(stands) = &stands {
+            let by_groups = round.app.mapping.users.slots_fed_by_groups();
+            settlement.desired = DesiredNow::Put(stands.shown_but_for_later(shown, by_groups));
         }
         settlement.look = self.look_again(round, &applied);
         settlement.known_as = natural_key(resource.kind, &applied.shown);
@@ -411,7 +412,8 @@ impl Engine {
             let words = format!("another account was made, the former one is there too: {error}");
             return self.park(round, words).await;
         }
-        let mut settlement = self.refusal_of(round, round.changes, &error, internal);
+        let stands = self.as_it_stands(round).await?;
+        let mut settlement = self.refusal_of(round, &stands, &error, internal);
         settlement.edges = edges;
         if Self::belongings_wait(round) {
             // They were not what was refused.
@@ -428,17 +430,16 @@ impl Engine {
     fn refusal_of(
         &self,
         round: &Round<'_>,
-        changes: &[OpenChange],
+        stands: &Standing,
         error: &ScimError,
         internal: Option<String>,
     ) -> Settlement {
-        let resource = &round.work.resource;
+        let (resource, changes) = (&stands.resource, round.changes);
         let mut settlement = Settlement::of(resource.id.clone(), self.clock.now());
-        let later = &round.work.changes[round.changes.len()..];
         let taken = TakenBack {
             changes,
-            later,
-            is_all: later.is_empty(),
+            later: &stands.later,
+            is_all: stands.later.is_empty(),
             leaves_nothing: changes.iter().all(|change| !self.is_late(change)),
         };
         let remains = taken.remains(&round.app.mapping, resource);

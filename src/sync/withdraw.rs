@@ -1,14 +1,58 @@
 //! What remains of a resource when some of its changes are taken back: after a refusal, and when
-//! an operator discards one. Pure.
+//! an operator discards one. Makes no call, and writes nothing.
 
 use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
 
+use super::engine::Engine;
 use super::goal::{taken_back, united};
 use super::keys::keys_of;
+use super::round::Round;
 use super::view::{self, Asserted};
 use crate::change::Verb;
-use crate::journal::{DesiredNow, OpenChange, Resource, ResourceKeys, Withdrawal};
+use crate::journal::{DesiredNow, JournalError, OpenChange, Resource, ResourceKeys, Withdrawal};
 use crate::mapping::Mapping;
+use crate::scim::Slot;
+
+/// A resource as it is at the end of a round. A round takes as long as its calls, and more may have
+/// been accepted meanwhile; from here on nothing is, as long as this is held.
+pub(super) struct Standing {
+    pub resource: Resource,
+    /// Changes that came after those of the round.
+    pub later: Vec<OpenChange>,
+    _held: OwnedMutexGuard<()>,
+}
+
+impl Engine {
+    /// What a round is about, as it is now.
+    pub(super) async fn as_it_stands(&self, round: &Round<'_>) -> Result<Standing, JournalError> {
+        let id = &round.work.resource.id;
+        let held = self.lock(id.0.clone()).await;
+        let (resource, mut later) = match self.journal.open_of(id, self.clock.now()).await? {
+            Some(open) => open,
+            None => (round.work.resource.clone(), Vec::new()),
+        };
+        if let Some(last) = round.changes.last() {
+            later.retain(|open| open.change > last.change);
+        }
+        Ok(Standing { resource, later, _held: held })
+    }
+}
+
+impl Standing {
+    /// What is desired when only `shown` could be done: that, and what later changes ask for. What
+    /// follows from groups stays as it was asked for.
+    pub(super) fn shown_but_for_later(&self, shown: Value, by_groups: Vec<Slot>) -> Value {
+        let before = self.resource.desired.clone().unwrap_or_default();
+        let later: Vec<_> = self.later.iter().map(|c| Asserted::read(&c.asserted)).collect();
+        let mut desired = shown;
+        for slot in by_groups.iter().chain(&united(&later)) {
+            slot.copy(&before, &mut desired);
+        }
+        desired
+    }
+}
 
 /// What is taken back, and what stays.
 pub(super) struct TakenBack<'t> {

@@ -3,6 +3,7 @@
 use serde_json::json;
 use standin::{Fault, When};
 
+use super::reconcile::reconcile;
 use super::support::World;
 use super::support::people::{LEVEL, george, patch, patch_active, user, with_level};
 
@@ -130,6 +131,44 @@ async fn deactivation_is_the_first_call_and_decides_alone() {
     assert_eq!(change["state"], "applied", "{change}");
     let warning = change["warning"].as_str().unwrap_or_default();
     assert!(warning.contains("no such title"), "the journal says what was refused: {change}");
+}
+
+/// Each refusal is worked out while the next request comes in.
+#[tokio::test]
+async fn what_is_accepted_while_a_refusal_is_under_way_stays_wanted() {
+    for leaves in [false, true] {
+        let world = World::of("directory").await;
+        let path = format!("/Users/{}", world.create(&user(ADA, "Ada", "Byron")).await);
+        let account = world.record("users", "login", ADA)["id"].to_string();
+        let read = When::Call("GET".into(), format!("/users/{account}"));
+        world.app().order(read, Fault::Delay(std::time::Duration::from_millis(400)));
+        if leaves {
+            world.app().order(When::Write, Fault::Delay(std::time::Duration::ZERO));
+        }
+        let body = json!({ "error": "no such title" });
+        world.app().order(When::Write, Fault::Answer { status: 400, body, retry_after: None });
+        let value = match leaves {
+            true => json!({ "active": false, "title": "Former" }),
+            false => json!({ "title": "Former" }),
+        };
+        let first = patch(json!([{ "op": "replace", "value": value }]));
+        let value = json!({ "active": true, "nickName": "Countess" });
+        let second = patch(json!([{ "op": "replace", "value": value }]));
+        let begun = world.changes().await.len();
+        let (first, second) = tokio::join!(world.patch(&path, &first), async {
+            while world.changes().await.len() == begun {
+                tokio::task::yield_now().await;
+            }
+            world.patch(&path, &second).await
+        });
+        assert_eq!((first.status, second.status), (if leaves { 200 } else { 400 }, 200));
+        world.settled().await;
+        let record = world.record("users", "login", ADA);
+        assert_eq!((&record["active"], &record["nick"]), (&json!(true), &json!("Countess")));
+        // What the bridge wants is what it did: a repair would take nothing back.
+        let found = reconcile(&world).await;
+        assert_eq!(found["findings"], json!([]), "leaves: {leaves}");
+    }
 }
 
 #[tokio::test]

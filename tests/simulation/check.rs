@@ -46,6 +46,12 @@ impl Scene<'_> {
     pub async fn at_rest(&self) {
         let rows = self.changes().await;
         let undone = self.ends(&rows).await;
+        for stale in self.ledger.stale() {
+            let (older, newer) = (&stale.older, &stale.newer);
+            self.world.history.check("I5", false, || {
+                format!("#{}: {:?} {older} after {newer}", stale.exchange, stale.slot)
+            });
+        }
         for person in 0..self.people {
             let name = login(person);
             self.person(&name, &rows, undone.contains(&name)).await;

@@ -22,6 +22,7 @@ pub fn all() -> Vec<Control> {
         broken("no settle time, and calls land late", &["I3"], |plant| plant.no_settle = true),
         broken("acknowledged before it is on disk", &["I1", "I4", "I7"], |plant| {
             plant.lies = Lies { acknowledged_early: true, ..Lies::default() };
+            plant.more_kills = 24;
         }),
         broken("a call without its intent", &["I9"], |plant| plant.lie = Lie::NoIntent),
         broken("a membership before both ends exist", &["I6"], |plant| plant.lie = Lie::TooEarly),
@@ -33,6 +34,9 @@ pub fn all() -> Vec<Control> {
         }),
         broken("an attribute of a leaver is lost without a warning", &["I4"], |plant| {
             plant.lies = Lies { loses_titles: true, ..Lies::default() };
+        }),
+        broken("an older title after a newer one", &["I5"], |plant| {
+            plant.lies = Lies { returns_to_titles: true, ..Lies::default() };
         }),
         broken("an account of a refused create is forgotten", &["I4"], |plant| {
             plant.lie = Lie::MadeAndRefused;

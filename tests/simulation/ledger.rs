@@ -19,6 +19,8 @@ pub enum Verdict {
     Pending(ChangeId),
     /// Refused.
     Fail,
+    /// *Ok*, and the change says that something of it was refused.
+    Warned,
 }
 
 #[derive(Debug, Clone)]
@@ -28,6 +30,16 @@ struct Entry {
     completed: Option<u64>,
     verdict: Verdict,
     value: String,
+}
+
+/// A write to the app that seems to come after a newer one.
+#[derive(Debug, Clone)]
+pub struct Suspect {
+    /// The exchange.
+    pub exchange: u64,
+    pub slot: Slot,
+    pub older: String,
+    pub newer: String,
 }
 
 /// A register: who, and which attribute.
@@ -41,6 +53,7 @@ pub struct Ledger(Mutex<Registers>);
 struct Registers {
     entries: BTreeMap<Slot, Vec<Entry>>,
     writes: usize,
+    suspects: Vec<Suspect>,
 }
 
 impl Ledger {
@@ -114,7 +127,7 @@ impl Ledger {
             for entry in registers.entries.get_mut(&of(slot)).into_iter().flatten() {
                 let told = matches!(entry.verdict, Verdict::Ok | Verdict::Pending(_));
                 if told && writes.contains(&entry.write) {
-                    entry.verdict = Verdict::Info;
+                    entry.verdict = Verdict::Warned;
                 }
             }
         }
@@ -129,7 +142,7 @@ impl Ledger {
         let latest = entries.iter().filter(definite).map(|e| e.invoked).max();
         let last = |e: &&Entry| {
             let refused = e.verdict == Verdict::Fail && !partly;
-            let open = e.verdict == Verdict::Fail || e.verdict == Verdict::Info;
+            let open = matches!(e.verdict, Verdict::Fail | Verdict::Info | Verdict::Warned);
             let over = match (e.completed, open) {
                 // A refused one may have left something at any time before it was refused.
                 (Some(completed), _) => latest.is_some_and(|latest| latest > completed),
@@ -152,15 +165,26 @@ impl Ledger {
         let of = |value: &str| entries.iter().filter(|e| e.value == value).collect::<Vec<_>>();
         let (old, mut new) = (of(older), of(newer));
         // What was refused gives way to what was there before.
-        new.retain(|e| e.verdict != Verdict::Fail);
-        let Some(end) = old
-            .iter()
-            .map(|e| e.completed.unwrap_or(u64::MAX))
-            .max()
-            .filter(|_| old.iter().all(|e| e.verdict != Verdict::Info))
+        new.retain(|e| !matches!(e.verdict, Verdict::Fail | Verdict::Warned));
+        let Some(end) =
+            old.iter().map(|e| e.completed.unwrap_or(u64::MAX)).max().filter(|_| {
+                !old.iter().any(|e| matches!(e.verdict, Verdict::Info | Verdict::Warned))
+            })
         else {
             return false;
         };
         new.iter().map(|e| e.invoked).min().is_some_and(|begin| begin > end)
+    }
+
+    /// Judged at the end: only then is it known what the app refused.
+    pub fn suspect(&self, suspect: Suspect) {
+        self.registers().suspects.push(suspect);
+    }
+
+    /// Writes that did come after a newer one.
+    pub fn stale(&self) -> Vec<Suspect> {
+        let mut suspects = self.registers().suspects.clone();
+        suspects.retain(|one| self.is_older(&one.slot, &one.older, &one.newer));
+        suspects
     }
 }

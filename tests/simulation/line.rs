@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::app::{Op, Records};
 use super::fault::{Fate, Fault, Kind, Menu, Nemesis};
 use super::history::History;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Suspect};
 use super::random::Random;
 
 /// The app at the other end, with everything about it that outlives the bridge.
@@ -244,7 +244,7 @@ impl Line {
         Trip { exchange, op, there, back, fault, cut }
     }
 
-    /// I5, I6, I7 and I10: what a write may be at the moment it is sent.
+    /// I6, I7 and I10: what a write may be at the moment it is sent. I5 is judged at the end.
     fn check_write(&self, exchange: u64, op: &Op) {
         let mut state = self.state();
         let lane = lane_of(op);
@@ -260,15 +260,18 @@ impl Line {
             Op::ChangeUser(id, fields) => (state.records.login_of(*id), Some(fields)),
             _ => (None, None),
         };
-        let mut stale = None;
         let mut wakes = false;
         if let (Some(login), Some(fields)) = (&login, fields) {
             if let Some(title) = fields.get("title").and_then(Value::as_str) {
                 let sent = state.titles.entry(login.clone()).or_default();
                 let slot = (login.clone(), "title".to_owned());
                 let newer = |other: &&String| self.ledger.is_older(&slot, title, other);
-                stale = sent.iter().find(newer).map(|newer| (title.to_owned(), newer.clone()));
+                let newer = sent.iter().find(newer).cloned();
                 sent.push(title.to_owned());
+                if let Some(newer) = newer {
+                    let older = title.to_owned();
+                    self.ledger.suspect(Suspect { exchange, slot, older, newer });
+                }
             }
             let slot = (login.clone(), "active".to_owned());
             wakes = fields.get("active") == Some(&json!(true))
@@ -276,8 +279,7 @@ impl Line {
         }
         state.under_way.insert(exchange, (lane.clone(), op.ends_access()));
         drop(state);
-        self.history
-            .check("I5", stale.is_none(), || format!("#{exchange} older after newer: {stale:?}"));
+        self.history.check("I5", true, String::new);
         self.history.check("I6", !missing, || format!("#{exchange} {op:?}: one end never was"));
         self.history.check("I7", !wakes, || format!("#{exchange} activates {login:?}, who left"));
         self.history

@@ -63,6 +63,8 @@ pub struct Lies {
     /// Of a PUT that says `active: false` the title is never sent, as if the bridge had lost it
     /// without a word.
     pub loses_titles: bool,
+    /// Some PUTs have the first title again, as if the bridge had sent an older change after a newer.
+    pub returns_to_titles: bool,
     /// Its echoes are none, as if the bridge wrote what is there already.
     pub echoes_differ: bool,
 }
@@ -79,6 +81,8 @@ pub struct Okta {
     turns: Vec<Turn<()>>,
     teams: Vec<Turn<()>>,
     ids: Mutex<BTreeMap<String, String>>,
+    /// The title of each one's first PUT, for the lie.
+    first_titles: Mutex<BTreeMap<String, Value>>,
     serial: Mutex<u64>,
 }
 
@@ -102,6 +106,7 @@ impl Okta {
             turns: turns(people),
             teams: turns(teams),
             ids: Mutex::default(),
+            first_titles: Mutex::default(),
             serial: Mutex::new(0),
         }
     }
@@ -230,6 +235,7 @@ impl Okta {
             Verdict::Ok => "ok",
             Verdict::Pending(_) => "ok, pending",
             Verdict::Fail => "fail",
+            Verdict::Warned => "ok, warned",
         };
         history.count(format!("answer {word}"), 1);
         history.note(match &told {
@@ -390,6 +396,13 @@ impl Okta {
         let mut body = body;
         if self.lies.loses_titles && body["active"] == json!(false) {
             body.as_object_mut().map(|body| body.remove("title"));
+        }
+        if self.lies.returns_to_titles {
+            let mut first = self.first_titles.lock().unwrap_or_else(PoisonError::into_inner);
+            let first = first.entry(name.to_owned()).or_insert_with(|| body["title"].clone());
+            if rng.chance(40) {
+                body["title"] = first.clone();
+            }
         }
         let words = format!("PUT /Users {name} {sets:?}");
         let write = Write::Replace { kind: Kind::User, id, body };

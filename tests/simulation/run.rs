@@ -61,6 +61,8 @@ pub struct Plant {
     pub no_settle: bool,
     pub lies: Lies,
     pub lie: Lie,
+    /// So many kills more than the seed has, for what is only seen at a kill.
+    pub more_kills: u64,
 }
 
 /// The world of a seed.
@@ -125,7 +127,7 @@ pub fn world_of(seed: u64, plant: Plant) -> Setup {
     };
     let percent = *rng.pick(&[0, 3, 8, 15, 25]);
     let mut kills = Vec::new();
-    for _ in 0..rng.below(4) {
+    for _ in 0..rng.below(4) + plant.more_kills {
         // Mostly when something goes on.
         let at = match rng.chance(70) {
             true => rng.pick(&jobs).0,

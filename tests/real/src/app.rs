@@ -64,6 +64,9 @@ pub trait App {
     /// Somebody takes an account's access away by hand: switches it off, or deletes it.
     async fn cut_access(&self, login: &str) -> Done<()>;
 
+    /// Somebody deletes an account by hand.
+    async fn remove_account(&self, login: &str) -> Done<()>;
+
     /// Somebody gives an account more than was asked for, by hand.
     async fn give_more(&self, login: &str) -> Done<()>;
 

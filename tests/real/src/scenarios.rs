@@ -73,6 +73,7 @@ pub async fn all<A: App>(app: A, program: &Path, folder: &Path) -> Done<bool> {
     step!("a password arrives", password);
     step!("a pushed group has its members", pushed);
     step!("taken away and given back: password and memberships as before", back_again);
+    step!("an account that somebody deleted is not shown, and comes back when assigned", removed);
     step!("a linked group keeps its id, and has Okta's members", linked);
     step!("another group name: taken, or refused in words", renamed_group);
     step!("another user name: taken, or refused in words", renamed_user);
@@ -243,6 +244,21 @@ impl<A: App> Stage<A> {
         ensure(!active, || format!("{name} can still come in"))?;
         // Without the push of the membership that Okta sends afterwards: the bridge remembers.
         self.okta.act(&Action::Assign(MAYA)).await;
+        self.bridge.rest().await?;
+        let found = self.members("desk").await?;
+        ensure(found.contains(&name), || format!("{name} is not in the group: {found:?}"))
+    }
+
+    async fn removed(&mut self) -> Done<()> {
+        let name = self.name(IRIS);
+        self.app.remove_account(&name).await?;
+        let shown = self.okta.import().await.map_err(|error| error.words)?;
+        let is_shown =
+            shown.iter().any(|user| user["userName"] == name.as_str() && user["active"] == true);
+        ensure(!is_shown, || format!("{name} is shown to Okta"))?;
+        // Whatever comes of it; Okta looks for the name when the app is assigned again.
+        self.okta.act(&Action::Unassign(IRIS)).await;
+        self.act(Action::Assign(IRIS)).await?;
         self.bridge.rest().await?;
         let found = self.members("desk").await?;
         ensure(found.contains(&name), || format!("{name} is not in the group: {found:?}"))

@@ -172,6 +172,11 @@ impl App for Directory {
         self.running()?.seed("users", &record).map(|_| ())
     }
 
+    async fn remove_account(&self, login: &str) -> Done<()> {
+        let id = self.user(login)?["id"].clone();
+        self.running()?.remove("users", &id)
+    }
+
     async fn give_more(&self, login: &str) -> Done<()> {
         let record = json!({ "id": self.user(login)?["id"], "title": "Emperor" });
         self.running()?.seed("users", &record).map(|_| ())

@@ -108,6 +108,10 @@ impl App for JupyterHub {
     }
 
     async fn cut_access(&self, login: &str) -> Done<()> {
+        self.remove_account(login).await
+    }
+
+    async fn remove_account(&self, login: &str) -> Done<()> {
         let path = format!("/users/{}", segment(login));
         self.script.must(Method::DELETE, &path, PAGED, None).await.map(|_| ())
     }

@@ -123,6 +123,11 @@ impl App for RabbitMq {
         self.script.must(Method::PUT, &path, ANY, Some(&json!({ "value": 0 }))).await.map(|_| ())
     }
 
+    async fn remove_account(&self, login: &str) -> Done<()> {
+        let path = format!("/users/{}", segment(login));
+        self.script.must(Method::DELETE, &path, ANY, None).await.map(|_| ())
+    }
+
     async fn give_more(&self, login: &str) -> Done<()> {
         let path = format!("/users/{}", segment(login));
         let user = self.script.must(Method::GET, &path, ANY, None).await?;

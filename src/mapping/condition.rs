@@ -85,7 +85,7 @@ impl Condition {
 
     /// Whether everything it names is there (null counts as there); else nobody can know.
     pub fn is_known(&self, roots: &Roots) -> bool {
-        self.places().iter().all(|place| !place.find(roots, None).is_empty())
+        self.test.is_known(roots)
     }
 
     /// Whether it holds, whatever the places that are missing may turn out to hold.
@@ -182,14 +182,15 @@ impl Test {
         }
     }
 
+    fn is_known(&self, roots: &Roots) -> bool {
+        self.places().iter().all(|place| !place.find(roots, None).is_empty())
+    }
+
     fn holds_certainly(&self, roots: &Roots) -> bool {
         match self {
             Self::And(all) => all.iter().all(|one| one.holds_certainly(roots)),
             Self::Or(all) => all.iter().any(|one| one.holds_certainly(roots)),
-            one => {
-                let is_there = |place: &&Place| !place.find(roots, None).is_empty();
-                one.places().iter().all(is_there) && one.holds(roots, None)
-            }
+            one => one.is_known(roots) && one.holds(roots, None),
         }
     }
 

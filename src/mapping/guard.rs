@@ -11,6 +11,11 @@ use super::side::{FindEntry, Side};
 use crate::scim::Slot;
 
 impl Side {
+    /// Whether a call by id tells of one record alone, so that *not found* means that it is gone.
+    pub fn tells_who_is_gone(&self) -> bool {
+        !self.get.is_empty() && self.records.is_none()
+    }
+
     /// `never_touch` fits: the account is neither written nor shown. A record that lacks what the
     /// condition names counts as protected.
     pub fn is_protected(&self, current: &Value, id: &Value) -> bool {

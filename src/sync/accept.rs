@@ -13,7 +13,7 @@ use super::engine::{App, Engine};
 use super::keys::keys_of;
 use super::membership::MemberWish;
 use super::outcome::{journal_failed, taken};
-use super::read::RESERVE;
+use super::read::until;
 use super::submit::{Client, NotTaken};
 use super::wait::Ended;
 use super::{Caller, Certainty};
@@ -45,11 +45,8 @@ impl Engine {
                 return Ok((id, Certainty::Confirmed));
             }
         };
-        let wait_until = if sync.confirm {
-            (client.deadline - RESERVE).min(Instant::now() + sync.wait)
-        } else {
-            Instant::now()
-        };
+        let wait_until =
+            if sync.confirm { until(client.deadline, sync.wait) } else { Instant::now() };
         let certainty = self.await_end(app, client, change, end, wait_until, told).await?;
         Ok((id, certainty))
     }

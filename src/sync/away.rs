@@ -3,8 +3,6 @@
 //!
 //! Makes no call that writes: which calls remove an account is the plan's to say.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::engine::{App, Engine};
@@ -72,8 +70,7 @@ impl Engine {
         resource: &mut Resource,
     ) -> Result<bool, ScimError> {
         let Some(link) = resource.link.clone() else { return Ok(false) };
-        // What was read of it before is not so any more.
-        drop(self.readings.take(&resource.id, Duration::ZERO));
+        self.readings.outdate(&resource.id);
         if !app.mapping.side(kind).is_some_and(Side::removes_inactive) {
             self.see_gone(kind, resource, &link.app_key).await?;
             return Ok(false);

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::engine::{App, Engine};
 use super::keys::{as_unique, fold};
 use super::list::list_failed;
 use super::namesakes::{ToTheLetter, ambiguous, has_name, ids_of};
 use super::outcome::journal_failed;
-use super::read::{RESERVE, ReadFailure};
+use super::read::{ReadFailure, until};
 use super::snapshot::Choice;
 use super::{Certainty, Deadline, Members, view};
 use crate::change::{Kind, ResourceId};
@@ -30,9 +29,9 @@ impl Engine {
         shown: Members,
         deadline: Deadline,
     ) -> Result<Option<Vec<Resource>>, ScimError> {
+        let Some(equalities) = filter.as_equalities() else { return Ok(None) };
         let choice = Choice { shown, ..Choice::of(filter.clone()) };
         let asked = &Asked { filter, members: choice.needed_members(), deadline };
-        let Some(equalities) = filter.as_equalities() else { return Ok(None) };
         let keyed = equalities.iter().find_map(|(path, value)| {
             let wanted = value.as_str()?;
             Some((wanted.to_owned(), lookup_of(app, kind, &path.slot(), wanted)?))
@@ -77,23 +76,22 @@ impl Engine {
         wanted: &str,
         lookup: &Lookup,
     ) -> Result<Option<Vec<Resource>>, ScimError> {
-        let &Asked { filter, members, deadline } = asked;
         let found = match lookup {
             Lookup::Key(By::Natural, natural) => {
                 return self.by_name(app, kind, asked, (wanted, natural)).await;
             }
             Lookup::Id => {
                 let known = self.by_id(app, kind, wanted).await?;
-                let known = self.still_there(app, kind, known, members, deadline).await?;
-                return Ok(Some(self.matching(app, kind, filter, known).await?.into_resources()));
+                return Ok(Some(
+                    self.still_matching(app, kind, asked, known).await?.into_resources(),
+                ));
             }
             Lookup::Key(by, value) => {
                 let known = self.living(app, kind, *by, value).await?;
-                let known = self.still_there(app, kind, known, members, deadline).await?;
-                let found = self.matching(app, kind, filter, known).await?;
+                let found = self.still_matching(app, kind, asked, known).await?;
                 match by {
                     By::DisplayName => found.into_resources(),
-                    _ => found.who_is_meant(app, filter),
+                    _ => found.who_is_meant(app, asked.filter),
                 }
             }
         };
@@ -108,11 +106,10 @@ impl Engine {
         asked: &Asked<'_>,
         (wanted, natural): (&str, &str),
     ) -> Result<Option<Vec<Resource>>, ScimError> {
-        let &Asked { filter, members, deadline } = asked;
+        let &Asked { filter, deadline, .. } = asked;
         let mut known = self.namesakes(app, kind, natural).await?;
         known.retain(|one| view::is_shown(app, one));
-        let known = self.still_there(app, kind, known, members, deadline).await?;
-        let found = self.matching(app, kind, filter, known).await?.who_is_meant(app, filter);
+        let found = self.still_matching(app, kind, asked, known).await?.who_is_meant(app, filter);
         if found.len() > 1 {
             return Err(ambiguous(app, kind, wanted, &ids_of(&found)));
         }
@@ -134,6 +131,18 @@ impl Engine {
         let found = self.journal.resource(app.name(), kind, &id, self.lag_begin(app)).await;
         let found = found.map_err(journal_failed)?;
         Ok(found.into_iter().filter(|one| view::is_shown(app, one)).collect())
+    }
+
+    /// Those of the known ones that are still there and that the filter really means.
+    async fn still_matching(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        kind: Kind,
+        asked: &Asked<'_>,
+        known: Vec<Resource>,
+    ) -> Result<Matches, ScimError> {
+        let known = self.still_there(app, kind, known, asked.members, asked.deadline).await?;
+        self.matching(app, kind, asked.filter, known).await
     }
 
     /// Those of the candidates that the filter really means.
@@ -181,7 +190,7 @@ impl Engine {
         asked: &Asked<'_>,
     ) -> Result<Vec<Resource>, ScimError> {
         let deadline = asked.deadline;
-        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().wait);
+        let until = until(deadline, app.mapping.sync().wait);
         let read = match self.fresh_tables(app, kind, until).await {
             Ok(()) => self.carry_read(app, plan, until).await,
             Err(failure) => Err(failure),

@@ -6,14 +6,12 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::calls::link_to;
 use super::engine::{App, Engine};
 use super::keys::as_unique;
 use super::namesakes::has_name;
 use super::outcome::journal_failed;
-use super::read::RESERVE;
+use super::read::until;
 use super::{Certainty, Deadline, Members, view};
 use crate::change::Kind;
 use crate::journal::Resource;
@@ -37,7 +35,7 @@ impl Engine {
         if !can_be_read || known.len() > ASKED_FOR {
             return Ok(known);
         }
-        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().read_wait);
+        let until = until(deadline, app.mapping.sync().read_wait);
         let mut there = Vec::with_capacity(known.len());
         for mut resource in known {
             match self.refresh(app, kind, &mut resource, members, until).await {
@@ -60,12 +58,11 @@ impl Engine {
     ) -> Result<bool, ScimError> {
         let kind = resource.kind;
         let Some(side) = app.mapping.side(kind) else { return Ok(false) };
-        let can_be_read = !side.get.is_empty() && side.records.is_none();
-        if !can_be_read || resource.unverified || !is_shown_by_now(app, resource) {
+        if !side.tells_who_is_gone() || resource.unverified || !is_shown_by_now(app, resource) {
             return Ok(false);
         }
         let Some(link) = &resource.link else { return Ok(view::lacks_record(app, resource)) };
-        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().read_wait);
+        let until = until(deadline, app.mapping.sync().read_wait);
         let plan = GetPlan::new(kind, link.app_id.clone());
         if !matches!(self.carry_read(app, plan, until).await, Ok(None)) {
             return Ok(false);

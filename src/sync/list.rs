@@ -10,7 +10,7 @@ use super::cursor::{self, Cursor};
 use super::engine::{App, Engine};
 use super::keys::keys_of;
 use super::outcome::journal_failed;
-use super::read::{Again, RESERVE, ReadFailure};
+use super::read::{Again, ReadFailure, until};
 use super::snapshot::Choice;
 use super::{Caller, Certainty, Deadline, ListQuery, Listing, Members, Page, view};
 use crate::change::{AnswerClass, Kind, ResourceId};
@@ -75,7 +75,7 @@ impl Engine {
         deadline: Deadline,
     ) -> Result<Listing, ScimError> {
         let mut plan = ListPlan::new(&app.mapping, kind);
-        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().list_wait);
+        let until = until(deadline, app.mapping.sync().list_wait);
         if let Some(probe) = ProbePlan::new(&app.mapping) {
             // What Okta's credential test is meant to try, if the mapping names it.
             self.carry_read(app, probe, until).await.map_err(|why| list_failed(app, why))?;

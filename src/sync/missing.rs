@@ -59,7 +59,7 @@ impl Engine {
         list: SnapshotId,
     ) -> Result<(), ScimError> {
         let Some(side) = app.mapping.side(kind) else { return Ok(()) };
-        if side.get.is_empty() || side.records.is_some() {
+        if !side.tells_who_is_gone() {
             return Ok(());
         }
         let known = self.absent.of(app, kind);

@@ -6,11 +6,9 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::engine::{App, Engine};
 use super::keys::{name_of, unique_key};
-use super::read::RESERVE;
+use super::read::until;
 use super::{Deadline, view};
 use crate::change::Kind;
 use crate::journal::{By, Resource};
@@ -54,7 +52,7 @@ impl Engine {
         let Some(plan) = FindPlan::by_slot(&app.mapping, kind, &slot, wanted) else {
             return Ok(ToTheLetter::NoOther);
         };
-        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().read_wait);
+        let until = until(deadline, app.mapping.sync().read_wait);
         match self.carry_read(app, plan, until).await {
             Ok(Found::One { id, current, .. }) => {
                 let ids = self.adopt(app, kind, vec![ListedRow { id, current }]).await?;

@@ -21,7 +21,12 @@ use crate::observe::alarm;
 use crate::scim::ScimError;
 
 /// Kept back from a deadline, so that the answer still gets out in time.
-pub(super) const RESERVE: Duration = Duration::from_secs(1);
+const RESERVE: Duration = Duration::from_secs(1);
+
+/// Until when the app is waited for: so long, and the client still gets its answer in time.
+pub(super) fn until(deadline: Deadline, wait: Duration) -> Instant {
+    (deadline - RESERVE).min(Instant::now() + wait)
+}
 
 /// Why a read brought nothing.
 #[derive(Debug)]
@@ -89,8 +94,7 @@ impl Engine {
             return Err(ScimError::not_found(kind.resource_type(), id));
         }
         let mut resource = self.existing(&app, kind, id).await?;
-        let wait = app.mapping.sync().read_wait;
-        let until = (deadline - RESERVE).min(Instant::now() + wait);
+        let until = until(deadline, app.mapping.sync().read_wait);
         let heard = self.refresh(&app, kind, &mut resource, members, until).await?;
         let certainty = match (heard, view::certainty(&resource)) {
             (Heard::Nothing, Certainty::Confirmed) => Certainty::Mirror,

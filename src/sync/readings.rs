@@ -35,8 +35,8 @@ impl Readings {
         Begun(self.rounds.load(Ordering::SeqCst))
     }
 
-    /// A round of writes begins or ends: reads under way are not kept.
-    pub fn write(&self, id: &ResourceId) {
+    /// A round of writes begins or ends, or the record is gone: reads under way are not kept.
+    pub fn outdate(&self, id: &ResourceId) {
         let mut records = lock(&self.records);
         self.rounds.fetch_add(1, Ordering::SeqCst);
         records.remove(id);
@@ -93,11 +93,11 @@ mod tests {
         let id = ResourceId("a".into());
         let limit = Duration::from_secs(5);
         let begun = readings.begin();
-        readings.write(&id);
+        readings.outdate(&id);
         readings.put(begun, &id, json!({ "n": 1 }));
         assert_eq!(readings.take(&id, limit), None);
         readings.put(readings.begin(), &id, json!({ "n": 2 }));
-        readings.write(&id);
+        readings.outdate(&id);
         assert_eq!(readings.take(&id, limit), None);
     }
 }

@@ -92,7 +92,7 @@ impl Engine {
                 Err(error) => RoundEnd::JournalLost(error),
             },
         };
-        self.readings.write(&work.resource.id);
+        self.readings.outdate(&work.resource.id);
         if let Err(error) = self.conclude(&round, end).await {
             if error == JournalError::Full {
                 return self.watched.strand(work.resource.id.clone());
@@ -156,7 +156,7 @@ impl Engine {
             }
         }
         let goal = self.goal(round).await;
-        self.readings.write(&resource.id);
+        self.readings.outdate(&resource.id);
         goal.map(Some)
     }
 }

@@ -13,7 +13,7 @@ use super::clock::later;
 use super::engine::{App, Engine, lock};
 use super::list::list_failed;
 use super::outcome::journal_failed;
-use super::read::{RESERVE, ReadFailure};
+use super::read::{ReadFailure, until};
 use super::rows::{BATCH, Rows};
 use super::{Certainty, Deadline, Members};
 use crate::change::{Kind, ResourceId};
@@ -107,7 +107,7 @@ impl Choice {
         if filters || sorts { Members::Shown } else { Members::Spared }
     }
 
-    /// Whether the members of groups must be known at all.
+    /// Whether the members of groups must be known: to choose, or to be shown.
     pub fn needed_members(&self) -> Members {
         if self.shown == Members::Shown { Members::Shown } else { self.members() }
     }
@@ -154,7 +154,7 @@ impl Engine {
             return Ok(page);
         }
         let mut walk = self.walk(app, key, choice);
-        let until = (deadline - RESERVE).min(Instant::now() + app.mapping.sync().list_wait);
+        let until = until(deadline, app.mapping.sync().list_wait);
         let ended = tokio::time::timeout_at(until, walk.wait_for(Option::is_some)).await;
         let outcome = ended.ok().and_then(|outcome| outcome.ok()?.clone());
         match outcome {

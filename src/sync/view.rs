@@ -56,7 +56,7 @@ pub(super) fn is_shown(app: &App, resource: &Resource) -> bool {
 /// have no account, that is how they are.
 pub(super) fn lacks_record(app: &App, resource: &Resource) -> bool {
     let Some(side) = app.mapping.side(resource.kind) else { return false };
-    let is_read = !side.get.is_empty() && side.records.is_none() && !side.removes_inactive();
+    let is_read = side.tells_who_is_gone() && !side.removes_inactive();
     is_read && resource.link.is_none() && resource.actual.is_some() && resource.pending.is_empty()
 }
 

@@ -45,6 +45,7 @@ mod operator;
 mod outcome;
 mod read;
 mod readings;
+mod refuse;
 mod rehearsal;
 mod reload;
 mod removals;

@@ -3,12 +3,12 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
-use super::Journal;
 use super::sql::{
     Time, json_at, maybe_json_at, maybe_time_at, maybe_word_at, resource_at, state_at, status_at,
     time_at, word_at,
 };
 use super::types::{ChangeDetail, ChangeQuery, ChangeRow, Counts, JournalError, StepRow};
+use super::{Journal, lanes};
 use crate::change::{ChangeId, ResourceId, StepId};
 
 /// When the lane of an open change is due.
@@ -156,6 +156,9 @@ impl Journal {
                 app.queued = queued.unsigned_abs();
                 app.oldest = oldest;
             }
+            lanes::count_in_work(conn, |app, records| {
+                counts.apps.entry(app).or_default().in_work = records;
+            })?;
             Ok(counts)
         })
         .await

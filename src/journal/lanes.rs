@@ -154,6 +154,23 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Lane> {
     })
 }
 
+/// Tells how many lanes of each app have something to do that is not parked. A look whether a create made
+/// two accounts is not: nothing may come of it.
+pub(super) fn count_in_work(
+    conn: &Connection,
+    mut tell: impl FnMut(String, u64),
+) -> Result<(), JournalError> {
+    let mut rows = conn.prepare_cached(
+        "SELECT app, count(*) FROM lanes WHERE state <> 'parked' AND reason IS NOT ?1 GROUP BY app",
+    )?;
+    let counts = rows.query_map([LOOK], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    for count in counts {
+        let (app, count) = count?;
+        tell(app, count.unsigned_abs());
+    }
+    Ok(())
+}
+
 fn store(tx: &Tx<'_>, of: &Of<'_>, lane: &Lane) -> Result<(), JournalError> {
     let (state, reason, woken) = match lane.state {
         LaneState::Ready => ("ready", None, 0),

@@ -99,6 +99,7 @@ pub struct Metrics {
     request_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     changes: Family<StateLabels, Gauge>,
     queue_depth: Family<AppLabels, Gauge>,
+    records_in_work: Family<AppLabels, Gauge>,
     oldest_waiting: Family<AppLabels, Seconds>,
     app_calls: Family<CallLabels, Counter>,
     alarms: Family<CodeLabels, Counter>,
@@ -125,6 +126,7 @@ impl Metrics {
             request_seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_SECONDS)),
             changes: Family::default(),
             queue_depth: Family::default(),
+            records_in_work: Family::default(),
             oldest_waiting: Family::default(),
             app_calls: Family::default(),
             alarms: Family::default(),
@@ -160,6 +162,11 @@ impl Metrics {
             "queue_depth",
             "Changes that are not settled yet",
             self.queue_depth.clone(),
+        );
+        registry.register(
+            "records_in_work",
+            "Records with something to do: a change, or memberships that follow from one",
+            self.records_in_work.clone(),
         );
         registry.register(
             "oldest_waiting_seconds",
@@ -275,6 +282,11 @@ impl Metrics {
         self.queue_depth.get_or_create(&app_labels(app)).set(gauge(count));
     }
 
+    /// How many records of an app have something to do now.
+    pub fn set_records_in_work(&self, app: &str, count: u64) {
+        self.records_in_work.get_or_create(&app_labels(app)).set(gauge(count));
+    }
+
     /// How old the oldest unsettled change of an app is now; 0 without one.
     pub fn set_oldest_waiting(&self, app: &str, seconds: f64) {
         self.oldest_waiting.get_or_create(&app_labels(app)).set(seconds);
@@ -365,6 +377,7 @@ mod tests {
         metrics.request("altr", "GET", "Users", 200, 0.2);
         metrics.set_changes("altr", "waiting", 3);
         metrics.set_queue_depth("altr", 4);
+        metrics.set_records_in_work("altr", 2);
         metrics.set_oldest_waiting("altr", 1.5);
         metrics.app_call("altr", "create_user", "ok");
         metrics.alarm("app-paused");
@@ -379,6 +392,7 @@ mod tests {
             r#"scim_bridge_request_seconds_bucket{le="0.25",app="altr",method="GET",resource="Users"} 1"#,
             r#"scim_bridge_changes{app="altr",state="waiting"} 3"#,
             r#"scim_bridge_queue_depth{app="altr"} 4"#,
+            r#"scim_bridge_records_in_work{app="altr"} 2"#,
             r#"scim_bridge_oldest_waiting_seconds{app="altr"} 1.5"#,
             r#"scim_bridge_app_calls_total{app="altr",call="create_user",outcome="ok"} 1"#,
             r#"scim_bridge_alarms_total{code="app-paused"} 1"#,

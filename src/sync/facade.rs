@@ -220,6 +220,7 @@ impl Bridge {
                 engine.metrics.set_changes(app, state, count);
             }
             engine.metrics.set_queue_depth(app, of_app.queued);
+            engine.metrics.set_records_in_work(app, of_app.in_work);
             let waiting = of_app.oldest.map_or(0.0, |since| clock::until(now, since).as_secs_f64());
             engine.metrics.set_oldest_waiting(app, waiting);
             for (label, seconds) in engine.token_expiries(app).await {

@@ -63,6 +63,7 @@ async fn metrics_count_requests_calls_and_changes() {
         r#"scim_bridge_changes{app="altr",state="applied"} 1"#,
         r#"scim_bridge_changes{app="altr",state="rejected"} 0"#,
         r#"scim_bridge_queue_depth{app="altr"} 1"#,
+        r#"scim_bridge_records_in_work{app="altr"} 1"#,
         r#"scim_bridge_oldest_waiting_seconds{app="altr"}"#,
         r#"outcome="not_sent""#,
     ] {

@@ -70,6 +70,23 @@ async fn a_cursor_leads_through_the_list_and_back() {
 }
 
 #[tokio::test]
+async fn who_went_since_the_list_was_made_is_not_counted_on_its_last_page() {
+    let world = World::of("directory").await;
+    let mut ids = Vec::new();
+    for number in 0..13 {
+        let made = world.post("/Groups", &group(&format!("Group {number}"), &[])).await;
+        ids.push(made.expect(201)["id"].as_str().unwrap().to_owned());
+    }
+    let page = async |start: usize| {
+        world.get(&format!("/Groups?startIndex={start}&count=11")).await.expect(200)
+    };
+    let counts = |page: &Value| (page["totalResults"].as_u64(), page["itemsPerPage"].as_u64());
+    assert_eq!(counts(&page(1).await), (Some(13), Some(11)));
+    world.delete(&format!("/Groups/{}", ids[12])).await.expect(204);
+    assert_eq!(counts(&page(12).await), (Some(12), Some(1)));
+}
+
+#[tokio::test]
 async fn a_search_finds_users_and_groups_together() {
     let world = crowd(2).await;
     world.post("/Groups", &group("Approvers", &[])).await.expect(201);

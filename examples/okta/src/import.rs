@@ -35,11 +35,17 @@ impl Okta {
     /// # Errors
     /// The words for the task; nothing is changed by half an import.
     pub async fn import(&self) -> Result<Vec<Value>, TaskError> {
+        let before = self.state().people.clone();
         let users = self.list("/Users").await?;
         let identifier = self.client.settings.identifier.clone();
-        for person in &mut self.state().people {
+        for (person, before) in self.state().people.iter_mut().zip(&before) {
+            // What came of somebody meanwhile is newer than the list.
+            let is_as_before = person.assigned == before.assigned
+                && person.link == before.link
+                && person.told == before.told;
             person.imported = users
                 .iter()
+                .filter(|_| is_as_before)
                 .find(|user| user[identifier.as_str()] == *person.current.user_name)
                 .filter(|user| user["active"] == true)
                 .and_then(|user| user["id"].as_str())

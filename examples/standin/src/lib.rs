@@ -29,6 +29,6 @@ mod wire;
 pub use application::{App, Application};
 pub use calls::Call;
 pub use faults::{Fault, When};
-pub use running::{Running, start};
+pub use running::{Down, Running, start};
 pub use store::write_whole;
 pub use wire::{Auth, Reply, Request};

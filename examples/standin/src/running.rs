@@ -3,7 +3,10 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use serde_json::Value;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+};
 
 use crate::{
     application::App,
@@ -11,6 +14,9 @@ use crate::{
     faults::{Fault, When},
     server::{self, Shared},
 };
+
+/// How many connections wait until they are taken; what tokio asks for by itself.
+const BACKLOG: u32 = 1024;
 
 /// A stand-in that listens. Dropping it ends it too.
 pub struct Running {
@@ -27,7 +33,10 @@ pub struct Running {
 /// # Errors
 /// When the address cannot be listened at.
 pub async fn start(app: App, listen: SocketAddr) -> io::Result<Running> {
-    let listener = TcpListener::bind(listen).await?;
+    serve(app, TcpListener::bind(listen).await?)
+}
+
+fn serve(app: App, listener: TcpListener) -> io::Result<Running> {
     let address = listener.local_addr()?;
     let base = app.application.base();
     let shared = Arc::new(Shared::new(app));
@@ -133,13 +142,46 @@ impl Running {
         self.order(When::Write, Fault::Hang { applied: false });
     }
 
-    /// Closes the listener and all connections; gives the app back with its state, so that it
-    /// can be started again, at the same address too.
-    pub async fn stop(mut self) -> Option<App> {
+    /// Closes the listener and all connections.
+    pub async fn stop(mut self) {
+        self.close().await;
+    }
+
+    /// The same for a while: the app keeps its state and its address, where connections are refused.
+    ///
+    /// # Errors
+    /// When the address is somebody else's all at once.
+    pub async fn go_down(mut self) -> io::Result<Down> {
+        let app = self.close().await;
+        let held = if self.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        held.set_reuseaddr(true)?;
+        // Bound, so that the system gives the port to nobody; not listening, so that it refuses.
+        held.bind(self.address)?;
+        let app = app.ok_or_else(|| io::Error::other("the app was taken out before"))?;
+        Ok(Down { app, held })
+    }
+
+    async fn close(&mut self) -> Option<App> {
         self.listener.abort();
         // An aborted task ends with an error that says so.
         let _ = (&mut self.listener).await;
         self.shared.lock().app.take()
+    }
+}
+
+/// A stand-in that is down, with all it had.
+pub struct Down {
+    app: App,
+    held: TcpSocket,
+}
+
+impl Down {
+    /// It listens again, where it did before.
+    ///
+    /// # Errors
+    /// When the address cannot be listened at.
+    pub fn come_up(self) -> io::Result<Running> {
+        serve(self.app, self.held.listen(BACKLOG)?)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use crate::{App, Auth, Fault, Running, When, apps, start};
@@ -148,9 +148,12 @@ async fn a_stopped_app_starts_again_with_its_state() {
     let id = running.seed("users", &json!({ "login": "ada" })).unwrap();
     running.seed("users", &json!({ "id": id, "title": "Countess" })).unwrap();
     let address = running.address;
-    let app = running.stop().await.unwrap();
+    let down = running.go_down().await.unwrap();
     assert!(TcpStream::connect(address).await.is_err());
-    let again = start(app, address).await.unwrap();
+    // Its address is nobody else's meanwhile.
+    assert!(TcpSocket::new_v4().unwrap().bind(address).is_err());
+    let again = down.come_up().unwrap();
+    assert_eq!(again.address, address);
     assert_eq!(again.state()["users"][0]["title"], "Countess");
     again.remove("users", &id).unwrap();
     assert_eq!(users(&again), 0);

@@ -298,6 +298,8 @@ pub struct AppCounts {
     pub queued: u64,
     /// When the oldest of those was accepted.
     pub oldest: Option<Timestamp>,
+    /// Records with something to do: such a change, or memberships that follow from one.
+    pub in_work: u64,
 }
 
 /// The journal's figures.

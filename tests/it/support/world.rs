@@ -27,7 +27,7 @@ pub struct World {
     /// The SCIM base URL.
     pub base: String,
     app: Option<Running>,
-    stopped: Option<(standin::App, SocketAddr)>,
+    stopped: Option<standin::Down>,
     /// The next start is `serve --restored`.
     pub restored: bool,
     environment: Vec<(String, String)>,
@@ -270,15 +270,13 @@ impl World {
     /// The app goes down: connections are refused from now on.
     pub async fn stop_app(&mut self) {
         let app = self.app.take().expect("the app runs");
-        let address = app.address;
-        let state = app.stop().await.expect("the app had not been stopped");
-        self.stopped = Some((state, address));
+        self.stopped = Some(app.go_down().await.expect("its port is still free"));
     }
 
     /// The app comes back at the same address with everything it had.
     pub async fn start_app(&mut self) {
-        let (app, address) = self.stopped.take().expect("the app was stopped");
-        self.app = Some(standin::start(app, address).await.expect("its port is still free"));
+        let down = self.stopped.take().expect("the app was stopped");
+        self.app = Some(down.come_up().expect("its port was held"));
     }
 
     /// Puts a record in by hand; gives its id in the app.

@@ -177,8 +177,8 @@ impl Bridge {
         let give_up = Instant::now() + GUARD;
         let mut calm = 0;
         loop {
-            // Twice, since a repair may have been about to begin.
-            calm = if self.depth().await? == 0 { calm + 1 } else { 0 };
+            // Twice, since one thing may have been about to begin when another ended.
+            calm = if self.in_work().await? == 0 { calm + 1 } else { 0 };
             if calm == 2 {
                 return Ok(());
             }
@@ -190,10 +190,11 @@ impl Bridge {
         }
     }
 
-    async fn depth(&self) -> Done<usize> {
+    async fn in_work(&self) -> Done<usize> {
         let metrics = self.metrics().await?;
-        let depth = metrics.lines().filter(|line| line.starts_with("scim_bridge_queue_depth{"));
-        depth.map(value_of).sum()
+        let gauges = ["scim_bridge_queue_depth{", "scim_bridge_records_in_work{"];
+        let is_one = |line: &&str| gauges.iter().any(|gauge| line.starts_with(gauge));
+        metrics.lines().filter(is_one).map(value_of).sum()
     }
 
     /// Changes that were accepted, and that the application refused in the end or that wait for a

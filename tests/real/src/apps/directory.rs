@@ -16,7 +16,7 @@ use crate::app::{App, Done};
 /// A directory of its own.
 pub struct Directory {
     running: Option<Running>,
-    stopped: Option<(standin::App, SocketAddr)>,
+    stopped: Option<standin::Down>,
     environment: Vec<(String, String)>,
     /// Calls of before it fell over.
     calls: usize,
@@ -120,16 +120,13 @@ impl App for Directory {
     async fn go_down(&mut self) -> Done<()> {
         let running = self.running.take().ok_or("the directory is down")?;
         self.calls += running.calls().len();
-        let address = running.address;
-        let app = running.stop().await.ok_or("the directory lost its data")?;
-        self.stopped = Some((app, address));
+        self.stopped = Some(running.go_down().await.map_err(|error| error.to_string())?);
         Ok(())
     }
 
     async fn come_up(&mut self) -> Done<()> {
-        let (app, address) = self.stopped.take().ok_or("the directory is up")?;
-        let running = standin::start(app, address).await.map_err(|error| error.to_string())?;
-        self.running = Some(running);
+        let down = self.stopped.take().ok_or("the directory is up")?;
+        self.running = Some(down.come_up().map_err(|error| error.to_string())?);
         Ok(())
     }
 

@@ -156,9 +156,9 @@ impl Journal {
                 app.queued = queued.unsigned_abs();
                 app.oldest = oldest;
             }
-            lanes::count_in_work(conn, |app, records| {
+            for (app, records) in lanes::in_work(conn)? {
                 counts.apps.entry(app).or_default().in_work = records;
-            })?;
+            }
             Ok(counts)
         })
         .await

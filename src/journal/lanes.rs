@@ -154,21 +154,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Lane> {
     })
 }
 
-/// Tells how many lanes of each app have something to do that is not parked. A look whether a create made
-/// two accounts is not: nothing may come of it.
-pub(super) fn count_in_work(
-    conn: &Connection,
-    mut tell: impl FnMut(String, u64),
-) -> Result<(), JournalError> {
+/// How many lanes of each app have something to do that is not parked. A look whether a create made
+/// two accounts does not count: nothing may come of it.
+pub(super) fn in_work(conn: &Connection) -> Result<Vec<(String, u64)>, JournalError> {
     let mut rows = conn.prepare_cached(
         "SELECT app, count(*) FROM lanes WHERE state <> 'parked' AND reason IS NOT ?1 GROUP BY app",
     )?;
-    let counts = rows.query_map([LOOK], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
-    for count in counts {
-        let (app, count) = count?;
-        tell(app, count.unsigned_abs());
-    }
-    Ok(())
+    let counts =
+        rows.query_map([LOOK], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    Ok(counts.collect::<Result<_, _>>()?)
 }
 
 fn store(tx: &Tx<'_>, of: &Of<'_>, lane: &Lane) -> Result<(), JournalError> {

@@ -319,13 +319,16 @@ impl Engine {
             }
         };
         let resources = self.resources(app, &page.ids).await?;
-        let total = total_shown(start, &page, resources.len());
+        let (next, previous) = neighbours(start, count, &page);
+        // Who went since the list was made is not counted on its last page; on an earlier one a client
+        // would take that for an earlier end.
+        let gone = if next.is_none() { page.ids.len().saturating_sub(resources.len()) } else { 0 };
+        let total = page.total.saturating_sub(gone as u64);
         let resources = self.shown_all(app, kind, resources, query.members).await?;
         if matches!(query.page, Page::Index(_)) {
             return Ok(Listing { total, resources, ..Listing::default() });
         }
         let write = |start| Cursor { list: page.snapshot, start }.write(&self.keys, &key);
-        let (next, previous) = neighbours(start, count, &page);
         let (next_cursor, previous_cursor) = (next.map(write), previous.map(write));
         Ok(Listing { total, resources, next_cursor, previous_cursor })
     }
@@ -358,15 +361,6 @@ fn neighbours(start: u64, count: u64, page: &SnapshotPage) -> (Option<u64>, Opti
     let next = (next <= page.total && !page.ids.is_empty()).then_some(next);
     let previous = (start > 1 && count > 0).then(|| start.saturating_sub(count).max(1));
     (next, previous)
-}
-
-/// How many the list has. Who went since it was made is not counted on its last page; on an earlier one
-/// a client would take that for an earlier end.
-fn total_shown(start: u64, page: &SnapshotPage, shown: usize) -> u64 {
-    let asked = page.ids.len();
-    let is_last = start.saturating_sub(1).saturating_add(asked as u64) >= page.total;
-    let gone = if is_last { asked.saturating_sub(shown) } else { 0 };
-    page.total.saturating_sub(gone as u64)
 }
 
 /// Whether the client goes on with a list that it began by a cursor.

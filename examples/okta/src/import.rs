@@ -45,9 +45,8 @@ impl Okta {
                 && person.told == before.told;
             person.imported = users
                 .iter()
-                .filter(|_| is_as_before)
                 .find(|user| user[identifier.as_str()] == *person.current.user_name)
-                .filter(|user| user["active"] == true)
+                .filter(|user| is_as_before && user["active"] == true)
                 .and_then(|user| user["id"].as_str())
                 .map(str::to_owned);
         }
